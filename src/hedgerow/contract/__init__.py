@@ -1,0 +1,95 @@
+"""What cloud and core agree on, and nothing else: documents, signatures, paths, topics, names.
+
+Typed values come in and go out; both sides encode and decode with the functions here, so that
+neither can drift. It imports `kernel` only, does no I/O, and never decides anything for either
+side except whether a signature is good. Its tests are in `tests/unit/contract`.
+"""
+
+from hedgerow.contract.client_ids import core_client_id, subscription_client_id
+from hedgerow.contract.documents import (
+    CLOUD,
+    SHADOW_SERVICE,
+    ArtifactReference,
+    CertificateAnswer,
+    CertificateRequest,
+    ConnectivityEntry,
+    ConnectivityInfo,
+    CoreMember,
+    DeploymentManifest,
+    DeploymentNotice,
+    DeploymentStatusReport,
+    DeviceCertificate,
+    DeviceMember,
+    FunctionMember,
+    GroupDeployment,
+    Membership,
+    SubscriptionRow,
+    decode,
+    encode,
+)
+from hedgerow.contract.paths import (
+    ARTIFACT_GROUP,
+    ARTIFACT_MEMBERSHIP,
+    CERTIFICATE_PATH,
+    artifact_path,
+    connectivity_path,
+    deployment_arn,
+    deployment_path,
+    deployment_status_arn,
+    deployment_status_path,
+    discovery_path,
+    shadow_http_path,
+)
+from hedgerow.contract.signing import SignedDocument, Signer, VerifiedDocument, sign, verify
+from hedgerow.contract.topics import (
+    ShadowTopic,
+    connectivity_thing,
+    deployment_thing,
+    parse_shadow_topic,
+    shadow_topic,
+)
+
+__all__ = [
+    "ARTIFACT_GROUP",
+    "ARTIFACT_MEMBERSHIP",
+    "CERTIFICATE_PATH",
+    "CLOUD",
+    "SHADOW_SERVICE",
+    "ArtifactReference",
+    "CertificateAnswer",
+    "CertificateRequest",
+    "ConnectivityEntry",
+    "ConnectivityInfo",
+    "CoreMember",
+    "DeploymentManifest",
+    "DeploymentNotice",
+    "DeploymentStatusReport",
+    "DeviceCertificate",
+    "DeviceMember",
+    "FunctionMember",
+    "GroupDeployment",
+    "Membership",
+    "ShadowTopic",
+    "SignedDocument",
+    "Signer",
+    "SubscriptionRow",
+    "VerifiedDocument",
+    "artifact_path",
+    "connectivity_path",
+    "connectivity_thing",
+    "core_client_id",
+    "decode",
+    "deployment_arn",
+    "deployment_path",
+    "deployment_status_arn",
+    "deployment_status_path",
+    "deployment_thing",
+    "discovery_path",
+    "encode",
+    "parse_shadow_topic",
+    "shadow_http_path",
+    "shadow_topic",
+    "sign",
+    "subscription_client_id",
+    "verify",
+]
