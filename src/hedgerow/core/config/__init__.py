@@ -1,0 +1,23 @@
+"""The administrator's `config.json`, read once at start and checked before anything runs.
+
+In comes the Greengrass root folder; out goes a frozen `CoreConfig` of resolved paths, hosts,
+ports and key locations, or a `ConfigurationError` that names the file and the field. It imports
+`kernel` only, opens no socket, and never guesses at a value that is present but wrong. Its tests
+are in `tests/unit/core/config`.
+"""
+
+from hedgerow.core.config.host import require_link_protection
+from hedgerow.core.config.key_uri import FileUri, KeyUri, TokenUri, parse_key_uri
+from hedgerow.core.config.load import load_config
+from hedgerow.core.config.values import CoreConfig, CoreFolders
+
+__all__ = [
+    "CoreConfig",
+    "CoreFolders",
+    "FileUri",
+    "KeyUri",
+    "TokenUri",
+    "load_config",
+    "parse_key_uri",
+    "require_link_protection",
+]

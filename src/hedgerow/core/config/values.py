@@ -1,0 +1,119 @@
+"""The configuration as the core uses it: resolved, checked, frozen."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from hedgerow.core.config.key_uri import KeyUri
+from hedgerow.kernel import Arn, Secret
+
+
+@dataclass(frozen=True, slots=True)
+class CoreFolders:
+    """The documented layout of a Greengrass root; writes go below `write` only.
+
+    `write` is `<root>/ggc` unless `writeDirectory` moves every write out of the root.
+    """
+
+    root: Path
+    write: Path
+
+    @property
+    def deployment(self) -> Path:
+        """Deployed groups; `group/group.json` in it is the one that runs."""
+        return self.write / "deployment"
+
+    @property
+    def state(self) -> Path:
+        """What the core remembers from one run to the next."""
+        return self.write / "var" / "state"
+
+    @property
+    def server(self) -> Path:
+        """Key and certificate of the local MQTT server."""
+        return self.state / "server"
+
+    @property
+    def spool(self) -> Path:
+        """The queue for the cloud, when it is kept in files."""
+        return self.state / "spool"
+
+    @property
+    def system_log(self) -> Path:
+        """Logs of the core itself."""
+        return self.write / "var" / "log" / "system"
+
+    @property
+    def endpoints(self) -> Path:
+        """The ports in force, written once the core serves."""
+        return self.state / "endpoints.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """`crypto.PKCS11`: the library and slot of a hardware key store, and its user's PIN."""
+
+    provider: Path
+    slot_label: str
+    user_pin: Secret[str]
+    openssl_engine: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkProxy:
+    """`coreThing.networkProxy`: the proxy to go through, and the hosts that are exempt."""
+
+    url: str
+    username: str
+    password: Secret[str]
+    exempt: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSettings:
+    """The `runtime` object: limits for functions, and for the queue of work items."""
+
+    max_work_item_count: int
+    max_concurrent_limit: int
+    lru_size: int
+    post_start_health_check_timeout: timedelta
+    mount_all_block_devices: bool
+    allow_functions_to_run_as_root: bool
+    cgroup_use_systemd: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CoreConfig:
+    """Everything `config.json` says. Ports of 0 mean any free port."""
+
+    folders: CoreFolders
+    thing_arn: Arn
+    core_client_id: str | None
+    iot_host: str
+    iot_mqtt_port: int
+    iot_http_port: int
+    gg_host: str
+    gg_http_port: int
+    gg_mqtt_port: int
+    gg_daemon_port: int
+    keep_alive: timedelta
+    mqtt_operation_timeout: timedelta
+    mqtt_max_connection_retry_interval: timedelta
+    system_component_auth_timeout: timedelta
+    shadow_sync_timeout: timedelta
+    ca_path: Path
+    certificate_path: Path
+    key: KeyUri
+    server_key: KeyUri | None
+    secrets_key: KeyUri
+    token: Token | None
+    proxy: NetworkProxy | None
+    runtime: RuntimeSettings
+    managed_respawn: bool
+    pid_file_directory: Path
+    use_overlay_with_tmpfs: bool
+
+    @property
+    def thing_name(self) -> str:
+        """The core's thing name, from its ARN."""
+        return self.thing_arn.resource.removeprefix("thing/")
