@@ -1,0 +1,110 @@
+"""Policies of least privilege, made from names: what a core or a client device needs, no more."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from hedgerow.kernel import Arn, CallerError, quoted
+
+_VERSION: Final = "2012-10-17"
+_UNSAFE: Final = frozenset("*?${}/+# \t\r\n")
+
+
+def minimal_core_policy(*, region: str, account: str, core_thing_name: str, group_id: str) -> str:
+    """Return the smallest policy under which a core works (guide page device-auth, D12).
+
+    Raises `CallerError` for a name that would mean something else inside a policy.
+    """
+    for name in (region, account, core_thing_name, group_id):
+        _require_plain(name)
+    own = f"{core_thing_name}-*"
+
+    def iot(resource: str) -> str:
+        return str(Arn("iot", region, account, resource))
+
+    deployments = str(
+        Arn("greengrass", region, account, f"/greengrass/groups/{group_id}/deployments/*")
+    )
+    core = quote(iot(f"thing/{core_thing_name}"), safe="")
+    return _policy(
+        _allow(["iot:Connect"], iot(f"client/{own}")),
+        _allow(["iot:Publish", "iot:Receive"], iot(f"topic/$aws/things/{own}")),
+        _allow(["iot:Subscribe"], iot(f"topicfilter/$aws/things/{own}")),
+        _allow(
+            ["iot:GetThingShadow", "iot:UpdateThingShadow", "iot:DeleteThingShadow"],
+            iot(f"thing/{own}"),
+        ),
+        _allow(["greengrass:AssumeRoleForGroup", "greengrass:CreateCertificate"], "*"),
+        _allow(["greengrass:GetDeployment"], deployments),
+        _allow(["greengrass:GetDeploymentArtifacts"], deployments),
+        _allow(["greengrass:UpdateCoreDeploymentStatus"], f"{deployments}/cores/{core}"),
+        _allow(
+            ["greengrass:GetConnectivityInfo", "greengrass:UpdateConnectivityInfo"],
+            iot(f"thing/{own}"),
+        ),
+    )
+
+
+def minimal_device_policy(
+    *,
+    region: str,
+    account: str,
+    thing_name: str,
+    publish: Sequence[str] = (),
+    subscribe: Sequence[str] = (),
+) -> str:
+    """Return the smallest policy of a client device: discover its cores, connect as itself.
+
+    `publish` are topics and `subscribe` topic filters it may use with the cloud's broker; none
+    are needed for talking to a core. Raises `CallerError` for a name that is not plain.
+    """
+    for name in (region, account, thing_name):
+        _require_plain(name)
+
+    def iot(resource: str) -> str:
+        return str(Arn("iot", region, account, resource))
+
+    statements = [
+        _allow(["greengrass:Discover"], iot(f"thing/{thing_name}")),
+        _allow(["iot:Connect"], iot(f"client/{thing_name}")),
+    ]
+    if publish:
+        topics = [iot(f"topic/{_literal(topic)}") for topic in publish]
+        statements.append(_allow(["iot:Publish"], *topics))
+    if subscribe:
+        filters = [iot(f"topicfilter/{_literal(one)}") for one in subscribe]
+        received = [iot(f"topic/{each}") for one in subscribe for each in _received(one)]
+        statements.append(_allow(["iot:Subscribe"], *filters))
+        statements.append(_allow(["iot:Receive"], *received))
+    return _policy(*statements)
+
+
+def _allow(actions: Sequence[str], *resources: str) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+
+
+def _policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": _VERSION, "Statement": list(statements)}, indent=4)
+
+
+def _literal(topic: str) -> str:
+    """Escape what a policy would read as a wildcard or a variable."""
+    escaped = topic.replace("${", "${$}{").replace("?", "${?}")
+    return escaped.replace("*", "${*}")
+
+
+def _received(topic_filter: str) -> list[str]:
+    """Return patterns of the topics that a filter can bring in: `+` and `#` become `*`."""
+    levels = topic_filter.split("/")
+    pattern = "/".join("*" if level in ("+", "#") else _literal(level) for level in levels)
+    if levels[-1] == "#" and len(levels) > 1:
+        return [pattern.removesuffix("/*"), pattern]  # `a/#` brings in `a` as well
+    return [pattern]
+
+
+def _require_plain(name: str) -> None:
+    if not name or not _UNSAFE.isdisjoint(name):
+        raise CallerError(
+            f"{quoted(name)} cannot stand in a policy: a name has none of * ? $ {{ }} / + #"
+        )
