@@ -1,0 +1,134 @@
+"""What a service is to the gateway: a model's name, its quirks as data, and its operations."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from hedgerow.aws.caller import VerifiedCaller
+
+_OPERATION_MARK = "__aws_operation__"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call as an operation sees it: proven caller, checked input, and no HTTP.
+
+    `input` is keyed by the model's member names, its values are of the model's types (timestamps
+    are aware datetimes, blobs are bytes), and every constraint of the model holds. `headers` has
+    lower-case names and no credentials in it.
+    """
+
+    caller: VerifiedCaller
+    account: str
+    region: str
+    operation: str
+    input: Mapping[str, Any]
+    request_id: str
+    source_ip: str
+    user_agent: str
+    headers: Mapping[str, str]
+
+
+Answer = Mapping[str, Any] | None
+Operation = Callable[[Call], Awaitable[Answer]]
+Method = TypeVar("Method", bound=Callable[..., Awaitable[Answer]])
+
+
+def operation(name: str) -> Callable[[Method], Method]:
+    """Declare a method of a `Service` to be the model's operation of that name."""
+
+    def mark(method: Method) -> Method:
+        setattr(method, _OPERATION_MARK, name)
+        return method
+
+    return mark
+
+
+class Service:
+    """One AWS service. A subclass names its model and decorates its operations.
+
+    Class values say how the service differs from others; all of them have a default.
+    """
+
+    model_name: ClassVar[str]
+    """The model's folder in botocore, as boto3 calls the service: `iot-data`."""
+
+    iam_prefix: ClassVar[str] = ""
+    """The service's name in policy actions (`iot` for iot-data); empty: the signing name."""
+
+    signing_names: ClassVar[tuple[str, ...]] = ()
+    """Names to accept in the credential scope beside the model's own."""
+
+    signing_regions: ClassVar[tuple[str, ...]] = ()
+    """Regions to accept beside the gateway's own; a global service has `us-east-1`."""
+
+    malformed_code: ClassVar[str] = "SerializationException"
+    """The error for a body that cannot be read."""
+
+    invalid_code: ClassVar[str] = "ValidationException"
+    """The error for input that breaks a constraint of the model."""
+
+    denied_code: ClassVar[str] = "AccessDeniedException"
+    """The error for a call that no policy allows."""
+
+    internal_code: ClassVar[str] = "InternalFailure"
+    """The error for a fault of ours."""
+
+    message_member: ClassVar[str] = "message"
+    """The member that carries the sentence of an error the model does not describe."""
+
+    def operations(self) -> Mapping[str, Operation]:
+        """Return the operations that are built, by the model's names.
+
+        A subclass that makes operations from a table returns those along with `super()`'s.
+        """
+        built: dict[str, Operation] = {}
+        for attribute in dir(type(self)):
+            name = getattr(getattr(type(self), attribute), _OPERATION_MARK, None)
+            if name is not None:
+                if name in built:
+                    raise TypeError(f"{type(self).__name__} declares the operation {name} twice")
+                built[name] = getattr(self, attribute)
+        return built
+
+
+class Authorizer(Protocol):
+    """Decides whether a caller may do what it asks for."""
+
+    async def authorize(
+        self, caller: VerifiedCaller, service: str, operation: str, call_input: Mapping[str, Any]
+    ) -> None:
+        """Return if it may; else raise `DeniedError` (or an `AwsError`) that says what is missing.
+
+        `service` is the name that policies use (`iot`), so that the action reads
+        `service:operation`.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """What is kept of every call, answered or refused.
+
+    `input` has sensitive members as `***`; it is None where the call was refused before its body
+    was read. `caller` is None where the signature was not proven; `access_key_id` is then what the
+    caller claimed.
+    """
+
+    at: datetime
+    request_id: str
+    service: str
+    operation: str
+    caller: VerifiedCaller | None
+    access_key_id: str
+    region: str
+    source_ip: str
+    user_agent: str
+    input: Mapping[str, Any] | None
+    output: Mapping[str, Any] | None
+    http_status: int
+    error_code: str | None
+    error_message: str | None
+
+
+Recorder = Callable[[CallRecord], None]
