@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import structlog
+from tests.support.core import until
 
 from hedgerow.core.spool import CloudQueue, Published, SpoolSettings
 from hedgerow.kernel import UnavailableError
-from tests.support.core import until
 
 FILES = SpoolSettings(storage="FileSystem", max_size_bytes=400_000)
 

@@ -1,0 +1,114 @@
+"""Publish the address list whenever it changes, for a group that asks for it."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from structlog.typing import FilteringBoundLogger
+
+from hedgerow.contract import ConnectivityEntry, ConnectivityInfo, FunctionMember
+from hedgerow.core.addresses.netlink import IpAddress, local_addresses
+from hedgerow.kernel import HedgerowError
+
+DETECTOR_ARN = "arn:aws:lambda:::function:GGIPDetector:1"
+"""The system function whose presence in a group switches detection on (guide page gg-core)."""
+
+_LOOK_SECONDS = 10.0
+
+
+class ConnectivityPublisher(Protocol):
+    """The cloud's data plane, as the detector needs it (`link.CloudHttp`)."""
+
+    async def update_connectivity(self, info: ConnectivityInfo) -> None:
+        """Publish the core's addresses."""
+
+
+def wants_detection(functions: Iterable[FunctionMember]) -> bool:
+    """Tell whether a group asks for automatic detection."""
+    return any(
+        f.function_arn.rpartition(":")[0] == DETECTOR_ARN.rpartition(":")[0] for f in functions
+    )
+
+
+def connectivity_of(addresses: Sequence[IpAddress], port: int) -> ConnectivityInfo:
+    """Return the connectivity information of these addresses, with ids as detection gives them."""
+    return ConnectivityInfo(
+        connectivity_info=tuple(
+            ConnectivityEntry(
+                id=f"AUTOIP_{address}_{number}", host_address=str(address), port_number=port
+            )
+            for number, address in enumerate(addresses)
+        )
+    )
+
+
+class AddressDetector:
+    """Looks at the host's addresses; off until a group asks for it."""
+
+    def __init__(
+        self,
+        publisher: ConnectivityPublisher,
+        log: FilteringBoundLogger,
+        *,
+        addresses: Callable[[], Sequence[IpAddress]] = local_addresses,
+    ) -> None:
+        self._publisher = publisher
+        self._log = log
+        self._addresses = addresses
+        self._port: int | None = None
+        self._published: ConnectivityInfo | None = None
+        self._look = asyncio.Event()
+        self.problem: str | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Tell whether the group asks for detection."""
+        return self._port is not None
+
+    def switch_on(self, port: int) -> None:
+        """Publish from now on, with this port of the local MQTT server."""
+        self._port = port
+        self._look.set()
+
+    def switch_off(self) -> None:
+        """Leave the connectivity information to people; forget what was published."""
+        self._port = None
+        self._published = None
+        self.problem = None
+
+    def look_again(self) -> None:
+        """Look now rather than at the next interval, as after a new connection to the cloud."""
+        self._look.set()
+
+    async def run(self) -> None:
+        """Look, publish, wait, until cancelled."""
+        while True:
+            self._look.clear()
+            await self._publish_if_changed()
+            try:
+                async with asyncio.timeout(_LOOK_SECONDS if self.is_on else None):
+                    await self._look.wait()
+            except TimeoutError:
+                continue
+
+    async def _publish_if_changed(self) -> None:
+        if self._port is None:
+            return
+        try:
+            info = connectivity_of(self._addresses(), self._port)
+            if info == self._published or not info.connectivity_info:
+                return
+            await self._publisher.update_connectivity(info)
+        except (HedgerowError, OSError) as error:
+            self._tell(str(error))
+            return
+        self._published = info
+        self.problem = None
+        self._log.info(
+            "addresses published", addresses=[e.host_address for e in info.connectivity_info]
+        )
+
+    def _tell(self, reason: str) -> None:
+        if reason != self.problem:
+            self._log.warning("addresses cannot be published", reason=reason)
+        self.problem = reason

@@ -1,0 +1,144 @@
+import asyncio
+import ipaddress
+import struct
+
+import pytest
+import structlog
+from tests.support.core import until
+
+from hedgerow.contract import ConnectivityInfo, FunctionMember
+from hedgerow.core.addresses import (
+    AddressDetector,
+    connectivity_of,
+    local_addresses,
+    parse_address_dump,
+    wants_detection,
+)
+from hedgerow.core.addresses.netlink import IpAddress
+from hedgerow.kernel import DeniedError
+
+HOME = ipaddress.ip_address("192.168.1.8")
+LOOPBACK = ipaddress.ip_address("127.0.0.1")
+
+
+class Cloud:
+    """Takes what is published, or refuses it."""
+
+    def __init__(self) -> None:
+        self.published: asyncio.Queue[ConnectivityInfo] = asyncio.Queue()
+        self.refusal: DeniedError | None = None
+
+    async def update_connectivity(self, info: ConnectivityInfo) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        await self.published.put(info)
+
+
+class Host:
+    """A host whose addresses the test changes."""
+
+    def __init__(self, *addresses: IpAddress) -> None:
+        self.addresses = addresses
+
+    def __call__(self) -> tuple[IpAddress, ...]:
+        return self.addresses
+
+
+@pytest.mark.spec("E07")
+def test_detected_entries_have_the_documented_ids() -> None:
+    info = connectivity_of([LOOPBACK, HOME], 9000)
+    assert [(e.id, e.host_address, e.port_number) for e in info.connectivity_info] == [
+        ("AUTOIP_127.0.0.1_0", "127.0.0.1", 9000),
+        ("AUTOIP_192.168.1.8_1", "192.168.1.8", 9000),
+    ]
+
+
+@pytest.mark.spec("E09")
+def test_detection_is_on_only_for_a_group_with_the_system_function() -> None:
+    detector = FunctionMember(
+        id="ip", function_arn="arn:aws:lambda:::function:GGIPDetector:1", configuration={}
+    )
+    other = FunctionMember(
+        id="x", function_arn="arn:aws:lambda:us-east-1:1:function:GGIPDetector:1"
+    )
+    assert wants_detection([other, detector])
+    assert not wants_detection([other])
+
+
+@pytest.mark.spec("E09", "Y03")
+async def test_the_list_is_published_when_it_changes_and_only_then() -> None:
+    cloud, host = Cloud(), Host(LOOPBACK)
+    detector = AddressDetector(cloud, structlog.get_logger(), addresses=host)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(detector.run())
+        detector.switch_on(8883)
+        first = await cloud.published.get()
+        assert [e.host_address for e in first.connectivity_info] == ["127.0.0.1"]
+        detector.look_again()
+        await until(lambda: not detector._look.is_set())
+        assert cloud.published.empty()
+        host.addresses = (LOOPBACK, HOME)
+        detector.look_again()
+        second = await cloud.published.get()
+        assert [e.host_address for e in second.connectivity_info] == ["127.0.0.1", "192.168.1.8"]
+        running.cancel()
+
+
+@pytest.mark.spec("E10")
+async def test_with_detection_off_nothing_is_published() -> None:
+    cloud, host = Cloud(), Host(LOOPBACK)
+    detector = AddressDetector(cloud, structlog.get_logger(), addresses=host)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(detector.run())
+        detector.look_again()
+        await until(lambda: not detector._look.is_set())
+        assert cloud.published.empty()
+        assert not detector.is_on
+        running.cancel()
+
+
+async def test_a_refusal_is_told_in_the_clouds_words_and_tried_again() -> None:
+    cloud, host = Cloud(), Host(LOOPBACK)
+    cloud.refusal = DeniedError("no policy allows greengrass:UpdateConnectivityInfo on …")
+    detector = AddressDetector(cloud, structlog.get_logger(), addresses=host)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(detector.run())
+        detector.switch_on(8883)
+        await until(lambda: detector.problem is not None)
+        assert "greengrass:UpdateConnectivityInfo" in (detector.problem or "")
+        cloud.refusal = None
+        detector.look_again()
+        await cloud.published.get()
+        running.cancel()
+    assert detector.problem is None
+
+
+def test_this_hosts_own_addresses_are_found() -> None:
+    assert LOOPBACK in local_addresses()
+
+
+def _message(family: int, attributes: list[tuple[int, bytes]], kind: int = 20) -> bytes:
+    body = struct.pack("=BBBBI", family, 24, 0, 0, 2)
+    for number, value in attributes:
+        padded = value + b"\0" * (-len(value) % 4)
+        body += struct.pack("=HH", 4 + len(value), number) + padded
+    return struct.pack("=IHHII", 16 + len(body), kind, 0, 1, 0) + body
+
+
+def test_of_a_point_to_point_link_the_hosts_own_end_is_taken() -> None:
+    peer, own = ipaddress.ip_address("10.0.0.1").packed, ipaddress.ip_address("10.0.0.2").packed
+    addresses, done = parse_address_dump(_message(2, [(1, peer), (2, own), (3, b"tun0\0")]))
+    assert addresses == [ipaddress.ip_address("10.0.0.2")]
+    assert not done
+
+
+@pytest.mark.parametrize("cut", range(60))
+def test_a_cut_or_malformed_dump_is_read_as_far_as_it_goes(cut: int) -> None:
+    whole = _message(10, [(1, ipaddress.ip_address("fd00::2").packed)]) + _message(2, [], kind=3)
+    addresses, done = parse_address_dump(whole[:cut])
+    assert not done
+    assert addresses in ([], [ipaddress.ip_address("fd00::2")])
+
+
+def test_a_message_of_length_zero_does_not_loop() -> None:
+    assert parse_address_dump(struct.pack("=IHHII", 0, 20, 0, 1, 0) * 3) == ([], False)
