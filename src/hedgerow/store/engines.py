@@ -13,7 +13,7 @@ from hedgerow.kernel import ConfigurationError
 READERS = 4
 """Connections that read at the same time; further readers wait for one of them."""
 
-_DATABASE_MODE = 0o600
+_MODE = 0o600
 _ON_CONNECT = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # an acknowledged write is on the disk, not only handed over
@@ -29,6 +29,7 @@ class Engines:
 
     reader: AsyncEngine
     writer: AsyncEngine
+    database: Path
 
     async def dispose(self) -> None:
         """Close every connection."""
@@ -37,9 +38,9 @@ class Engines:
 
 
 def make_engines(url_or_path: str | Path) -> Engines:
-    """Return engines for a database file (made with mode 0600) or an SQLAlchemy URL.
+    """Return engines for a database file or an SQLAlchemy URL; nothing is opened yet.
 
-    Raises `ConfigurationError` for a database other than SQLite, or a file that cannot be made.
+    Raises `ConfigurationError` for a database other than SQLite.
     """
     url = _database_url(url_or_path)
     reader = create_async_engine(
@@ -53,9 +54,10 @@ def make_engines(url_or_path: str | Path) -> Engines:
     )
     writer = create_async_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
     sa.event.listen(reader.sync_engine, "connect", _configure_sqlite)
+    sa.event.listen(reader.sync_engine, "connect", _forbid_writing)
     sa.event.listen(writer.sync_engine, "connect", _configure_sqlite)
     sa.event.listen(writer.sync_engine, "begin", _begin_writing)
-    return Engines(reader=reader, writer=writer)
+    return Engines(reader=reader, writer=writer, database=Path(url.database or ""))
 
 
 def _database_url(url_or_path: str | Path) -> sa.URL:
@@ -69,14 +71,18 @@ def _database_url(url_or_path: str | Path) -> sa.URL:
             )
     else:
         url = sa.URL.create("sqlite+aiosqlite", database=text)
-    _create_private(Path(url.database or text))
     return url
 
 
-def _create_private(path: Path) -> None:
-    """Make the database file for its owner only; SQLite gives its log files the same mode."""
+def create_private(path: Path) -> None:
+    """Make the database file for its owner only; SQLite gives its log files the same mode.
+
+    A file that is there is not touched: closing it would drop locks of SQLite in this process.
+    """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _DATABASE_MODE)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+    except FileExistsError:
+        return
     except OSError as error:
         raise ConfigurationError(f"the store {path} cannot be opened: {error.strerror}") from error
     os.close(descriptor)
@@ -87,6 +93,12 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     for statement in _ON_CONNECT:
         cursor.execute(statement)
+    cursor.close()
+
+
+def _forbid_writing(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA query_only=ON")
     cursor.close()
 
 

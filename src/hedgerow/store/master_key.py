@@ -56,9 +56,11 @@ class MasterKey:
             raise ConfigurationError(
                 f"the master key {path} cannot be opened: {error.strerror}"
             ) from error
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             _require_private_file(path, os.fstat(descriptor))
-            key = file.read(KEY_BYTES + 1)
+            key = os.read(descriptor, KEY_BYTES + 1)
+        finally:
+            os.close(descriptor)
         return cls(Secret(key), origin=str(path))
 
     def wrap(self, data_key: Secret[bytes], purpose: str) -> bytes:

@@ -1,7 +1,6 @@
 """Page tokens: where a list goes on, encrypted, and good only for the list that gave them."""
 
 import base64
-import binascii
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -10,7 +9,8 @@ from hedgerow.kernel import CallerError, Secret, random_bytes
 
 _NONCE_BYTES = 12
 _SEQUENCE_BYTES = 8
-_TOKEN_LIMIT = 128
+_TAG_BYTES = 16
+_TOKEN_LENGTH = (_NONCE_BYTES + _SEQUENCE_BYTES + _TAG_BYTES) * 4 // 3
 
 
 class InvalidPageTokenError(CallerError):
@@ -34,11 +34,16 @@ class PageTokens:
     def decode(self, token: str, listing: bytes) -> int:
         """Return the sequence number, or raise `InvalidPageTokenError`."""
         try:
-            short = token[:_TOKEN_LIMIT].encode("ascii")
-            raw = base64.b64decode(short, altchars=b"-_", validate=True)
+            raw = _unpack(token)
             position = self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], listing)
-        except (InvalidTag, ValueError, binascii.Error):
+        except (InvalidTag, ValueError):
             raise InvalidPageTokenError(
                 "the page token is not one that this list gave; ask for the first page again"
             ) from None
         return int.from_bytes(position)
+
+
+def _unpack(token: str) -> bytes:
+    if len(token) != _TOKEN_LENGTH:
+        raise ValueError
+    return base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True)

@@ -115,6 +115,20 @@ class Reader(ABC):
 
     def _open(self, kind: Kind[T], row: sa.Row[Any]) -> Record[T]:
         sealed_row = SealedRow(*row[: len(_COLUMNS)])
+        _require_types(sealed_row)
         if sealed_row.kind != kind.name:
             raise TamperedError(f"a stored record of kind {kind.name} has become another kind")
         return self._sealer.open(kind, sealed_row)
+
+
+def _require_types(row: SealedRow) -> None:
+    """Raise unless every column has its type: SQLite lets anybody put a text where bytes were."""
+    texts = (row.account, row.kind)
+    numbers = (row.version, row.key_id)
+    binaries = (row.id_index, row.parent_index, row.sealed, row.name_index or b"")
+    if not (
+        all(type(value) is str for value in texts)
+        and all(type(value) is int for value in numbers)
+        and all(type(value) is bytes for value in binaries)
+    ):
+        raise TamperedError("a stored record has a column of another type than was written")

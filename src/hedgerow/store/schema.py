@@ -44,14 +44,23 @@ records = sa.Table(
 )
 
 
-async def prepare_schema(connection: AsyncConnection) -> None:
-    """Make the tables if the database is empty; refuse a layout this version does not know."""
+async def create_schema(connection: AsyncConnection) -> None:
+    """Make the tables that are not there; those that are stay as they are."""
     await connection.run_sync(_metadata.create_all)
-    found = (await connection.execute(sa.select(schema_version.c.version))).scalar_one_or_none()
-    if found is None:
+    if await _found_version(connection) is None:
         await connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
-    elif found != SCHEMA_VERSION:
+
+
+async def require_schema(connection: AsyncConnection) -> None:
+    """Raise `ConfigurationError` unless the tables have the layout that this version knows."""
+    found = await _found_version(connection)
+    if found != SCHEMA_VERSION:
         raise ConfigurationError(
             f"the database has layout {found} and this Hedgerow knows layout {SCHEMA_VERSION}; "
             "use the version of Hedgerow that wrote it, or a newer one"
         )
+
+
+async def _found_version(connection: AsyncConnection) -> int | None:
+    found: int | None = await connection.scalar(sa.select(schema_version.c.version))
+    return found

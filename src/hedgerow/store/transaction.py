@@ -16,6 +16,13 @@ from hedgerow.store.records import Change, Kind, Operation, Record, T
 from hedgerow.store.schema import records
 from hedgerow.store.sealing import SealedRow, Sealer
 
+_TAKEN = sa.select(records.c.id_index).where(
+    sa.or_(
+        records.c.id_index == sa.bindparam("id"),
+        records.c.name_index == sa.bindparam("name"),  # equal to NULL is never true
+    )
+)
+
 
 class Transaction(Reader):
     """One write transaction; it reads what it wrote. `Store.transaction()` makes and ends it."""
@@ -56,7 +63,7 @@ class Transaction(Reader):
             updated_at=now,
         )
         row = self._sealer.seal(record)
-        await self._require_free(record, row)
+        await self._require_free(row, record, new=True)
         await self._write(records.insert().values(**_values(row)))
         self._note("insert", record)
         return record
@@ -78,7 +85,7 @@ class Transaction(Reader):
         )
         row = self._sealer.seal(changed)
         if changed.name is not None and changed.name != record.name:
-            await self._require_name_free(changed, row)
+            await self._require_free(row, changed, new=False)
         written = await self._write(
             records.update().where(*self._as_read(record)).values(**_values(row))
         )
@@ -109,21 +116,16 @@ class Transaction(Reader):
             raise RuntimeError("this transaction has ended")
         return self._connection
 
-    async def _require_free(self, record: Record[T], row: SealedRow) -> None:
-        query = sa.select(records.c.sequence).where(records.c.id_index == row.id_index)
-        if await self._select(query, {}):
-            raise AlreadyExistsError(
-                f"a {record.kind.name} with the id {quoted(record.id)} exists already"
-            )
-        if row.name_index is not None:
-            await self._require_name_free(record, row)
-
-    async def _require_name_free(self, record: Record[T], row: SealedRow) -> None:
-        query = sa.select(records.c.sequence).where(records.c.name_index == row.name_index)
-        if await self._select(query, {}):
-            raise AlreadyExistsError(
-                f"a {record.kind.name} with the name {quoted(record.name or '')} exists already"
-            )
+    async def _require_free(self, row: SealedRow, record: Record[T], *, new: bool) -> None:
+        """Raise if another record has the name, or, for a new one, the id."""
+        kind = record.kind.name
+        indexes = {"id": row.id_index, "name": row.name_index}
+        for taken in await self._select(_TAKEN, indexes):
+            if taken.id_index != row.id_index:
+                name = quoted(record.name or "")
+                raise AlreadyExistsError(f"a {kind} with the name {name} exists already")
+            if new:
+                raise AlreadyExistsError(f"a {kind} with the id {quoted(record.id)} exists already")
 
     def _as_read(self, record: Record[T]) -> tuple[sa.ColumnElement[bool], ...]:
         index = self._sealer.id_index(record.kind.name, record.account, record.id)

@@ -1,15 +1,17 @@
 """What the store promises to the rooms that use it."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
 from tests.support.clock import ManualClock
+from tests.support.store_documents import ACCOUNT, LAMP, OTHER, SWITCH, Lamp, Switch
 
-from hedgerow.kernel import CallerError
+from hedgerow.kernel import CallerError, ConfigurationError, UnavailableError
 from hedgerow.store import (
     AlreadyExistsError,
     Change,
@@ -20,25 +22,6 @@ from hedgerow.store import (
     UnreadableDocumentError,
     VersionConflictError,
 )
-
-
-class Lamp(msgspec.Struct, frozen=True):
-    """A document to keep."""
-
-    colour: str
-    watts: int = 5
-
-
-class Switch(msgspec.Struct, frozen=True):
-    """A document of another shape."""
-
-    poles: int
-
-
-LAMP = Kind("lamp", Lamp)
-SWITCH = Kind("switch", Switch)
-ACCOUNT = "111122223333"
-OTHER = "444455556666"
 
 
 @pytest.fixture
@@ -89,16 +72,59 @@ async def test_it_is_all_there_after_closing_and_opening(
         await again.close()
 
 
-async def test_a_url_opens_the_same_database_as_its_path(
+async def test_a_second_writer_is_refused_and_a_reader_is_not(
     store: Store, tmp_path: Path, master_key: MasterKey, clock: ManualClock
 ) -> None:
+    """A second writer's changes would never reach the first one's subscribers."""
+    with pytest.raises(UnavailableError, match="another process is using"):
+        await Store.open(tmp_path / "state.db", master_key, clock)
+    reader = await Store.open(
+        f"sqlite:///{tmp_path / 'state.db'}", master_key, clock, read_only=True
+    )
     async with store.transaction() as transaction:
         written = await transaction.insert(LAMP, ACCOUNT, "lamp-1", Lamp("red"))
-    again = await Store.open(f"sqlite:///{tmp_path / 'state.db'}", master_key, clock)
-    try:
-        assert await again.get(LAMP, ACCOUNT, "lamp-1") == written
-    finally:
-        await again.close()
+    assert await reader.get(LAMP, ACCOUNT, "lamp-1") == written
+    with pytest.raises(RuntimeError, match="reading only"):
+        async with reader.transaction():
+            pass
+    await reader.close()
+    async with store.transaction() as transaction:
+        await transaction.delete(written)
+
+
+async def test_reading_only_makes_no_store(
+    tmp_path: Path, master_key: MasterKey, clock: ManualClock
+) -> None:
+    with pytest.raises(ConfigurationError, match="no store"):
+        await Store.open(tmp_path / "other.db", master_key, clock, read_only=True)
+    assert not (tmp_path / "other.db").exists()
+
+
+@pytest.mark.parametrize("url", ["postgresql://host/db", "sqlite://", "mysql+aiomysql://h/d"])
+async def test_a_database_that_is_not_an_sqlite_file_is_refused(
+    master_key: MasterKey, clock: ManualClock, url: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="SQLite file"):
+        await Store.open(url, master_key, clock)
+
+
+async def test_a_layout_of_another_version_is_refused(
+    store: Store, tmp_path: Path, master_key: MasterKey, clock: ManualClock
+) -> None:
+    await store.close()
+    with closing(sqlite3.connect(tmp_path / "state.db")) as database, database:
+        database.execute("UPDATE schema_version SET version = 99")
+    with pytest.raises(ConfigurationError, match="layout 99"):
+        await Store.open(tmp_path / "state.db", master_key, clock)
+
+
+async def test_another_master_key_does_not_open_the_store(
+    store: Store, tmp_path: Path, clock: ManualClock
+) -> None:
+    await store.close()
+    other = MasterKey.create_file(tmp_path / "other.key")
+    with pytest.raises(ConfigurationError, match="does not open this store"):
+        await Store.open(tmp_path / "state.db", other, clock)
 
 
 async def test_an_update_replaces_the_document_and_counts_the_version(
