@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from tests.support.clock import ManualClock
 from tests.support.store_documents import ACCOUNT, LAMP, OTHER, SWITCH, Lamp, Switch
 
@@ -500,6 +501,25 @@ async def test_a_writer_cancelled_at_any_step_is_whole_or_absent_and_the_feed_ag
     stored = [record.id for record in await store.all(LAMP)]
     assert stored == heard
     assert len(stored) % 2 == 0
+
+
+async def test_a_writer_cancelled_while_committing_knows_the_outcome_before_it_ends(
+    store: Store,
+) -> None:
+    heard: list[str] = []
+    store.on_change(lambda change: heard.append(change.id))
+
+    async def writer() -> None:
+        async with store.transaction() as transaction:
+            await transaction.insert(LAMP, ACCOUNT, "lamp-1", Lamp("red"))
+
+    task = asyncio.get_running_loop().create_task(writer())
+    writing_engine = store._engines.writer.sync_engine
+    sa.event.listen(writing_engine, "commit", lambda _connection: task.cancel(), once=True)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert heard == ["lamp-1"]
+    assert await store.get(LAMP, ACCOUNT, "lamp-1") is not None
 
 
 async def test_a_cancelled_reader_harms_nobody(store: Store) -> None:
