@@ -1,0 +1,82 @@
+"""What the registry keeps: things, certificates and policies, as frozen documents.
+
+Things and policies are stored under their names, certificates under the SHA-256 of their DER.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from hedgerow.store import Kind
+
+CertificateStatus = Literal["ACTIVE", "INACTIVE", "REVOKED"]
+
+
+class Thing(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered thing. `version` is AWS's: it grows with `UpdateThing`, not with attaching."""
+
+    thing_id: str
+    attributes: dict[str, str] = {}
+    version: int = 1
+    principals: tuple[str, ...] = ()
+    """Ids of the attached certificates, oldest attachment first."""
+
+
+class Certificate(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered certificate, and everything that is attached to it.
+
+    INVARIANT: `things` and every such thing's `principals` name each other, and for every one of
+    `policies` there is a `PolicyTarget`; they change in one transaction.
+    """
+
+    pem: str
+    status: CertificateStatus
+    issued_here: bool
+    """Signed by this cloud's device authority; otherwise it is its own trust anchor."""
+    not_before: datetime
+    not_after: datetime
+    customer_version: int = 1
+    things: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    exclusive_thing: bool = False
+    """Attached as `EXCLUSIVE_THING`: no second thing may share this certificate."""
+
+
+class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One immutable version of a policy: the text as it was given."""
+
+    version_id: int
+    text: str
+    created_at: datetime
+
+
+class IotPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """A policy with its versions, oldest first; version ids are never used twice."""
+
+    versions: tuple[PolicyVersion, ...]
+    default_version_id: int
+    last_version_id: int
+    generation_id: str
+
+    def version(self, version_id: int) -> PolicyVersion | None:
+        """Return the version with this id, or None."""
+        return next((v for v in self.versions if v.version_id == version_id), None)
+
+    @property
+    def default_text(self) -> str:
+        """The text of the version in force."""
+        version = self.version(self.default_version_id)
+        return version.text if version is not None else ""
+
+
+class PolicyTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """That a policy (the record's parent) is attached to a certificate."""
+
+    certificate_id: str
+
+
+THING = Kind("thing", Thing)
+CERTIFICATE = Kind("certificate", Certificate)
+IOT_POLICY = Kind("iot-policy", IotPolicy)
+POLICY_TARGET = Kind("iot-policy-target", PolicyTarget)

@@ -1,0 +1,66 @@
+"""The errors of the iot API: AWS's codes; statuses come from the service's model."""
+
+from hedgerow.aws import AwsError
+from hedgerow.kernel import quoted
+
+
+def invalid_request(message: str) -> AwsError:
+    """Return the error for a call that makes no sense as it is."""
+    return AwsError("InvalidRequestException", message)
+
+
+def thing_not_found(name: str) -> AwsError:
+    """Return the error for a thing that is not registered."""
+    return AwsError("ResourceNotFoundException", f"Thing {quoted(name)} does not exist.")
+
+
+def certificate_not_found(certificate_id: str) -> AwsError:
+    """Return the error for a certificate that is not registered."""
+    return AwsError(
+        "ResourceNotFoundException", f"Certificate {quoted(certificate_id)} does not exist."
+    )
+
+
+def policy_not_found(name: str) -> AwsError:
+    """Return the error for a policy that does not exist."""
+    return AwsError("ResourceNotFoundException", f"Policy {quoted(name)} does not exist.")
+
+
+def policy_version_not_found(name: str, version_id: str) -> AwsError:
+    """Return the error for a version that a policy does not have."""
+    return AwsError(
+        "ResourceNotFoundException",
+        f"Policy {quoted(name)} has no version {quoted(version_id)}.",
+    )
+
+
+def already_exists(what: str, resource_id: str, arn: str) -> AwsError:
+    """Return the error for a name or certificate that is taken; it says by what."""
+    return AwsError(
+        "ResourceAlreadyExistsException",
+        f"{what} {quoted(resource_id)} already exists in this account.",
+        fields={"resourceId": resource_id, "resourceArn": arn},
+    )
+
+
+def version_conflict(expected: int, actual: int) -> AwsError:
+    """Return the error for a thing that changed since the caller read it."""
+    return AwsError(
+        "VersionConflictException",
+        f"The thing has version {actual}, not {expected}; describe it again and repeat the change.",
+    )
+
+
+def delete_conflict(message: str) -> AwsError:
+    """Return the error for deleting what is still in use."""
+    return AwsError("DeleteConflictException", message)
+
+
+def certificate_state(message: str) -> AwsError:
+    """Return the error for a change that the certificate's status does not allow."""
+    return AwsError("CertificateStateException", message)
+
+
+def limit_exceeded(message: str) -> AwsError:
+    """Return the error for one attachment too many."""
+    return AwsError("LimitExceededException", message)

@@ -1,0 +1,24 @@
+"""The `iot` service as a whole, as boto3 and the AWS CLI call it."""
+
+from hedgerow.aws import Answer, Call, operation
+from hedgerow.cloud.iot.certificate_operations import CertificateOperations
+from hedgerow.cloud.iot.faults import invalid_request
+from hedgerow.cloud.iot.policy_operations import PolicyOperations
+from hedgerow.cloud.iot.thing_operations import ThingOperations
+from hedgerow.kernel import quoted
+
+ENDPOINT_TYPES = ("iot:Data-ATS", "iot:Data", "iot:CredentialProvider", "iot:Jobs")
+
+
+class IotService(ThingOperations, CertificateOperations, PolicyOperations):
+    """The registry's operations. Every write is known to every door before it is answered."""
+
+    @operation("DescribeEndpoint")
+    async def describe_endpoint(self, call: Call) -> Answer:
+        """Return the host that devices connect to; it is one host for every purpose."""
+        kind = call.input.get("endpointType", "iot:Data")
+        if kind not in ENDPOINT_TYPES:
+            raise invalid_request(
+                f"Endpoint type {quoted(kind)} is none of {', '.join(ENDPOINT_TYPES)}."
+            )
+        return {"endpointAddress": self._endpoint}

@@ -1,0 +1,137 @@
+"""Things: create, describe, list, update, delete."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hedgerow.cloud.home import Home
+from hedgerow.cloud.iot.arns import thing_arn
+from hedgerow.cloud.iot.documents import THING, Thing
+from hedgerow.cloud.iot.faults import (
+    already_exists,
+    invalid_request,
+    thing_not_found,
+    version_conflict,
+)
+from hedgerow.kernel import new_uuid
+from hedgerow.store import Record, Store, Transaction
+
+Members = Mapping[str, Any]
+
+MAX_ATTRIBUTES = 50
+
+
+async def create(tx: Transaction, home: Home, request: Members) -> Members:
+    """Register a thing; the same request again gives the same answer, another is refused."""
+    _refuse_unknown_companions(request)
+    name = request["thingName"]
+    attributes = _changed({}, request.get("attributePayload") or {})
+    record = await tx.get(THING, home.account, name)
+    if record is None:
+        thing = Thing(thing_id=new_uuid(), attributes=attributes)
+        record = await tx.insert(THING, home.account, name, thing)
+    elif record.document.attributes != attributes:
+        raise already_exists("Thing", name, thing_arn(home, name))
+    return {
+        "thingName": name,
+        "thingArn": thing_arn(home, name),
+        "thingId": record.document.thing_id,
+    }
+
+
+async def describe(store: Store, home: Home, name: str) -> Members:
+    """Return a thing. Its default client id is its name."""
+    thing = (await existing(store, home, name)).document
+    return {
+        "defaultClientId": name,
+        "thingName": name,
+        "thingId": thing.thing_id,
+        "thingArn": thing_arn(home, name),
+        "attributes": thing.attributes,
+        "version": thing.version,
+    }
+
+
+def listed(home: Home, record: Record[Thing]) -> Members:
+    """Return a thing as a row of `ListThings`."""
+    return {
+        "thingName": record.id,
+        "thingArn": thing_arn(home, record.id),
+        "attributes": record.document.attributes,
+        "version": record.document.version,
+    }
+
+
+def matches(thing: Thing, request: Members) -> bool:
+    """Whether a thing passes the filters of `ListThings`; no thing here has a type."""
+    if request.get("thingTypeName") is not None:
+        return False
+    name, value = request.get("attributeName"), request.get("attributeValue")
+    if name is None:
+        return True
+    actual = thing.attributes.get(name)
+    if actual is None or value is None:
+        return actual is not None
+    return actual.startswith(value) if request.get("usePrefixAttributeValue") else actual == value
+
+
+async def update(tx: Transaction, home: Home, request: Members) -> None:
+    """Change the attributes of a thing; its version grows by one."""
+    _refuse_unknown_companions(request)
+    record = await existing(tx, home, request["thingName"])
+    thing = record.document
+    _require_version(thing, request)
+    payload = request.get("attributePayload")
+    attributes = thing.attributes if payload is None else _changed(thing.attributes, payload)
+    await tx.update(
+        record,
+        Thing(
+            thing_id=thing.thing_id,
+            attributes=attributes,
+            version=thing.version + 1,
+            principals=thing.principals,
+        ),
+    )
+
+
+async def delete(tx: Transaction, home: Home, request: Members) -> None:
+    """Delete a thing that nothing is attached to; one that does not exist is no error."""
+    record = await tx.get(THING, home.account, request["thingName"])
+    if record is None:
+        return
+    _require_version(record.document, request)
+    if record.document.principals:
+        raise invalid_request(
+            f"Cannot delete. Thing {record.id} is still attached to "
+            f"{len(record.document.principals)} principal(s); use DetachThingPrincipal first."
+        )
+    await tx.delete(record)
+
+
+async def existing(reader: Store | Transaction, home: Home, name: str) -> Record[Thing]:
+    """Return a thing, or raise `ResourceNotFoundException`."""
+    record = await reader.get(THING, home.account, name)
+    if record is None:
+        raise thing_not_found(name)
+    return record
+
+
+def _changed(current: Mapping[str, str], payload: Members) -> dict[str, str]:
+    """Replace the attributes or merge into them; an empty value takes an attribute away."""
+    given = payload.get("attributes") or {}
+    merged = {**current, **given} if payload.get("merge") else dict(given)
+    attributes = {name: value for name, value in merged.items() if value}
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise invalid_request(f"A thing has at most {MAX_ATTRIBUTES} attributes.")
+    return attributes
+
+
+def _require_version(thing: Thing, request: Members) -> None:
+    expected = request.get("expectedVersion")
+    if expected is not None and expected != thing.version:
+        raise version_conflict(expected, thing.version)
+
+
+def _refuse_unknown_companions(request: Members) -> None:
+    for member, noun in (("thingTypeName", "Thing type"), ("billingGroupName", "Billing group")):
+        if request.get(member) is not None:
+            raise invalid_request(f"{noun}s are not supported; leave {member} out.")
