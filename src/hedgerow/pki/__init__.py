@@ -1,0 +1,50 @@
+"""Keys, certificates and TLS: who somebody is, and how a connection proves it.
+
+In come key files, certificate requests, certificates and sockets; out go issued certificates,
+contexts, and connections with the certificate their peer has proven to hold. It imports `kernel`
+only. A private key never leaves its key object here except as a `Secret` asked for by name, and no
+connection reaches a protocol before its handshake is complete. It decides nothing about what a
+certificate may do: that is for policies. Its tests are in `tests/unit/pki`, the attacks on it in
+`tests/security`.
+"""
+
+from hedgerow.pki.authority import CertificateAuthority
+from hedgerow.pki.certificates import certificate_id, load_certificate, load_csr
+from hedgerow.pki.contexts import Trust, client_context, server_context
+from hedgerow.pki.files import require_private, write_private, write_public
+from hedgerow.pki.keys import FileKey, PrivateKey
+from hedgerow.pki.listener import TlsListener, TlsPeer, TlsSlot
+from hedgerow.pki.profiles import (
+    Profile,
+    device_authority,
+    device_certificate,
+    group_authority,
+    root_authority,
+    server_certificate,
+    signing_certificate,
+)
+
+__all__ = [
+    "CertificateAuthority",
+    "FileKey",
+    "PrivateKey",
+    "Profile",
+    "TlsListener",
+    "TlsPeer",
+    "TlsSlot",
+    "Trust",
+    "certificate_id",
+    "client_context",
+    "device_authority",
+    "device_certificate",
+    "group_authority",
+    "load_certificate",
+    "load_csr",
+    "require_private",
+    "root_authority",
+    "server_certificate",
+    "server_context",
+    "signing_certificate",
+    "write_private",
+    "write_public",
+]

@@ -1,0 +1,120 @@
+"""What kinds of certificates there are: one table of values, no branches.
+
+Every certificate is backdated a little, because devices' clocks are not exact.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+
+from hedgerow.kernel import CallerError, quoted
+
+BACKDATED = timedelta(minutes=10)
+DEVICE_LIFETIME = timedelta(days=365 * 20)
+AUTHORITY_LIFETIME = timedelta(days=365 * 20)
+SIGNING_LIFETIME = timedelta(days=365 * 2)
+SERVER_LIFETIME = timedelta(days=30)
+MAX_NAMES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The content of a certificate, all but the key, the serial number and the issuer."""
+
+    common_name: str
+    lifetime: timedelta
+    usage: tuple[ObjectIdentifier, ...] = ()
+    names: tuple[str, ...] = ()
+    path_length: int | None = None
+    """For an authority: how many authorities may follow it. None for all other certificates."""
+    key_encipherment: bool = False
+
+    @property
+    def is_authority(self) -> bool:
+        """Whether the certificate may sign others."""
+        return self.path_length is not None
+
+    def subject(self) -> x509.Name:
+        """Return the subject."""
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.common_name)])
+
+    def key_usage(self) -> x509.KeyUsage:
+        """Return what the key may be used for: signing certificates, or signing data."""
+        return x509.KeyUsage(
+            digital_signature=not self.is_authority,
+            content_commitment=False,
+            key_encipherment=self.key_encipherment,
+            data_encipherment=False,
+            key_agreement=False,
+            key_cert_sign=self.is_authority,
+            crl_sign=self.is_authority,
+            encipher_only=False,
+            decipher_only=False,
+        )
+
+
+def root_authority(common_name: str, lifetime: timedelta = AUTHORITY_LIFETIME) -> Profile:
+    """Return the profile of the cloud's root: cores and devices trust the cloud by it."""
+    return Profile(common_name=common_name, lifetime=lifetime, path_length=1)
+
+
+def device_authority(common_name: str, lifetime: timedelta = AUTHORITY_LIFETIME) -> Profile:
+    """Return the profile of the authority that signs device certificates."""
+    return Profile(common_name=common_name, lifetime=lifetime, path_length=0)
+
+
+def group_authority(common_name: str, lifetime: timedelta = AUTHORITY_LIFETIME) -> Profile:
+    """Return the profile of a group's authority: it signs the core's MQTT server certificates."""
+    return Profile(common_name=common_name, lifetime=lifetime, path_length=0)
+
+
+def device_certificate(lifetime: timedelta = DEVICE_LIFETIME) -> Profile:
+    """Return the profile of a thing's certificate. All subjects are alike, as AWS's are."""
+    return Profile(
+        common_name="AWS IoT Certificate",
+        lifetime=lifetime,
+        usage=(ExtendedKeyUsageOID.CLIENT_AUTH,),
+    )
+
+
+def server_certificate(names: Sequence[str], lifetime: timedelta = SERVER_LIFETIME) -> Profile:
+    """Return the profile of a TLS server: `names` are DNS names and IP addresses."""
+    if not names:
+        raise CallerError("a server certificate needs at least one name or address")
+    if len(names) > MAX_NAMES:
+        raise CallerError(f"a server certificate holds at most {MAX_NAMES} names, not {len(names)}")
+    return Profile(
+        common_name=names[0][:64],
+        lifetime=lifetime,
+        usage=(ExtendedKeyUsageOID.SERVER_AUTH,),
+        names=tuple(names),
+    )
+
+
+def signing_certificate(
+    common_name: str = "Hedgerow document signing", lifetime: timedelta = SIGNING_LIFETIME
+) -> Profile:
+    """Return the profile of the key that signs deployments and nothing else."""
+    return Profile(
+        common_name=common_name, lifetime=lifetime, usage=(ExtendedKeyUsageOID.CODE_SIGNING,)
+    )
+
+
+def general_names(names: Sequence[str]) -> x509.SubjectAlternativeName:
+    """Return names and addresses in the form certificates carry them."""
+    return x509.SubjectAlternativeName([_general_name(name) for name in dict.fromkeys(names)])
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    try:
+        return x509.DNSName(name)
+    except ValueError as error:
+        raise CallerError(f"{quoted(name)} is neither an IP address nor a DNS name") from error
