@@ -56,7 +56,7 @@ class HttpAnswer:
     """One complete answer; `content-length` is added, other headers are as given."""
 
     status: int
-    headers: Mapping[str, str] = field(default=_NO_HEADERS)
+    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS)
     body: bytes = b""
 
 
