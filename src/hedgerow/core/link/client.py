@@ -1,0 +1,148 @@
+"""One MQTT 5 connection of `aiomqtt`, with the cloud's reason codes and reason strings kept."""
+
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+import aiomqtt
+import paho.mqtt.client as paho
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+_FIRST_FAILURE = 0x80
+_CLIENT_IDENTIFIER_NOT_VALID = 0x85
+_NOT_AUTHORIZED = 0x87
+_SESSION_TAKEN_OVER = 0x8E
+
+# A dead path is noticed by the operating system long before a keep-alive of ten minutes ends.
+_SOCKET_OPTIONS = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reason code of the cloud, with its reason string if it gave one."""
+
+    code: int
+    name: str
+    reason: str = ""
+
+    @property
+    def is_failure(self) -> bool:
+        """Tell whether the code is one of failure."""
+        return self.code >= _FIRST_FAILURE
+
+    @property
+    def refuses_client_id(self) -> bool:
+        """Tell whether another client id may be let in."""
+        return self.code in {_NOT_AUTHORIZED, _CLIENT_IDENTIFIER_NOT_VALID}
+
+    @property
+    def session_taken_over(self) -> bool:
+        """Tell whether another connection with the same client id took this one's place."""
+        return self.code == _SESSION_TAKEN_OVER
+
+    def __str__(self) -> str:
+        return self.reason or self.name
+
+
+_UNANSWERED = Answer(0, "Success")
+"""What stands for the answer to a message of QoS 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """How to reach the cloud's broker."""
+
+    host: str
+    port: int
+    keep_alive_seconds: int
+    operation_timeout_seconds: int
+    queue_limit: int
+
+
+class ReasonedClient(aiomqtt.Client):
+    """An `aiomqtt.Client` that remembers what the cloud answered and why.
+
+    `aiomqtt` drops the properties of acknowledgements, and with them the sentence that names the
+    missing action and resource.
+    """
+
+    def __init__(self, settings: ClientSettings, context: ssl.SSLContext, client_id: str) -> None:
+        super().__init__(
+            settings.host,
+            settings.port,
+            identifier=client_id,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            tls_context=context,
+            keepalive=settings.keep_alive_seconds,
+            timeout=settings.operation_timeout_seconds,
+            max_queued_incoming_messages=settings.queue_limit,
+            socket_options=_SOCKET_OPTIONS,
+        )
+        self.connect_answer: Answer | None = None
+        self.disconnect_answer: Answer | None = None
+        self._publish_answer = _UNANSWERED
+        self.subscribe_answers: list[Answer] = []
+
+    async def publish_answered(self, topic: str, payload: bytes, qos: int) -> Answer:
+        """Publish and return the cloud's answer; to be called for one message at a time."""
+        self._publish_answer = _UNANSWERED
+        await self.publish(topic, payload, qos=qos)
+        return self._publish_answer
+
+    def _on_connect(
+        self,
+        client: paho.Client,
+        userdata: Any,
+        flags: paho.ConnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        self.connect_answer = _answer(reason_code, properties)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(
+        self,
+        client: paho.Client,
+        userdata: Any,
+        flags: paho.DisconnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        if flags.is_disconnect_packet_from_server:
+            self.disconnect_answer = _answer(reason_code, properties)
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+
+    def _on_publish(
+        self,
+        client: paho.Client,
+        userdata: Any,
+        mid: int,
+        reason_code: ReasonCode,
+        properties: Properties,
+    ) -> None:
+        self._publish_answer = _answer(reason_code, properties)
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    def _on_subscribe(
+        self,
+        client: paho.Client,
+        userdata: Any,
+        mid: int,
+        reason_codes: list[ReasonCode],
+        properties: Properties | None = None,
+    ) -> None:
+        self.subscribe_answers = [_answer(code, properties) for code in reason_codes]
+        super()._on_subscribe(client, userdata, mid, reason_codes, properties)
+
+
+def _answer(code: ReasonCode, properties: Properties | None) -> Answer:
+    reason = getattr(properties, "ReasonString", "") if properties is not None else ""
+    return Answer(int(code.value), str(code), str(reason))

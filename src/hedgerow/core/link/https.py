@@ -1,0 +1,175 @@
+"""The core's calls on the data plane, each under the core's own certificate."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from hedgerow.contract import (
+    CERTIFICATE_PATH,
+    CertificateAnswer,
+    CertificateRequest,
+    ConnectivityInfo,
+    DeploymentStatusReport,
+    artifact_path,
+    connectivity_path,
+    decode,
+    deployment_path,
+    deployment_status_path,
+    encode,
+    shadow_http_path,
+)
+from hedgerow.core.config import CoreConfig
+from hedgerow.core.link.failures import explain_failure
+from hedgerow.core.link.identity import LinkIdentity
+from hedgerow.kernel import CallerError, Clock, DeniedError, PeerError, UnavailableError
+
+HTTPS_PROTOCOL = "x-amzn-http-ca"
+"""The ALPN name of HTTPS with client certificates on port 443."""
+
+_DOCUMENT_BYTES_LIMIT = 32 * 1_048_576
+_ERROR_TEXT_LIMIT = 1000
+_CONNECT_SECONDS = 10
+_TOTAL_SECONDS = 60
+_CONNECTIONS_LIMIT = 4
+
+_OK = 200
+_UNAUTHORIZED = 401
+_FORBIDDEN = 403
+_TOO_MANY = 429
+_SERVER_ERRORS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """A host and port of the cloud, and the session that reaches it."""
+
+    host: str
+    port: int
+    session: aiohttp.ClientSession
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class CloudHttp:
+    """Requests to the Greengrass and the IoT endpoints. Enter it before use.
+
+    Errors by whose fault: `DeniedError` with the cloud's own words when a policy forbids a call,
+    `CallerError` for another refusal, `UnavailableError` when trying again can help.
+    """
+
+    def __init__(self, config: CoreConfig, identity: LinkIdentity, clock: Clock) -> None:
+        self._config = config
+        self._identity = identity
+        self._clock = clock
+        self._greengrass: _Endpoint | None = None
+        self._iot: _Endpoint | None = None
+
+    async def __aenter__(self) -> Self:
+        config = self._config
+        self._greengrass = self._endpoint(config.gg_host, config.gg_http_port)
+        self._iot = self._endpoint(config.iot_host, config.iot_http_port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for endpoint in (self._greengrass, self._iot):
+            if endpoint is not None:
+                await endpoint.session.close()
+
+    async def manifest(self, group_id: str, deployment_id: str) -> bytes:
+        """Fetch the signed manifest of a deployment (`greengrass:GetDeployment`)."""
+        return await self._greengrass_call("GET", deployment_path(group_id, deployment_id))
+
+    async def artifact(self, group_id: str, deployment_id: str, name: str) -> bytes:
+        """Fetch a file of a deployment (`greengrass:GetDeploymentArtifacts`)."""
+        return await self._greengrass_call("GET", artifact_path(group_id, deployment_id, name))
+
+    async def report_status(
+        self, group_id: str, deployment_id: str, report: DeploymentStatusReport
+    ) -> None:
+        """Say how a deployment goes (`greengrass:UpdateCoreDeploymentStatus`)."""
+        path = deployment_status_path(group_id, deployment_id, str(self._config.thing_arn))
+        await self._greengrass_call("PUT", path, encode(report))
+
+    async def connectivity(self) -> ConnectivityInfo:
+        """Fetch the core's addresses (`greengrass:GetConnectivityInfo`)."""
+        path = connectivity_path(self._config.thing_name)
+        return decode(await self._greengrass_call("GET", path), ConnectivityInfo)
+
+    async def update_connectivity(self, info: ConnectivityInfo) -> None:
+        """Publish the core's addresses (`greengrass:UpdateConnectivityInfo`)."""
+        path = connectivity_path(self._config.thing_name)
+        await self._greengrass_call("PUT", path, encode(info))
+
+    async def server_certificate(self, request: CertificateRequest) -> CertificateAnswer:
+        """Ask for a certificate of the local MQTT server (`greengrass:CreateCertificate`)."""
+        answer = await self._greengrass_call("POST", CERTIFICATE_PATH, encode(request))
+        return decode(answer, CertificateAnswer)
+
+    async def report_shadow(self, thing_name: str, reported: object) -> None:
+        """Set the reported state of a thing's shadow (`iot:UpdateThingShadow`)."""
+        document = {"state": {"reported": reported}}
+        path = shadow_http_path(thing_name)
+        await self._call(self._iot, "POST", path, msgspec.json.encode(document))
+
+    async def _greengrass_call(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        return await self._call(self._greengrass, method, path, body)
+
+    async def _call(
+        self, endpoint: _Endpoint | None, method: str, path: str, body: bytes | None
+    ) -> bytes:
+        if endpoint is None:
+            raise UnavailableError("the link to the cloud is not open")
+        url = URL(f"https://{endpoint}{path}", encoded=True)
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        try:
+            async with endpoint.session.request(
+                method, url, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                data = await _read(response, str(endpoint))
+                status = response.status
+        except (aiohttp.ClientError, OSError) as error:
+            raise explain_failure(error, str(endpoint), self._clock.now()) from error
+        if status == _OK:
+            return data
+        raise _refusal(status, data, f"{method} {path}")
+
+    def _endpoint(self, host: str, port: int) -> _Endpoint:
+        context = self._identity.tls_context(port, HTTPS_PROTOCOL)
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=context, limit=_CONNECTIONS_LIMIT),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=_TOTAL_SECONDS, sock_connect=_CONNECT_SECONDS),
+        )
+        return _Endpoint(host, port, session)
+
+
+async def _read(response: aiohttp.ClientResponse, place: str) -> bytes:
+    data = bytearray()
+    async for chunk in response.content.iter_any():
+        data += chunk
+        if len(data) > _DOCUMENT_BYTES_LIMIT:
+            raise PeerError(f"{place} answered with over {_DOCUMENT_BYTES_LIMIT} bytes")
+    return bytes(data)
+
+
+def _refusal(status: int, data: bytes, call: str) -> Exception:
+    """Return the error of an answer, in the cloud's own words where it has some."""
+    message = f"{call}: {_message(data) or 'no reason given'} ({status})"
+    if status in {_UNAUTHORIZED, _FORBIDDEN}:
+        return DeniedError(message)
+    if status == _TOO_MANY or status >= _SERVER_ERRORS:
+        return UnavailableError(message)
+    return CallerError(message)
+
+
+def _message(data: bytes) -> str:
+    try:
+        document: Any = msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        return ""
+    text = document.get("message") or document.get("Message") if isinstance(document, dict) else ""
+    return str(text or "")[:_ERROR_TEXT_LIMIT]

@@ -1,0 +1,69 @@
+"""The core's identity towards the cloud: key, certificate and the roots it trusts."""
+
+import re
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from cryptography import x509
+
+from hedgerow.core.config import CoreConfig, FileUri, KeyUri
+from hedgerow.kernel import ConfigurationError
+from hedgerow.pki import FileKey, PrivateKey, client_context
+
+_ALPN_PORT = 443
+_PEM_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkIdentity:
+    """What the core proves itself with, and what it checks the cloud against."""
+
+    key: PrivateKey
+    certificate_pem: str
+    roots_pem: str
+
+    @classmethod
+    def load(cls, config: CoreConfig) -> Self:
+        """Read the files that the configuration names; `ConfigurationError` says which is wrong."""
+        identity = cls(
+            key=load_key(config.key),
+            certificate_pem=_certificates(config.certificate_path),
+            roots_pem=_certificates(config.ca_path),
+        )
+        identity.tls_context(0, "")
+        return identity
+
+    @property
+    def roots(self) -> Sequence[x509.Certificate]:
+        """The root certificates, parsed."""
+        return x509.load_pem_x509_certificates(self.roots_pem.encode())
+
+    def tls_context(self, port: int, protocol_on_443: str) -> ssl.SSLContext:
+        """Return a context for connections to the cloud; on port 443 it names the protocol."""
+        alpn = (protocol_on_443,) if port == _ALPN_PORT else ()
+        return client_context(self.roots_pem, self.key, self.certificate_pem, alpn)
+
+
+def load_key(uri: KeyUri) -> PrivateKey:
+    """Return the private key at a configured place."""
+    if isinstance(uri, FileUri):
+        return FileKey.load(uri.path)
+    raise ConfigurationError(
+        f"the key {uri.object_label!r} is in a PKCS#11 token, which this release does not use yet; "
+        "give a file:///absolute/path"
+    )
+
+
+def _certificates(path: Path) -> str:
+    """Return the PEM certificates of a file; comments between them are passed over."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
+    blocks = _PEM_BLOCK.findall(text)
+    if not blocks:
+        raise ConfigurationError(f"{path} holds no PEM certificate")
+    return "\n".join(blocks) + "\n"

@@ -1,0 +1,350 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import structlog
+from tests.support.clock import ManualClock
+from tests.support.cloud_documents import GroupDouble, thing_arn
+from tests.support.core import until
+
+from hedgerow.contract import (
+    ARTIFACT_GROUP,
+    ARTIFACT_MEMBERSHIP,
+    DeploymentNotice,
+    DeploymentStatusReport,
+    deployment_thing,
+)
+from hedgerow.core.deployment import (
+    DeploymentAgent,
+    DeploymentFolder,
+    VerifiedGroup,
+    VerifiedMembership,
+)
+from hedgerow.kernel import Arn, CallerError, DeniedError, HedgerowError, UnavailableError
+
+SECOND = "22222222-bbbb-4000-8000-000000000002"
+
+
+class Cloud:
+    """The data plane, by its calls; `failures` are raised instead of an answer, once each."""
+
+    def __init__(self, group: GroupDouble) -> None:
+        self.group = group
+        self.failures: dict[str, list[Exception]] = {}
+        self.statuses: list[tuple[str, str, str]] = []
+        self.shadows: list[tuple[str, object]] = []
+        self.calls: list[str] = []
+
+    def _called(self, call: str) -> None:
+        self.calls.append(call)
+        if self.failures.get(call):
+            raise self.failures[call].pop(0)
+
+    async def manifest(self, group_id: str, deployment_id: str) -> bytes:
+        self._called("manifest")
+        assert (group_id, deployment_id) == (self.group.group_id, self.group.deployment_id)
+        return self.group.signed_manifest()
+
+    async def artifact(self, _group_id: str, deployment_id: str, name: str) -> bytes:
+        self._called(name)
+        if name == ARTIFACT_MEMBERSHIP:
+            wanted, self.group.deployment_id = self.group.deployment_id, deployment_id
+            try:
+                return self.group.signed_membership()
+            finally:
+                self.group.deployment_id = wanted
+        return self.group.group_json()
+
+    async def report_status(
+        self, _group_id: str, deployment_id: str, report: DeploymentStatusReport
+    ) -> None:
+        self._called(report.status)
+        self.statuses.append((deployment_id[-1], report.status, report.error_message))
+
+    async def report_shadow(self, thing_name: str, reported: object) -> None:
+        self._called("shadow")
+        self.shadows.append((thing_name, reported))
+
+
+class Core:
+    """The running core, as far as deployments change it."""
+
+    def __init__(self) -> None:
+        self.group: VerifiedGroup | None = None
+        self.membership: VerifiedMembership | None = None
+        self.refusal: HedgerowError | None = None
+
+    async def prepare(
+        self, group: VerifiedGroup, membership: VerifiedMembership
+    ) -> Callable[[], None]:
+        if self.refusal is not None:
+            raise self.refusal
+
+        def change_over() -> None:
+            self.group, self.membership = group, membership
+
+        return change_over
+
+    def update_membership(self, membership: VerifiedMembership) -> None:
+        self.membership = membership
+
+    def reset(self) -> None:
+        self.group = self.membership = None
+
+
+class NoDelay:
+    """Tries again at once."""
+
+    def next_delay(self) -> float:
+        return 0.001
+
+    def reset(self) -> None:
+        pass
+
+
+class Bench:
+    """An agent at work between a cloud and a core of the test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.double = GroupDouble()
+        self.double.devices = [self.double.keys.device("A"), self.double.keys.device("B")]
+        self.cloud = Cloud(self.double)
+        self.core = Core()
+        self.path = folder
+        roots = [self.double.keys.root.certificate]
+        self.folder = DeploymentFolder(folder, thing_arn(self.double.core), roots)
+        self.clock = ManualClock(self.double.created_at)
+        self.agent = DeploymentAgent(
+            Arn.parse(thing_arn(self.double.core)),
+            folder=self.folder,
+            roots=roots,
+            cloud=self.cloud,
+            activation=self.core,
+            retry=NoDelay(),
+            clock=self.clock,
+            log=structlog.get_logger(),
+        )
+
+    def tell(self) -> None:
+        self.agent.hear(
+            DeploymentNotice(
+                group_id=self.double.group_id,
+                deployment_id=self.double.deployment_id,
+                deployment_type=self.double.deployment_type,
+                membership_serial=self.double.serial,
+            )
+        )
+
+    async def deploy(self) -> None:
+        before = len(self._ends())
+        self.tell()
+        await until(lambda: len(self._ends()) > before)
+
+    def _ends(self) -> list[tuple[str, str, str]]:
+        return [s for s in self.cloud.statuses if s[1] != "InProgress"]
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    bench = Bench(tmp_path / "deployment")
+    task = asyncio.get_running_loop().create_task(bench.agent.run())
+    yield bench
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.spec("P05")
+async def test_a_deployment_is_fetched_run_and_reported(bench: Bench) -> None:
+    await bench.deploy()
+    await until(lambda: bool(bench.cloud.shadows))
+    assert bench.core.group is not None
+    assert bench.core.group.group.deployment_id == bench.double.deployment_id
+    assert [s[1] for s in bench.cloud.statuses] == ["InProgress", "Success"]
+    thing, reported = bench.cloud.shadows[0]
+    assert thing == deployment_thing("core-1")
+    assert reported == {
+        "GroupId": bench.double.group_id,
+        "DeploymentId": bench.double.deployment_id,
+        "DeploymentType": "NewDeployment",
+        "MembershipSerial": 1,
+    }
+
+
+@pytest.mark.spec("I16")
+async def test_the_running_group_lies_at_the_documented_path(bench: Bench) -> None:
+    await bench.deploy()
+    assert (bench.path / "group/group.json").read_bytes() == bench.double.group_json()
+
+
+async def test_the_same_notice_again_does_nothing(bench: Bench) -> None:
+    await bench.deploy()
+    await until(lambda: bool(bench.cloud.shadows))
+    calls = list(bench.cloud.calls)
+    bench.tell()
+    await until(lambda: not bench.agent._heard.is_set())
+    await asyncio.sleep(0)
+    assert bench.cloud.calls == calls
+
+
+@pytest.mark.parametrize(
+    ("call", "failure"),
+    [
+        ("manifest", DeniedError("not authorized to perform greengrass:GetDeployment on …")),
+        (ARTIFACT_GROUP, DeniedError("not authorized: greengrass:GetDeploymentArtifacts on …")),
+        (ARTIFACT_MEMBERSHIP, CallerError("there is no such artifact")),
+    ],
+)
+@pytest.mark.spec("D15")
+async def test_a_failed_step_leaves_what_runs_and_is_reported_in_the_clouds_words(
+    bench: Bench, call: str, failure: Exception
+) -> None:
+    await bench.deploy()
+    running = bench.core.group
+    bench.double.new_deployment(SECOND)
+    bench.cloud.failures[call] = [failure]
+    await bench.deploy()
+    assert bench.cloud.statuses[-1] == ("2", "Failure", str(failure))
+    assert bench.core.group is running
+    assert bench.agent.state.running is not None
+    assert bench.agent.state.running.endswith("1")
+    assert str(failure) in (bench.agent.state.problem or "")
+
+
+async def test_a_group_that_cannot_run_here_is_a_failure_with_the_reason(bench: Bench) -> None:
+    bench.core.refusal = CallerError("Spool size should be at least 262144 bytes")
+    await bench.deploy()
+    assert bench.cloud.statuses[-1] == (
+        "1",
+        "Failure",
+        "Spool size should be at least 262144 bytes",
+    )
+    assert bench.core.group is None
+    assert bench.folder.load().group is None
+
+
+async def test_a_failed_deployment_is_tried_again_with_the_next_notice(bench: Bench) -> None:
+    bench.core.refusal = CallerError("not today")
+    await bench.deploy()
+    bench.core.refusal = None
+    await bench.deploy()
+    assert bench.cloud.statuses[-1][1] == "Success"
+
+
+@pytest.mark.parametrize(
+    "call", ["InProgress", "manifest", ARTIFACT_GROUP, ARTIFACT_MEMBERSHIP, "Success", "shadow"]
+)
+async def test_an_unreachable_cloud_is_tried_again_and_nothing_is_done_twice(
+    bench: Bench, call: str
+) -> None:
+    bench.cloud.failures[call] = [UnavailableError("no route to host")] * 2
+    await bench.deploy()
+    await until(lambda: bool(bench.cloud.shadows))
+    ends = [status for _, status, _ in bench.cloud.statuses if status != "InProgress"]
+    assert ends == ["Success"]
+    if call in {"Success", "shadow"}:
+        assert bench.cloud.calls.count("manifest") == 1
+
+
+@pytest.mark.spec("D10")
+async def test_a_refused_report_does_not_undo_what_runs(bench: Bench) -> None:
+    refusal = DeniedError("not authorized to perform greengrass:UpdateCoreDeploymentStatus on …")
+    bench.cloud.failures = {"InProgress": [refusal], "Success": [refusal]}
+    bench.tell()
+    await until(lambda: bool(bench.cloud.shadows))
+    assert bench.core.group is not None
+    assert "greengrass:UpdateCoreDeploymentStatus" in (bench.agent.state.problem or "")
+
+
+async def test_a_success_that_could_not_be_reported_before_a_stop_is_reported_later(
+    bench: Bench,
+) -> None:
+    await bench.deploy()
+    await until(lambda: bench.folder.reported() != "")
+    again = Bench(bench.path)
+    again.double = again.cloud.group = bench.double
+    (bench.path / "reported").unlink()
+    again.agent.take_up(bench.folder.load())
+    task = asyncio.get_running_loop().create_task(again.agent.run())
+    await again.deploy()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [s[1] for s in again.cloud.statuses] == ["Success"]
+    assert "manifest" not in again.cloud.calls
+
+
+@pytest.mark.promise(4)
+async def test_a_newer_list_of_certificates_is_put_in_force_without_a_deployment(
+    bench: Bench,
+) -> None:
+    await bench.deploy()
+    a, b = bench.double.devices
+    bench.double.revoke(a)
+    bench.tell()
+    await until(lambda: bench.agent.state.membership_serial == 2)
+    assert bench.core.membership is not None
+    assert set(bench.core.membership.certificates) == {b.certificate_id}
+    await until(lambda: len(bench.cloud.shadows) == 2)
+    stored = bench.folder.load()
+    assert stored.membership is not None
+    assert set(stored.membership.certificates) == {b.certificate_id}
+
+
+@pytest.mark.promise(4)
+async def test_a_revocation_takes_effect_even_if_the_wished_deployment_cannot_run(
+    bench: Bench,
+) -> None:
+    await bench.deploy()
+    a, b = bench.double.devices
+    bench.double.new_deployment(SECOND)
+    bench.core.refusal = CallerError("not today")
+    await bench.deploy()
+    bench.double.revoke(a)
+    await bench.deploy()
+    assert bench.core.membership is not None
+    assert set(bench.core.membership.certificates) == {b.certificate_id}
+    assert bench.core.group is not None
+    assert bench.core.group.group.deployment_id.endswith("1")
+
+
+@pytest.mark.spec("P12")
+@pytest.mark.parametrize("kind", ["ResetDeployment", "ForceResetDeployment"])
+async def test_a_reset_takes_the_group_away_once(bench: Bench, kind: str) -> None:
+    await bench.deploy()
+    bench.double.new_deployment(SECOND, kind)
+    await bench.deploy()
+    assert bench.cloud.statuses[-1][:2] == ("2", "Success")
+    assert bench.core.group is None
+    assert bench.folder.load().group is None
+    await until(lambda: bench.folder.reported() == SECOND)
+    calls = list(bench.cloud.calls)
+    bench.tell()
+    await until(lambda: not bench.agent._heard.is_set())
+    await asyncio.sleep(0)
+    assert bench.cloud.calls == calls
+
+
+async def test_a_group_that_comes_after_a_reset_is_deployed(bench: Bench) -> None:
+    await bench.deploy()
+    bench.double.new_deployment(SECOND, "ResetDeployment")
+    await bench.deploy()
+    bench.double.new_deployment(SECOND[:-1] + "3")
+    await bench.deploy()
+    assert bench.cloud.statuses[-1][:2] == ("3", "Success")
+
+
+async def test_a_fault_of_the_core_is_reported_and_does_not_end_the_agent(bench: Bench) -> None:
+    bench.cloud.failures["manifest"] = [ZeroDivisionError("a bug")]
+    await bench.deploy()
+    assert bench.cloud.statuses[-1][1] == "Failure"
+    await bench.deploy()
+    assert bench.cloud.statuses[-1][1] == "Success"
+
+
+async def test_the_newest_notice_counts_while_the_cloud_cannot_be_reached(bench: Bench) -> None:
+    bench.cloud.failures["manifest"] = [UnavailableError("no route to host")] * 5
+    bench.tell()
+    await until(lambda: "manifest" in bench.cloud.calls)
+    bench.double.new_deployment(SECOND)
+    await bench.deploy()
+    assert bench.agent.state.running == SECOND
