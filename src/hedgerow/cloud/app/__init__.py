@@ -1,0 +1,11 @@
+"""The cloud as one program: made once by `init_cloud`, then opened, served and stopped.
+
+In come a data folder, ports and signals; out go listening doors, `endpoints.json` while they are
+open, and `admin.json` at birth. It may import everything of the cloud: it composes, and holds no
+rule of any service. What must never happen here: a door that serves without TLS, a key file that
+others can read, a default that allows. The tests are in `tests/unit/cloud/app`.
+"""
+
+from hedgerow.cloud.app.birth import InitResult, init_cloud
+
+__all__ = ["InitResult", "init_cloud"]

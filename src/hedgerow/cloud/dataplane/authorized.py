@@ -1,0 +1,67 @@
+"""Who asks for what, and whether it may: the proof that every call of the data plane needs."""
+
+from dataclasses import dataclass, field
+
+from hedgerow.aws import HttpRequest
+from hedgerow.cloud.dataplane.answers import UnauthenticatedError
+from hedgerow.cloud.dataplane.routes import Match, Parameters
+from hedgerow.cloud.iot import AdmittedDevice, DeviceDirectory
+from hedgerow.kernel import DeniedError, quoted
+
+_SEAL = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Authorized:
+    """A request that the device's policy allows.
+
+    INVARIANT: only `authorize` makes these.
+    """
+
+    device: AdmittedDevice
+    match: Match
+    body: bytes = field(repr=False)
+    raw_query: str
+    _seal: object = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self._seal is not _SEAL:
+            raise TypeError("an Authorized comes from authorize only")
+
+    @property
+    def parameters(self) -> Parameters:
+        """Return the parameters of the request's path."""
+        return self.match.parameters
+
+
+def authorize(
+    directory: DeviceDirectory, certificate_id: str | None, match: Match, request: HttpRequest
+) -> Authorized:
+    """Return the proof, or raise `UnauthenticatedError` or `DeniedError`.
+
+    Both name the action and the resource, so that an operator sees what to allow.
+    """
+    wanted = f"{match.route.action} on {match.resource}"
+    if certificate_id is None:
+        raise UnauthenticatedError(f"{wanted} needs a client certificate")
+    try:
+        device = directory.admit(certificate_id)
+    except DeniedError as error:
+        raise UnauthenticatedError(f"{wanted} is refused: {error.message}") from error
+    decision = directory.authorize(device, match.route.action, match.resource)
+    if not decision.allowed:
+        raise DeniedError(f"{wanted} is refused: {decision.reason}")
+    return Authorized(
+        device=device, match=match, body=request.body, raw_query=request.raw_query, _seal=_SEAL
+    )
+
+
+def require_own_thing(request: Authorized) -> str:
+    """Return the thing of the path if it is the caller's own, else raise `DeniedError`."""
+    thing = request.parameters["thing"]
+    if thing not in request.device.things:
+        raise DeniedError(
+            f"{request.match.route.action} is for the device's own thing only: its certificate is "
+            f"not attached to thing {quoted(thing)}"
+        )
+    return thing

@@ -1,0 +1,78 @@
+"""What a core asks for: its deployment, its files, a server certificate; and what it reports.
+
+A policy says which actions a core may use; it does not say whose core it is. So every call on a
+group goes through the desk's proof that the caller is the core of that group now, and every call
+on a thing demands that the thing is the caller's.
+"""
+
+from hedgerow.aws import HttpAnswer
+from hedgerow.cloud.dataplane.answers import MissingError, ok
+from hedgerow.cloud.dataplane.authorized import Authorized, require_own_thing
+from hedgerow.cloud.greengrass import AddressBook, CoreDesk, OwnGroup, ServerCertificates
+from hedgerow.contract import (
+    ARTIFACT_GROUP,
+    ARTIFACT_MEMBERSHIP,
+    CertificateRequest,
+    ConnectivityInfo,
+    DeploymentStatusReport,
+    decode,
+    encode,
+)
+from hedgerow.kernel import quoted
+
+_DONE = b"{}"
+
+
+class CoreCalls:
+    """The calls of cores, each after its policy allowed it."""
+
+    def __init__(
+        self, desk: CoreDesk, certificates: ServerCertificates, addresses: AddressBook
+    ) -> None:
+        self._desk = desk
+        self._certificates = certificates
+        self._addresses = addresses
+
+    async def get_deployment(self, request: Authorized) -> HttpAnswer:
+        """Return the signed manifest."""
+        own = await self._own_group(request)
+        return ok(await self._desk.manifest(own, request.parameters["deployment"]))
+
+    async def get_artifact(self, request: Authorized) -> HttpAnswer:
+        """Return a file of the deployment."""
+        own = await self._own_group(request)
+        name, deployment_id = request.parameters["artifact"], request.parameters["deployment"]
+        if name == ARTIFACT_GROUP:
+            return ok(await self._desk.group_file(own, deployment_id))
+        if name == ARTIFACT_MEMBERSHIP:
+            return ok(await self._desk.membership_file(own, deployment_id))
+        raise MissingError(f"a deployment has no artifact {quoted(name)}")
+
+    async def report_status(self, request: Authorized) -> HttpAnswer:
+        """Take a report of how a deployment goes."""
+        own = await self._own_group(request)
+        said = decode(request.body, DeploymentStatusReport)
+        await self._desk.report(
+            own, request.parameters["deployment"], request.parameters["core"], said
+        )
+        return ok(_DONE)
+
+    async def create_certificate(self, request: Authorized) -> HttpAnswer:
+        """Issue an MQTT server certificate."""
+        wanted = decode(request.body, CertificateRequest)
+        own = await self._desk.own_group(request.device, wanted.group_id)
+        return ok(encode(await self._certificates.issue(own, wanted.certificate_signing_request)))
+
+    async def get_connectivity(self, request: Authorized) -> HttpAnswer:
+        """Return the core's addresses."""
+        return ok(encode(await self._addresses.read(require_own_thing(request))))
+
+    async def update_connectivity(self, request: Authorized) -> HttpAnswer:
+        """Replace the core's addresses and return them with their new version."""
+        thing = require_own_thing(request)
+        info = decode(request.body, ConnectivityInfo)
+        await self._addresses.write(thing, info.connectivity_info)
+        return ok(encode(await self._addresses.read(thing)))
+
+    async def _own_group(self, request: Authorized) -> OwnGroup:
+        return await self._desk.own_group(request.device, request.parameters["group"])

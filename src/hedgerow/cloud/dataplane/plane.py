@@ -1,0 +1,112 @@
+"""The data plane: from a request on a mutually authenticated connection to its answer.
+
+Each request goes the same way: who is it (the certificate that TLS proved, admitted now), which
+row of the table, does the device's policy allow its action on its resource, then the call itself.
+The calls take `Authorized`, which only that check makes.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from hedgerow.aws import HttpAnswer, HttpLimits, HttpRequest, HttpServer
+from hedgerow.cloud.dataplane.answers import refusal
+from hedgerow.cloud.dataplane.authorized import Authorized, authorize
+from hedgerow.cloud.dataplane.core_calls import CoreCalls
+from hedgerow.cloud.dataplane.discovery import Discovery
+from hedgerow.cloud.dataplane.routes import match
+from hedgerow.cloud.dataplane.shadow_calls import ShadowCalls
+from hedgerow.cloud.home import Home
+from hedgerow.cloud.iot import DeviceDirectory
+from hedgerow.kernel import HedgerowError
+from hedgerow.pki import TlsPeer
+
+LIMITS = HttpLimits(body_bytes=256 * 1024, idle_seconds=120)
+_LOG = structlog.get_logger(__name__)
+_Handler = Callable[[Authorized], Awaitable[HttpAnswer]]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRequest:
+    """A refusal as it is recorded: who, what, and why; never a body."""
+
+    status: int
+    certificate_id: str
+    address: str
+    method: str
+    path: str
+    reason: str
+
+
+class DataPlane:
+    """Serves devices and cores over HTTPS; `protocol` is for a listener with client certificates.
+
+    `record` hears of every refusal.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        directory: DeviceDirectory,
+        *,
+        discovery: Discovery,
+        core_calls: CoreCalls,
+        shadow_calls: ShadowCalls,
+        record: Callable[[RefusedRequest], None],
+    ) -> None:
+        self._home = home
+        self._directory = directory
+        self._record = record
+        self._handlers: Mapping[str, _Handler] = {
+            "discover": discovery.discover,
+            "get-deployment": core_calls.get_deployment,
+            "get-artifact": core_calls.get_artifact,
+            "report-status": core_calls.report_status,
+            "create-certificate": core_calls.create_certificate,
+            "get-connectivity": core_calls.get_connectivity,
+            "update-connectivity": core_calls.update_connectivity,
+            "get-shadow": shadow_calls.get,
+            "update-shadow": shadow_calls.update,
+            "delete-shadow": shadow_calls.delete,
+        }
+        self._http = HttpServer(self.handle, limits=LIMITS)
+        self.refusals: Counter[int] = Counter()
+
+    def protocol(self, peer: TlsPeer) -> asyncio.Protocol:
+        """Return the protocol for one connection whose client certificate TLS has checked."""
+        return self._http.protocol(peer)
+
+    async def stop(self) -> None:
+        """Let requests in progress finish, then close every connection."""
+        await self._http.stop()
+
+    async def handle(self, request: HttpRequest) -> HttpAnswer:
+        """Answer one request."""
+        peer = request.peer
+        certificate_id = peer.certificate_id if isinstance(peer, TlsPeer) else None
+        try:
+            found = match(request.method, request.raw_path, self._home)
+            allowed = authorize(self._directory, certificate_id, found, request)
+            return await self._handlers[found.route.name](allowed)
+        except HedgerowError as error:
+            answer = refusal(error)
+            self._refused(request, certificate_id, answer.status, error)
+            return answer
+
+    def _refused(
+        self, request: HttpRequest, certificate_id: str | None, status: int, error: HedgerowError
+    ) -> None:
+        self.refusals[status] += 1
+        self._record(
+            RefusedRequest(
+                status=status,
+                certificate_id=certificate_id or "",
+                address=request.source_ip,
+                method=request.method,
+                path=request.raw_path,
+                reason=error.message,
+            )
+        )

@@ -1,0 +1,185 @@
+"""What the data plane answers: one table of method, path, IoT action and resource.
+
+The resource of each row is the guide's (page device-auth), so the documented minimal policies
+cover every call; `tools` and documents can read the table. Matching is pure.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import unquote_to_bytes
+
+from hedgerow.cloud.home import Home
+from hedgerow.cloud.iot.arns import thing_arn
+from hedgerow.contract import connectivity_thing, deployment_arn, deployment_status_arn
+from hedgerow.kernel import CallerError, quoted
+
+Method = Literal["GET", "PUT", "POST", "DELETE"]
+Parameters = Mapping[str, str]
+
+MAX_SEGMENTS = 10
+MAX_PARAMETER_BYTES = 512
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+class UnknownPathError(CallerError):
+    """No row of the table has this path."""
+
+    code = "UnknownPath"
+
+
+class WrongMethodError(CallerError):
+    """A row has this path, but for other methods."""
+
+    code = "MethodNotAllowed"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One call: `resource` builds what `action` is judged on from the path's parameters."""
+
+    name: str
+    method: Method
+    template: str
+    action: str
+    resource: Callable[[Home, Parameters], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A request's row, the parameters of its path, and what its action is judged on."""
+
+    route: Route
+    parameters: Parameters
+    resource: str
+
+
+def _own_thing(home: Home, parameters: Parameters) -> str:
+    return thing_arn(home, parameters["thing"])
+
+
+def _connectivity(home: Home, parameters: Parameters) -> str:
+    return thing_arn(home, connectivity_thing(parameters["thing"]))
+
+
+def _deployment(home: Home, parameters: Parameters) -> str:
+    return deployment_arn(home.region, home.account, parameters["group"], parameters["deployment"])
+
+
+def _status(home: Home, parameters: Parameters) -> str:
+    return deployment_status_arn(
+        home.region,
+        home.account,
+        parameters["group"],
+        parameters["deployment"],
+        parameters["core"],
+    )
+
+
+def _anything(_home: Home, _parameters: Parameters) -> str:
+    return "*"
+
+
+_DEPLOYMENT = "/greengrass/groups/{group}/deployments/{deployment}"
+_CONNECTIVITY = "/greengrass/things/{thing}/connectivityInfo"
+_SHADOW = "/things/{thing}/shadow"
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "discover",
+        "GET",
+        "/greengrass/discover/thing/{thing}",
+        "greengrass:Discover",
+        _own_thing,
+    ),
+    Route("get-deployment", "GET", _DEPLOYMENT, "greengrass:GetDeployment", _deployment),
+    Route(
+        "get-artifact",
+        "GET",
+        _DEPLOYMENT + "/artifacts/{artifact}",
+        "greengrass:GetDeploymentArtifacts",
+        _deployment,
+    ),
+    Route(
+        "report-status",
+        "PUT",
+        _DEPLOYMENT + "/cores/{core}",
+        "greengrass:UpdateCoreDeploymentStatus",
+        _status,
+    ),
+    Route(
+        "create-certificate",
+        "POST",
+        "/greengrass/certificates/server",
+        "greengrass:CreateCertificate",
+        _anything,
+    ),
+    Route(
+        "get-connectivity", "GET", _CONNECTIVITY, "greengrass:GetConnectivityInfo", _connectivity
+    ),
+    Route(
+        "update-connectivity",
+        "PUT",
+        _CONNECTIVITY,
+        "greengrass:UpdateConnectivityInfo",
+        _connectivity,
+    ),
+    Route("get-shadow", "GET", _SHADOW, "iot:GetThingShadow", _own_thing),
+    Route("update-shadow", "POST", _SHADOW, "iot:UpdateThingShadow", _own_thing),
+    Route("delete-shadow", "DELETE", _SHADOW, "iot:DeleteThingShadow", _own_thing),
+)
+
+
+def match(method: str, raw_path: str, home: Home) -> Match:
+    """Return the row for a request, or raise `UnknownPathError` or `WrongMethodError`."""
+    segments = _segments(raw_path)
+    methods = []
+    for route in ROUTES:
+        parameters = _parameters(route, segments)
+        if parameters is None:
+            continue
+        if route.method == method:
+            return Match(route, parameters, route.resource(home, parameters))
+        methods.append(route.method)
+    if methods:
+        raise WrongMethodError(f"this path takes {', '.join(methods)}, not {quoted(method)}")
+    raise UnknownPathError(f"the data plane has no path {quoted(raw_path)}")
+
+
+def _segments(raw_path: str) -> tuple[str, ...]:
+    """Split the path as it was on the wire, then decode each part: `%2F` is no separator."""
+    parts = raw_path.split("/", MAX_SEGMENTS + 1)
+    if len(parts) > MAX_SEGMENTS + 1:
+        raise UnknownPathError("the data plane has no path of so many parts")
+    return tuple(_decoded(part) for part in parts)
+
+
+def _decoded(part: str) -> str:
+    if _BAD_ESCAPE.search(part):
+        raise CallerError("the path has a '%' that begins no escape")
+    raw = unquote_to_bytes(part)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise CallerError("the path is not UTF-8") from None
+    if len(raw) > MAX_PARAMETER_BYTES or not text.isprintable():
+        raise CallerError("a part of the path is too long, or has control characters")
+    return text
+
+
+def _parameters(route: Route, segments: tuple[str, ...]) -> Parameters | None:
+    template = route.template.split("/")
+    if len(template) != len(segments):
+        return None
+    parameters = {}
+    for expected, given in zip(template, segments, strict=True):
+        name = _PARAMETER.fullmatch(expected)
+        if name is None and expected != given:
+            return None
+        if name is not None:
+            if not given:
+                return None
+            parameters[name[1]] = given
+    return parameters

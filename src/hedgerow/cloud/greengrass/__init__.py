@@ -1,0 +1,39 @@
+"""The service `greengrass`: definitions, groups, their authorities, and deployments to cores.
+
+In come requests by the model's member names, and what cores report; out go answers, deployment
+files that are written once and signed, and notices in the shadow of `<core>-gda`. It may import
+every room below `cloud`, and of `cloud` the registry (`iot`) and shadows (`iot_data`). What must
+never happen here: a version that changes, a private key of an authority outside the store, a
+deployment that mixes two versions, a membership list whose serial goes back. The tests are in
+`tests/unit/cloud/greengrass`, `tests/interop/test_boto3_greengrass.py` and
+`tests/security/test_deployment_signing.py`.
+"""
+
+from hedgerow.cloud.greengrass.addresses import AddressBook
+from hedgerow.cloud.greengrass.authorities import trusted
+from hedgerow.cloud.greengrass.core_desk import CoreDesk, NoSuchDeploymentError, OwnGroup
+from hedgerow.cloud.greengrass.deployer import Deployer
+from hedgerow.cloud.greengrass.index import GroupIndex, GroupView
+from hedgerow.cloud.greengrass.membership import MembershipLedger, usable_certificates
+from hedgerow.cloud.greengrass.resolve import MAX_GROUPS_OF_A_DEVICE, TOO_MANY_GROUPS
+from hedgerow.cloud.greengrass.server_certificates import ServerCertificates
+from hedgerow.cloud.greengrass.service import GreengrassService
+from hedgerow.cloud.greengrass.signing import DocumentSigner
+
+__all__ = [
+    "MAX_GROUPS_OF_A_DEVICE",
+    "TOO_MANY_GROUPS",
+    "AddressBook",
+    "CoreDesk",
+    "Deployer",
+    "DocumentSigner",
+    "GreengrassService",
+    "GroupIndex",
+    "GroupView",
+    "MembershipLedger",
+    "NoSuchDeploymentError",
+    "OwnGroup",
+    "ServerCertificates",
+    "trusted",
+    "usable_certificates",
+]

@@ -1,0 +1,59 @@
+"""Client tokens (`X-Amzn-Client-Token`): a repeated creating call gets the first call's answer.
+
+The answer is kept in the transaction that made it, so a token never stands for something that
+was not made.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from hedgerow.cloud.greengrass.documents import CLIENT_TOKEN, ClientToken
+from hedgerow.cloud.greengrass.faults import bad_request
+from hedgerow.cloud.home import Home
+from hedgerow.store import Transaction
+
+Members = Mapping[str, Any]
+KEPT_FOR = timedelta(hours=24)
+MAX_TOKEN_LENGTH = 256
+_TOKEN_MEMBER = "AmznClientToken"  # noqa: S105 - a member's name
+
+
+async def once(
+    tx: Transaction,
+    home: Home,
+    operation: str,
+    request: Members,
+    now: datetime,
+    make: Callable[[], Awaitable[Members]],
+) -> Members:
+    """Return what `make` answers, or what it answered when this token came first.
+
+    Raises `BadRequestException` if the token came with another request before.
+    """
+    token = request.get(_TOKEN_MEMBER)
+    if not token:
+        return await make()
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise bad_request(f"a client token has at most {MAX_TOKEN_LENGTH} characters")
+    identifier = _digest([operation, token])
+    fingerprint = _digest(request)
+    record = await tx.get(CLIENT_TOKEN, home.account, identifier)
+    if record is not None and record.updated_at + KEPT_FOR > now:
+        if record.document.request_digest != fingerprint:
+            raise bad_request("this client token was used for another request; take a new one")
+        return record.document.answer
+    answer = await make()
+    kept = ClientToken(request_digest=fingerprint, answer=dict(answer))
+    if record is None:
+        await tx.insert(CLIENT_TOKEN, home.account, identifier, kept)
+    else:
+        await tx.update(record, kept)
+    return answer
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()

@@ -1,0 +1,287 @@
+"""Turns begun deployments into signed files and a notice for the core; one at a time.
+
+The intent (a deployment in state Building) is on disk before anything here starts, and what was
+begun when the process died is taken up again at the next start: building is repeatable, and a
+notice that is written twice says the same.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+import structlog
+
+from hedgerow.cloud.greengrass import authorities, deployments
+from hedgerow.cloud.greengrass.arns import read_version_arn
+from hedgerow.cloud.greengrass.documents import (
+    AUTHORITY,
+    DEPLOYMENT,
+    GROUP,
+    GROUP_VERSION,
+    RESETS,
+    SERVICE_ROLE,
+    Deployment,
+    DeploymentFiles,
+    ErrorDetail,
+    Rollout,
+)
+from hedgerow.cloud.greengrass.index import GroupIndex
+from hedgerow.cloud.greengrass.kinds import KINDS_BY_PATH
+from hedgerow.cloud.greengrass.membership import MembershipLedger
+from hedgerow.cloud.greengrass.resolve import (
+    MAX_GROUPS_OF_A_DEVICE,
+    Content,
+    GroupParts,
+    Unresolvable,
+    certificates_named_in,
+    resolve,
+    things_named_in,
+)
+from hedgerow.cloud.greengrass.signing import DocumentSigner
+from hedgerow.cloud.home import Home
+from hedgerow.cloud.iot.registry import Registry
+from hedgerow.cloud.iot_data.shadow_service import ShadowService
+from hedgerow.contract import (
+    ARTIFACT_GROUP,
+    ArtifactReference,
+    DeploymentManifest,
+    DeploymentNotice,
+    GroupDeployment,
+    deployment_thing,
+    encode,
+)
+from hedgerow.kernel import Clock, HedgerowError
+from hedgerow.store import Record, Store, VersionConflictError
+
+NO_SERVICE_ROLE = "TES service role is not associated with this account."
+RETRY_SECONDS = 1.0
+"""How long after a failure to tell cores of changed members it is tried again."""
+_LOG = structlog.get_logger(__name__)
+
+
+class Deployer:
+    """Owns the task that builds deployments and the one that follows changes of membership."""
+
+    def __init__(
+        self,
+        store: Store,
+        home: Home,
+        *,
+        index: GroupIndex,
+        ledger: MembershipLedger,
+        registry: Registry,
+        shadows: ShadowService,
+        signer: DocumentSigner,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._home = home
+        self._index = index
+        self._ledger = ledger
+        self._registry = registry
+        self._shadows = shadows
+        self._signer = signer
+        self._clock = clock
+        self._begun: asyncio.Queue[str] = asyncio.Queue()
+        self._members_changed = asyncio.Event()
+        self._posted: dict[str, DeploymentNotice] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Take up what was left, then work until `stop`."""
+        for record in await self._store.all(DEPLOYMENT, self._home.account):
+            if record.document.state == "Building":
+                self._begun.put_nowait(record.id)
+        self._members_changed.set()
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(self._build_forever(), name="greengrass-deployer"),
+            loop.create_task(self._follow_members(), name="greengrass-membership"),
+        ]
+
+    async def stop(self) -> None:
+        """End both tasks; what is half done is taken up at the next start."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._tasks = []
+
+    def build_soon(self, deployment_id: str) -> None:
+        """Build a deployment whose beginning was committed."""
+        self._begun.put_nowait(deployment_id)
+
+    def members_changed(self) -> None:
+        """Hear that certificates, their attachments or their policies changed."""
+        self._members_changed.set()
+
+    async def _build_forever(self) -> None:
+        while True:
+            deployment_id = await self._begun.get()
+            try:
+                await self.build(deployment_id)
+            except VersionConflictError:
+                _LOG.info("deployment was superseded while it was built", id=deployment_id)
+            except Exception:  # noqa: BLE001 - the next deployment must still be built
+                _LOG.exception("building a deployment failed", id=deployment_id)
+                await self._fail_internally(deployment_id)
+
+    async def build(self, deployment_id: str) -> None:
+        """Bring one deployment from Building to InProgress, or to Failure with its reasons."""
+        record = await self._store.get(DEPLOYMENT, self._home.account, deployment_id)
+        if record is None or record.document.state != "Building":
+            return
+        if record.document.deployment_type in RESETS:
+            await self._build_reset(record)
+        else:
+            await self._build_group(record)
+
+    async def announce(self, group_id: str) -> None:
+        """Write the notice of the group's newest deployment, with the membership serial of now.
+
+        What was written already is not written again.
+        """
+        rollout = await self._ledger.refresh(group_id)
+        notice = None if rollout is None else await self._notice(group_id, rollout)
+        if rollout is None or notice is None or self._posted.get(group_id) == notice:
+            return
+        desired = msgspec.to_builtins(notice)
+        await self._shadows.set_desired(deployment_thing(rollout.core_thing_name), desired)
+        self._posted[group_id] = notice
+
+    async def _build_group(self, record: Record[Deployment]) -> None:
+        if await self._store.get(SERVICE_ROLE, self._home.account, self._home.region) is None:
+            error = ErrorDetail(code="SERVICE_ROLE_NOT_FOUND_ERROR", message=NO_SERVICE_ROLE)
+            await self._fail(record, NO_SERVICE_ROLE, (error,))
+            return
+        resolved = resolve(await self._parts(record))
+        if isinstance(resolved, Unresolvable):
+            await self._fail(record, resolved.message, resolved.errors)
+            return
+        files = self._files(record, resolved)
+        async with self._store.transaction() as tx:
+            await deployments.deliver(tx, self._home, record, resolved.core, files)
+        await self.announce(resolved.group_id)
+
+    async def _build_reset(self, record: Record[Deployment]) -> None:
+        files = self._files(record, None) if record.document.core_thing_arn else None
+        async with self._store.transaction() as tx:
+            await deployments.deliver(tx, self._home, record, None, files)
+        await self.announce(record.parent or "")
+
+    async def _parts(self, record: Record[Deployment]) -> GroupParts:
+        home, group_id = self._home, record.parent or ""
+        contents = await self._contents(record.document.group_version_id)
+        named = things_named_in(contents, home)
+        principals = await self._registry.thing_principals(named)
+        registered = await self._registry.certificates(certificates_named_in(contents, home))
+        group = await self._store.get(GROUP, home.account, group_id)
+        if group is None:
+            raise VersionConflictError("the group was deleted")
+        return GroupParts(
+            group_id=group_id,
+            group_version_id=record.document.group_version_id,
+            deployment_id=record.id,
+            home=home,
+            contents=contents,
+            things={name: frozenset(ids) for name, ids in principals.items()},
+            registered_certificates=frozenset(registered),
+            crowded=frozenset([name for name in named if await self._is_crowded(name, group_id)]),
+            authorities=await self._authorities(group_id),
+            server_certificate_validity_ms=group.document.certificate_validity_ms,
+        )
+
+    async def _contents(self, group_version_id: str) -> Mapping[str, Content]:
+        version = await self._store.get(GROUP_VERSION, self._home.account, group_version_id)
+        contents: dict[str, Content] = {}
+        for arn in () if version is None else version.document.arns.values():
+            parts = read_version_arn(arn, self._home)
+            if parts is None:
+                continue
+            kind = KINDS_BY_PATH[parts[0]]
+            found = await self._store.get(kind.versions, self._home.account, parts[2])
+            if found is not None:
+                contents[kind.name] = found.document.content
+        return contents
+
+    async def _is_crowded(self, thing_name: str, group_id: str) -> bool:
+        others = await self._index.groups_claiming(thing_name) - {group_id}
+        return len(others) >= MAX_GROUPS_OF_A_DEVICE
+
+    async def _authorities(self, group_id: str) -> tuple[str, ...]:
+        """Return the certificates clients may trust, the one that signs now last."""
+        records = await self._store.all(AUTHORITY, self._home.account, parent=group_id)
+        now = self._clock.now()
+        ordered = sorted(records, key=lambda record: record.document.active)
+        return tuple(
+            record.document.certificate_pem
+            for record in ordered
+            if record.document.active or authorities.overlaps(record.document, now)
+        )
+
+    def _files(
+        self, record: Record[Deployment], resolved: GroupDeployment | None
+    ) -> DeploymentFiles:
+        group = b"" if resolved is None else encode(resolved)
+        artifacts = () if resolved is None else (_reference(ARTIFACT_GROUP, group),)
+        core = record.document.core_thing_arn if resolved is None else resolved.core.thing_arn
+        manifest = DeploymentManifest(
+            deployment_id=record.id,
+            deployment_type=record.document.deployment_type,
+            group_id=record.parent or "",
+            group_version_id=record.document.group_version_id,
+            core_thing_arn=core,
+            created_at=record.created_at,
+            artifacts=artifacts,
+        )
+        return DeploymentFiles(manifest=self._signer.signed(encode(manifest)), group=group)
+
+    async def _fail(
+        self, record: Record[Deployment], message: str, errors: tuple[ErrorDetail, ...]
+    ) -> None:
+        async with self._store.transaction() as tx:
+            await deployments.fail(tx, self._home, record, message, errors)
+
+    async def _fail_internally(self, deployment_id: str) -> None:
+        record = await self._store.get(DEPLOYMENT, self._home.account, deployment_id)
+        if record is not None and record.document.state == "Building":
+            message = "The deployment could not be built: an internal error; see the cloud's log."
+            with contextlib.suppress(HedgerowError):
+                await self._fail(record, message, ())
+
+    async def _follow_members(self) -> None:
+        """Whenever members change, and once at start, tell every core whose list is another."""
+        while True:
+            await self._members_changed.wait()
+            self._members_changed.clear()
+            for view in await self._index.all():
+                try:
+                    await self.announce(view.group_id)
+                except Exception:  # noqa: BLE001 - one group's trouble must not keep a revocation from others
+                    _LOG.exception("following a group's members failed", group=view.group_id)
+                    self._try_again_later()
+
+    def _try_again_later(self) -> None:
+        asyncio.get_running_loop().call_later(RETRY_SECONDS, self._members_changed.set)
+
+    async def _notice(self, group_id: str, rollout: Rollout) -> DeploymentNotice | None:
+        if rollout.target is None or not rollout.core_thing_name:
+            return None
+        record = await self._store.get(DEPLOYMENT, self._home.account, rollout.target)
+        if record is None:
+            return None
+        return DeploymentNotice(
+            group_id=group_id,
+            deployment_id=rollout.target,
+            deployment_type=record.document.deployment_type,
+            membership_serial=rollout.membership_serial,
+        )
+
+
+def _reference(name: str, content: bytes) -> ArtifactReference:
+    return ArtifactReference(
+        name=name, size=len(content), sha256=hashlib.sha256(content).hexdigest()
+    )

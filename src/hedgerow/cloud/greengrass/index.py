@@ -1,0 +1,167 @@
+"""The groups as the data plane needs them: in memory, and never older than the last commit.
+
+A change heard from the store marks a group as stale; the next question reloads it first. So a
+question after a write sees the write, and questions without writes cost no database access.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hedgerow.cloud.greengrass import connectivity
+from hedgerow.cloud.greengrass.documents import (
+    AUTHORITY,
+    CONNECTIVITY,
+    DEPLOYMENT,
+    DEPLOYMENT_FILES,
+    ROLLOUT,
+    Authority,
+    Rollout,
+)
+from hedgerow.cloud.home import Home
+from hedgerow.contract import ConnectivityInfo, CoreMember, GroupDeployment, decode
+from hedgerow.store import Change, Record, Store
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """A deployed group, as of its last change.
+
+    `core` and `devices` are of the deployment that serves (the last that succeeded, or the first
+    one while it is on its way); `claimed` also counts the devices of the one on its way.
+    """
+
+    group_id: str
+    rollout: Rollout
+    core: CoreMember | None
+    devices: frozenset[str]
+    claimed: frozenset[str]
+    authorities: tuple[Record[Authority], ...] = ()
+    connectivity: ConnectivityInfo = field(default_factory=ConnectivityInfo)
+
+
+class GroupIndex:
+    """Answers which groups a thing is in, from memory. `epoch` grows with every reload."""
+
+    def __init__(self, store: Store, home: Home) -> None:
+        self._store = store
+        self._home = home
+        self._views: dict[str, GroupView] = {}
+        self._by_device: dict[str, set[str]] = defaultdict(set)
+        self._by_core: dict[str, set[str]] = defaultdict(set)
+        self._stale: set[str] = set()
+        self._reloading = asyncio.Lock()
+        self._unsubscribe: Callable[[], None] | None = None
+        self.epoch = 0
+
+    async def start(self) -> None:
+        """Listen for changes and load every group that was ever deployed."""
+        self._unsubscribe = self._store.on_change(self._hear)
+        rollouts = await self._store.all(ROLLOUT, self._home.account)
+        self._stale.update(record.id for record in rollouts)
+        await self._reload()
+
+    def stop(self) -> None:
+        """Listen no more."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+
+    async def view(self, group_id: str) -> GroupView | None:
+        """Return a group, or None if it was never deployed."""
+        await self._reload()
+        return self._views.get(group_id)
+
+    async def groups_serving(self, device_name: str) -> tuple[GroupView, ...]:
+        """Return the groups whose serving deployment has this device, in a fixed order."""
+        await self._reload()
+        views = (self._views[group_id] for group_id in sorted(self._by_device.get(device_name, ())))
+        return tuple(view for view in views if device_name in view.devices)
+
+    async def groups_claiming(self, device_name: str) -> frozenset[str]:
+        """Return the ids of the groups that have, or are about to have, this device."""
+        await self._reload()
+        return frozenset(self._by_device.get(device_name, ()))
+
+    async def all(self) -> tuple[GroupView, ...]:
+        """Return every group that was ever deployed."""
+        await self._reload()
+        return tuple(self._views.values())
+
+    def _hear(self, change: Change) -> None:
+        if change.account != self._home.account:
+            return
+        if change.kind == ROLLOUT.name:
+            self._stale.add(change.id)
+        elif change.kind in {DEPLOYMENT.name, AUTHORITY.name} and change.parent is not None:
+            self._stale.add(change.parent)
+        elif change.kind == CONNECTIVITY.name:
+            self._stale.update(self._by_core.get(change.id, ()))
+
+    async def _reload(self) -> None:
+        if not self._stale and not self._reloading.locked():
+            return
+        async with self._reloading:
+            while self._stale:
+                group_id = self._stale.pop()
+                try:
+                    view = await self._load(group_id)
+                except BaseException:
+                    self._stale.add(group_id)
+                    raise
+                self._replace(group_id, view)
+
+    def _replace(self, group_id: str, view: GroupView | None) -> None:
+        old = self._views.pop(group_id, None)
+        if old is not None:
+            for name in old.claimed:
+                self._by_device[name].discard(group_id)
+                if not self._by_device[name]:
+                    del self._by_device[name]
+            self._by_core[old.rollout.core_thing_name].discard(group_id)
+        if view is not None:
+            self._views[group_id] = view
+            for name in view.claimed:
+                self._by_device[name].add(group_id)
+            self._by_core[view.rollout.core_thing_name].add(group_id)
+        self.epoch += 1
+
+    async def _load(self, group_id: str) -> GroupView | None:
+        account = self._home.account
+        record = await self._store.get(ROLLOUT, account, group_id)
+        if record is None:
+            return None
+        rollout = record.document
+        target = await self._deployment(rollout.target)
+        serving = await self._deployment(rollout.serving)
+        served = serving or (target if await self._on_its_way(rollout.target) else None)
+        return GroupView(
+            group_id=group_id,
+            rollout=rollout,
+            core=served.core if served else None,
+            devices=_device_names(served),
+            claimed=_device_names(serving) | _device_names(target),
+            authorities=await self._store.all(AUTHORITY, account, parent=group_id),
+            connectivity=await connectivity.read(self._store, account, rollout.core_thing_name),
+        )
+
+    async def _on_its_way(self, deployment_id: str | None) -> bool:
+        if deployment_id is None:
+            return False
+        record = await self._store.get(DEPLOYMENT, self._home.account, deployment_id)
+        return record is not None and record.document.state == "InProgress"
+
+    async def _deployment(self, deployment_id: str | None) -> GroupDeployment | None:
+        if deployment_id is None:
+            return None
+        files = await self._store.get(DEPLOYMENT_FILES, self._home.account, deployment_id)
+        if files is None or not files.document.group:
+            return None
+        return decode(files.document.group, GroupDeployment)
+
+
+def _device_names(deployment: GroupDeployment | None) -> frozenset[str]:
+    if deployment is None:
+        return frozenset()
+    return frozenset(device.thing_name for device in deployment.devices)
