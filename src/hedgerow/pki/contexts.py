@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hedgerow.kernel import ConfigurationError
+from hedgerow.pki.handshake import AlertingHandshake
 from hedgerow.pki.keys import PrivateKey
 
 SUITES_1_2 = (
@@ -46,6 +47,7 @@ def server_context(
     _harden(context)
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_TICKET
     context.num_tickets = 0
+    context.sslobject_class = AlertingHandshake
     if require_client_certificate:
         context.verify_mode = ssl.CERT_REQUIRED
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

@@ -16,10 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from hedgerow.kernel import UnavailableError
+from hedgerow.pki.handshake import HandshakeRefusal, refusal_of_this_handshake
 
 BACKLOG = 1024
 MAX_HANDSHAKES = 256
 HANDSHAKE_TIMEOUT_S = 10.0
+LINGER_S = 0.5
+"""How long a refused client may take to read its alert and go."""
 _ACCEPT_PAUSE_S = 0.1
 
 AnyProtocol = asyncio.Protocol | asyncio.BufferedProtocol
@@ -145,24 +148,35 @@ class TlsListener:
         self._free.release()
 
     async def _handshake(self, connection: socket.socket, address: str) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            connection.settimeout(0)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await loop.connect_accepted_socket(
-                lambda: _Handover(self._factory, address),
-                connection,
-                ssl=self._slot.current,
-                ssl_handshake_timeout=self._timeout,
-            )
+            async with asyncio.timeout(self._timeout) as deadline:
+                refusal_of_this_handshake.set(
+                    HandshakeRefusal(lambda reason: self._refused(reason, address, deadline))
+                )
+                await self._finish_handshake(connection, address)
         except (OSError, TimeoutError) as error:
             connection.close()
-            self._refused(_reason(error), address)
+            if not refusal_of_this_handshake.get().told:
+                self._count_refusal(_reason(error), address)
         except BaseException:
             connection.close()
             raise
 
-    def _refused(self, reason: str, address: str) -> None:
+    async def _finish_handshake(self, connection: socket.socket, address: str) -> None:
+        connection.settimeout(0)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: _Handover(self._factory, address),
+            connection,
+            ssl=self._slot.current,
+            ssl_handshake_timeout=self._timeout,
+        )
+
+    def _refused(self, reason: str, address: str, deadline: asyncio.Timeout) -> None:
+        self._count_refusal(reason, address)
+        deadline.reschedule(asyncio.get_running_loop().time() + LINGER_S)
+
+    def _count_refusal(self, reason: str, address: str) -> None:
         self.refusals[reason] += 1
         if self._on_refusal is not None:
             self._on_refusal(reason, address)
@@ -213,8 +227,6 @@ def _listening(family: int, address: tuple[Any, ...]) -> socket.socket:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, ssl.SSLError):
-        return error.reason or "TLS error"
     if isinstance(error, TimeoutError):
         return "handshake timed out"
     return "connection lost in the handshake"
