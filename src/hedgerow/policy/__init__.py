@@ -12,6 +12,7 @@ Tests: `tests/unit/policy`, `tests/property/test_policy_*`, `tests/security/test
 from hedgerow.policy.decide import AccessRequest, Decision, decide
 from hedgerow.policy.documents import NamedPolicy, Policy
 from hedgerow.policy.errors import MalformedPolicyError
+from hedgerow.policy.explain import Explanation, StatementExplanation, explain
 from hedgerow.policy.generate import minimal_core_policy, minimal_device_policy
 from hedgerow.policy.parse import DOCUMENT_LIMIT, parse_policy
 from hedgerow.policy.variables import connection_variables
@@ -20,11 +21,14 @@ __all__ = [
     "DOCUMENT_LIMIT",
     "AccessRequest",
     "Decision",
+    "Explanation",
     "MalformedPolicyError",
     "NamedPolicy",
     "Policy",
+    "StatementExplanation",
     "connection_variables",
     "decide",
+    "explain",
     "minimal_core_policy",
     "minimal_device_policy",
     "parse_policy",

@@ -69,6 +69,13 @@ class Condition:
             return True
         return effect == "Deny" and (self.operator.negated or self.key in ALWAYS_KNOWN)
 
+    def without_value(self, variables: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the names that the condition asks for and the request has no value of."""
+        names = [self.key] if self.key not in variables else []
+        for value in self.values:
+            names += value.without_value(variables)
+        return tuple(dict.fromkeys(names))
+
     def __str__(self) -> str:
         shown = ", ".join(value.source for value in self.values)
         return f"{self.name} {self.key}: {shown}"

@@ -35,7 +35,8 @@ _REFUSED_FIELDS: Final = {
     "Principal": "an AWS IoT policy names no principal; it is attached to a certificate",
     "NotPrincipal": "an AWS IoT policy names no principal; it is attached to a certificate",
 }
-_ACTION_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + "*?-_")
+_SERVICE_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + "-")
+_OPERATION_CHARACTERS: Final = _SERVICE_CHARACTERS | frozenset("*?")
 
 
 def parse_policy(text: str) -> Policy:
@@ -149,8 +150,8 @@ def _action(text: str, place: str) -> Pattern:
         colon
         and service
         and operation
-        and _ACTION_CHARACTERS.issuperset(service)
-        and _ACTION_CHARACTERS.issuperset(operation)
+        and _SERVICE_CHARACTERS.issuperset(service)
+        and _OPERATION_CHARACTERS.issuperset(operation)
     ):
         raise MalformedPolicyError(
             place, f"{quoted(text)} is not an action; the form is iot:Publish, iot:* or *"

@@ -1,0 +1,134 @@
+"""Hostile policies and hostile names get neither in nor the processor."""
+
+import json
+import random
+import time
+
+import pytest
+from tests.support.policies import CLIENT, FILTER, TOPIC, document, named, publish, statement
+
+from hedgerow.policy import AccessRequest, MalformedPolicyError, decide, parse_policy
+
+pytestmark = pytest.mark.promise(1)
+
+LONGEST_TOPIC = "a" * 256
+
+
+def _nested(depth: int) -> str:
+    return '{"Version":"2012-10-17","Statement":' + "[" * depth + "]" * depth + "}"
+
+
+def _stars(unit: str) -> str:
+    """Return a resource of as many units as the largest policy has room for."""
+    room = 2048 - len("".join(document(statement(resource=TOPIC)).split()))
+    return TOPIC + unit * (room // len(unit))
+
+
+@pytest.mark.parametrize(
+    "unit", ["*", "*?", "*a", "*a?", "?*", "*aa", "a*b", "*?a", "?", "*ab?", "${*}*"]
+)
+def test_no_pattern_takes_long_whatever_it_is_made_of(unit: str) -> None:
+    """Backtracking would need more steps than there are atoms; this needs less than 50 ms."""
+    policies = [named(statement(resource=_stars(unit)))]
+    for topic in (LONGEST_TOPIC, LONGEST_TOPIC[:-1] + "b", "ab" * 128, "b" + LONGEST_TOPIC[1:]):
+        started = time.process_time()
+        decide(policies, publish(topic))
+        assert time.process_time() - started < 0.05
+
+
+def test_the_time_grows_with_the_subject_and_not_faster() -> None:
+    policies = [named(statement(resource=TOPIC + "*?a" * 500 + "*?b"))]
+
+    def best(length: int) -> float:
+        times = []
+        for _ in range(5):
+            started = time.process_time()
+            decide(policies, publish("a" * length))
+            times.append(time.process_time() - started)
+        return min(times)
+
+    assert best(64_000) < 20 * best(8_000)
+
+
+def test_a_client_cannot_reach_others_by_naming_itself_as_a_wildcard() -> None:
+    """A client chooses its id. It must stay plain text, and be no MQTT wildcard in a filter."""
+    policies = [
+        named(
+            statement(
+                action=["iot:Publish", "iot:Subscribe", "iot:Connect"],
+                resource=[
+                    TOPIC + "${iot:ClientId}/up",
+                    FILTER + "${iot:ClientId}/up",
+                    CLIENT + "${iot:ClientId}",
+                ],
+            )
+        )
+    ]
+    for name in ("*", "?", "lam?", "l*", "${iot:ClientId}", "${*}"):
+        variables = {"iot:ClientId": name}
+        for resource in (TOPIC + "lamp/up", FILTER + "lamp/up", FILTER + "+/up"):
+            for action in ("iot:Publish", "iot:Subscribe"):
+                assert not decide(policies, AccessRequest(action, resource, variables)).allowed
+    for name in ("+", "#", "+/x", "a/#"):
+        variables = {"iot:ClientId": name}
+        request = AccessRequest("iot:Subscribe", f"{FILTER}{name}/up", variables)
+        assert not decide(policies, request).allowed
+
+
+def test_a_client_cannot_slip_past_a_deny_by_its_name() -> None:
+    policies = [
+        named(statement(action="*"), statement("Deny", "*", TOPIC + "secret/${iot:ClientId}"))
+    ]
+    for name in ("+", "#", ""):
+        assert not decide(policies, publish("secret/x", ClientId=name)).allowed
+        assert not decide(policies, publish(f"secret/{name}", ClientId=name)).allowed
+
+
+@pytest.mark.parametrize("depth", [10, 500, 1000])
+def test_deep_nesting_is_refused_and_does_no_harm(depth: int) -> None:
+    with pytest.raises(MalformedPolicyError):
+        parse_policy(_nested(depth))
+
+
+def test_mutated_policies_are_refused_or_understood_and_nothing_else() -> None:
+    chance = random.Random(20261007)  # noqa: S311 - which bytes are changed, not a secret
+    text = document(
+        statement(
+            resource=[TOPIC + "${iot:ClientId}*", "*"],
+            Condition={
+                "StringLikeIfExists": {"iot:ClientId": ["a*"]},
+            },
+            Sid="One",
+        ),
+        statement("Deny", ["iot:*", "greengrass:Discover"]),
+    )
+    understood = 0
+    for _ in range(3000):
+        mutated = list(text)
+        for _ in range(chance.randrange(1, 4)):
+            position = chance.randrange(len(mutated))
+            mutated[position] = chance.choice(
+                ["", mutated[position] * 2, chance.choice('{}[]",:\\*${x0 \x00\ud800'), "null"]
+            )
+        try:
+            policy = parse_policy("".join(mutated))
+        except MalformedPolicyError:
+            continue
+        understood += 1
+        decide([named(statement())], publish("a"))
+        assert policy.statements
+    assert 0 < understood < 3000
+
+
+def test_reasons_stay_on_one_line_and_are_bounded() -> None:
+    reason = decide([named(statement(action="iot:Connect"))], publish("a\r\nX: y\x00" + "z" * 9999))
+    assert reason.reason.isprintable()
+    assert "\\r\\n" in reason.reason
+    assert len(reason.reason) < 1000
+
+
+def test_a_field_that_stands_twice_is_refused() -> None:
+    """Parsers differ in which of the two they take: what was reviewed must be what is used."""
+    text = json.dumps({"Version": "2012-10-17", "Statement": [statement("Deny")]})
+    with pytest.raises(MalformedPolicyError, match="twice"):
+        parse_policy(text.replace('"Effect": "Deny"', '"Effect": "Deny", "Effect": "Allow"'))

@@ -1,0 +1,39 @@
+"""Policies for tests, in few words."""
+
+import json
+from typing import Any
+
+from hedgerow.policy import AccessRequest, NamedPolicy, parse_policy
+
+TOPIC = "arn:aws:iot:us-east-1:111122223333:topic/"
+FILTER = "arn:aws:iot:us-east-1:111122223333:topicfilter/"
+CLIENT = "arn:aws:iot:us-east-1:111122223333:client/"
+
+
+def statement(
+    effect: str = "Allow", action: Any = "iot:Publish", resource: Any = "*", **more: Any
+) -> dict[str, Any]:
+    """Return a statement of a policy document."""
+    return {"Effect": effect, "Action": action, "Resource": resource, **more}
+
+
+def document(*statements: Any, version: str = "2012-10-17") -> str:
+    """Return the text of a policy."""
+    return json.dumps({"Version": version, "Statement": list(statements)})
+
+
+def named(*statements: Any, name: str = "p", version: str = "2012-10-17") -> NamedPolicy:
+    """Return a policy that was parsed."""
+    return NamedPolicy(name, parse_policy(document(*statements, version=version)))
+
+
+def publish(topic: str, **variables: str) -> AccessRequest:
+    """Return a request to publish; variables by the end of their names, as in `ClientId="x"`."""
+    names = {
+        "ClientId": "iot:ClientId",
+        "ThingName": "iot:Connection.Thing.ThingName",
+        "IsAttached": "iot:Connection.Thing.IsAttached",
+        "CertificateId": "iot:CertificateId",
+    }
+    values = {names[name]: value for name, value in variables.items()}
+    return AccessRequest("iot:Publish", TOPIC + topic, values)

@@ -1,0 +1,96 @@
+"""An explanation decides the same, says why of every statement, and finds the nearest."""
+
+from tests.support.policies import TOPIC, named, publish, statement
+
+from hedgerow.policy import decide, explain
+
+
+def test_every_statement_is_explained_in_order() -> None:
+    policies = [
+        named(
+            statement(action="iot:Connect", Sid="Connecting"),
+            statement(resource=[TOPIC + "b", TOPIC + "${iot:ClientId}"]),
+            statement(Condition={"StringEquals": {"iot:Connection.Thing.ThingName": "lamp"}}),
+            statement(Condition={"Bool": {"iot:Connection.Thing.IsAttached": "true"}}),
+            statement("Deny", resource=TOPIC + "c"),
+        )
+    ]
+    request = publish("a", IsAttached="false")
+    explanation = explain(policies, request)
+    assert explanation.decision == decide(policies, request)
+    told = "\n".join(str(one) for one in explanation.statements)
+    assert told == (
+        "Connecting of policy p (Allow): its action is iot:Connect, not iot:Publish\n"
+        f"Statement[1] of policy p (Allow): its resource is {TOPIC}b or {TOPIC}${{iot:ClientId}}, "
+        f"which does not match {TOPIC}a; ${{iot:ClientId}} has no value here\n"
+        "Statement[2] of policy p (Allow): its condition StringEquals "
+        "iot:Connection.Thing.ThingName: lamp does not hold, "
+        "iot:Connection.Thing.ThingName has no value here\n"
+        "Statement[3] of policy p (Allow): its condition Bool iot:Connection.Thing.IsAttached: "
+        "true does not hold, iot:Connection.Thing.IsAttached is 'false'\n"
+        f"Statement[4] of policy p (Deny): its resource is {TOPIC}c, which does not match {TOPIC}a"
+    )
+    assert explanation.statements[1].without_value == ("iot:ClientId",)
+    assert explanation.statements[2].without_value == ("iot:Connection.Thing.ThingName",)
+    assert not any(one.applies for one in explanation.statements)
+
+
+def test_the_nearest_statement_is_the_one_that_lacks_least() -> None:
+    policies = [
+        named(
+            statement(action="iot:Connect"),
+            statement(resource=TOPIC + "zebra"),
+            statement(resource=TOPIC + "lamp/up/*"),
+            statement(action="iot:Receive", resource=TOPIC + "lamp/*"),
+        )
+    ]
+    explanation = explain(policies, publish("lamp/upward"))
+    assert explanation.nearest is explanation.statements[2]
+    assert explanation.advice == (
+        f"add a statement that allows iot:Publish on {TOPIC}lamp/upward; nearest is Statement[2] "
+        f"of policy p, but its resource is {TOPIC}lamp/up/*, which does not match "
+        f"{TOPIC}lamp/upward"
+    )
+
+
+def test_a_failed_condition_is_nearer_than_another_resource() -> None:
+    policies = [
+        named(
+            statement(resource=TOPIC + "lam"),
+            statement(Condition={"StringEquals": {"iot:ClientId": "lamp"}}),
+        )
+    ]
+    explanation = explain(policies, publish("lamp", ClientId="door"))
+    assert explanation.nearest is explanation.statements[1]
+    assert "iot:ClientId is 'door'" in explanation.advice
+
+
+def test_statements_about_something_else_are_not_near() -> None:
+    policies = [named(statement(action="iot:Connect", resource=TOPIC + "x"))]
+    explanation = explain(policies, publish("a"))
+    assert explanation.nearest is None
+    assert explanation.advice == f"add a statement that allows iot:Publish on {TOPIC}a"
+    assert explain([], publish("a")).statements == ()
+
+
+def test_of_an_explicit_deny_the_deciding_statement_is_named() -> None:
+    policies = [named(statement(), statement("Deny", resource=TOPIC + "a", Sid="NoA"))]
+    explanation = explain(policies, publish("a"))
+    assert explanation.nearest is None
+    assert [one.applies for one in explanation.statements] == [True, True]
+    assert str(explanation.statements[1]) == "NoA of policy p (Deny) applies"
+    assert explanation.advice.startswith(
+        f"to allow iot:Publish on {TOPIC}a, take it out of NoA of policy p"
+    )
+
+
+def test_of_an_allowed_request_there_is_nothing_to_advise() -> None:
+    explanation = explain([named(statement())], publish("a"))
+    assert explanation.decision.allowed
+    assert explanation.nearest is None
+    assert explanation.advice == ""
+
+
+def test_many_resources_are_not_all_listed() -> None:
+    policies = [named(statement(resource=[f"{TOPIC}{number}" for number in range(9)]))]
+    assert f"{TOPIC}2 or 6 more," in explain(policies, publish("a")).advice
