@@ -1,0 +1,83 @@
+"""The compiled table, and its decisions."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from hedgerow.contract import CLOUD, SubscriptionRow
+from hedgerow.core.switchboard.filters import covering, overlap
+from hedgerow.kernel import CallerError, quoted
+from hedgerow.mqtt import FilterTree, valid_filter
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether something is allowed, the rows that allow it, and a sentence why (not)."""
+
+    allowed: bool
+    rows: tuple[SubscriptionRow, ...]
+    reason: str
+
+
+class Switchboard:
+    """An immutable subscription table. A row is one-way; without one a message goes nowhere."""
+
+    def __init__(self, rows: Iterable[SubscriptionRow] = ()) -> None:
+        self._rows = tuple(rows)
+        self._by_source: dict[str, FilterTree[int, SubscriptionRow]] = {}
+        self._by_target: dict[str, list[SubscriptionRow]] = {}
+        for number, row in enumerate(self._rows):
+            tree = self._by_source.setdefault(row.source, FilterTree())
+            tree.add(row.subject, number, row)
+            self._by_target.setdefault(row.target, []).append(row)
+
+    @classmethod
+    def compile(cls, rows: Iterable[SubscriptionRow]) -> Self:
+        """Return the table of these rows, or raise `CallerError` that names the row at fault."""
+        rows = tuple(rows)
+        for row in rows:
+            if not valid_filter(row.subject):
+                raise CallerError(
+                    f"subscription {quoted(row.id)} has the subject {quoted(row.subject)}, which "
+                    "is not a topic filter: + stands alone on a level, # alone on the last one"
+                )
+        return cls(rows)
+
+    def routes(self, source: str, topic: str) -> list[SubscriptionRow]:
+        """Return the rows along which a message from the source on the topic goes."""
+        tree = self._by_source.get(source)
+        return tree.find(topic) if tree is not None else []
+
+    def targets(self, source: str, topic: str) -> frozenset[str]:
+        """Return the targets of a message."""
+        return frozenset(row.target for row in self.routes(source, topic))
+
+    def may_publish(self, source: str, topic: str) -> Decision:
+        """Decide whether a message from the source on the topic goes anywhere."""
+        rows = tuple(self.routes(source, topic))
+        if rows:
+            return Decision(allowed=True, rows=rows, reason="")
+        return Decision(
+            allowed=False,
+            rows=(),
+            reason=f"no row of the subscription table has source {source} and a subject that "
+            f"matches {topic}",
+        )
+
+    def may_subscribe(self, target: str, topic_filter: str) -> Decision:
+        """Decide whether a subscription of the target could ever be served by a row."""
+        rows = tuple(
+            row for row in self._by_target.get(target, ()) if overlap(row.subject, topic_filter)
+        )
+        if rows:
+            return Decision(allowed=True, rows=rows, reason="")
+        return Decision(
+            allowed=False,
+            rows=(),
+            reason=f"no row of the subscription table has target {target} and a subject that "
+            f"overlaps {topic_filter}",
+        )
+
+    def cloud_subjects(self) -> tuple[str, ...]:
+        """Return what to subscribe to in the cloud for the rows whose source it is."""
+        return covering(row.subject for row in self._rows if row.source == CLOUD)
