@@ -1,22 +1,41 @@
-"""What every test can ask for: the event loop of production, or both loops."""
+"""What holds for every test: an event loop is left as it was found."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-import uvloop
 
-_LOOPS: Mapping[str, Callable[[], asyncio.AbstractEventLoop]] = {
-    "uvloop": uvloop.new_event_loop,
-    "asyncio": asyncio.new_event_loop,
-}
+_GRACE_SECONDS = 2.0
+_LOST_ERROR = "Task exception was never retrieved"
 
 
-def pytest_asyncio_loop_factories(
-    config: pytest.Config,  # noqa: ARG001 - the hook's own form
-    item: pytest.Item,
-) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run tests on uvloop, as production does; `@pytest.mark.both_loops` adds Python's own loop."""
-    if item.get_closest_marker("both_loops"):
-        return _LOOPS
-    return {"uvloop": uvloop.new_event_loop}
+@pytest.fixture(autouse=True)
+def clean_loop(request: pytest.FixtureRequest) -> None:
+    """Apply `loop_is_left_clean` to asynchronous tests only."""
+    if inspect.iscoroutinefunction(getattr(request, "function", None)):
+        request.getfixturevalue("loop_is_left_clean")
+
+
+@pytest.fixture
+async def loop_is_left_clean() -> AsyncIterator[None]:
+    """Fail a test that leaves a task running, or loses a task's error."""
+    loop = asyncio.get_running_loop()
+    before = asyncio.all_tasks()
+    lost: list[BaseException] = []
+
+    def note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if context.get("message") == _LOST_ERROR and context.get("exception"):
+            lost.append(context["exception"])
+        else:
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(note)
+    yield
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    if left:
+        _, left = await asyncio.wait(left, timeout=_GRACE_SECONDS)
+    loop.set_exception_handler(None)
+    assert not left, f"tasks left running: {[task.get_name() for task in left]}: {left}"
+    assert not lost, f"errors that no one saw: {lost}"

@@ -1,0 +1,1 @@
+"""Measurements that `make bench` takes. They are not part of the product."""

@@ -1,0 +1,41 @@
+"""Run every benchmark, print the figures and write bench/RESULTS.md.
+
+`python -m bench.run [NAME…]` runs only those named and writes nothing.
+"""
+
+import sys
+from pathlib import Path
+
+from bench import core_idle, discovery, machine, mqtt_throughput, tls_handshakes
+from bench.report import Section, render
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+
+BENCHMARKS = {
+    "mqtt": mqtt_throughput.measure,
+    "handshakes": tls_handshakes.measure,
+    "discovery": discovery.measure,
+    "idle": core_idle.measure,
+}
+
+
+def main(names: list[str]) -> int:
+    """Return 0 if every figure is what it should be."""
+    unknown = set(names) - set(BENCHMARKS)
+    if unknown:
+        print(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+        return 2
+    sections: list[Section] = []
+    for name, measure in BENCHMARKS.items():
+        if not names or name in names:
+            print(f"measuring {name} …", flush=True)
+            sections.append(measure())
+    text = render(machine.describe(), sections)
+    print(text)
+    if not names:
+        RESULTS.write_text(text, encoding="utf-8")
+    return 0 if all(section.met for section in sections) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
