@@ -1,16 +1,55 @@
-"""The one pipeline from an HTTP request to an AWS-shaped answer."""
+"""The one pipeline from an HTTP request to an AWS-shaped answer.
+
+claim -> prove -> route -> read -> authorise -> operate -> answer -> record; each step takes what
+the one before it made, and the first that fails decides the answer.
+"""
 
 import asyncio
-from collections.abc import Sequence
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
 
+import structlog
+
+from hedgerow.aws.caller import VerifiedCaller
+from hedgerow.aws.claims import SignatureClaim, read_claim
 from hedgerow.aws.credentials import CredentialSource
-from hedgerow.aws.http import HttpAnswer, HttpLimits, HttpRequest, HttpServer
-from hedgerow.aws.service import Authorizer, Recorder, Service
-from hedgerow.kernel import Clock
+from hedgerow.aws.errors import AwsError
+from hedgerow.aws.failures import aws_error, expected_protocol, unrouted_answer
+from hedgerow.aws.http import HttpAnswer, HttpLimits, HttpRefusal, HttpRequest, HttpServer
+from hedgerow.aws.protocol import ErrorCodes
+from hedgerow.aws.redaction import redacted
+from hedgerow.aws.service import Authorizer, Call, CallRecord, Recorder, Service
+from hedgerow.aws.signature_errors import SignatureError, SignatureFault
+from hedgerow.aws.sigv4 import SigningKeys, check_claim, verify
+from hedgerow.aws.tables import PROTOCOLS, CompiledOperation, ServiceTable
+from hedgerow.kernel import Clock, ConfigurationError, new_uuid, quoted
+
+_log = structlog.get_logger("hedgerow.aws")
+_CREDENTIAL_HEADERS = frozenset({"authorization", "x-amz-security-token", "cookie"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """How far a call has got: what its record can say about it."""
+
+    request_id: str
+    at: datetime
+    claim: SignatureClaim | None = None
+    table: ServiceTable | None = None
+    caller: VerifiedCaller | None = None
+    operation: CompiledOperation | None = None
+    input: Mapping[str, Any] | None = None
 
 
 class Gateway:
-    """Serves the APIs of its services: `handle` answers one request, `protocol` one connection."""
+    """Serves the APIs of its services: `handle` answers one request, `protocol_factory` connects.
+
+    `record` is called once for every request that reached `handle`, whatever became of it.
+    """
 
     def __init__(
         self,
@@ -23,22 +62,179 @@ class Gateway:
         record: Recorder,
         limits: HttpLimits | None = None,
     ) -> None:
-        self._services = tuple(services)
+        self._tables = _tables(services, region)
         self._credentials = credentials
         self._authorizer = authorizer
         self._region = region
         self._clock = clock
-        self._record = record
-        self._http = HttpServer(self.handle, limits=limits)
+        self._recorder = record
+        self._keys = SigningKeys()
+        self.http = HttpServer(self.handle, limits=limits, refuse=_refusal)
 
     def protocol_factory(self, peer: object = None) -> asyncio.Protocol:
         """Return the protocol for one accepted connection (give this method to a listener)."""
-        return self._http.protocol(peer)
+        return self.http.protocol(peer)
 
     async def stop(self) -> None:
         """Let requests in progress finish, then close every connection."""
-        await self._http.stop()
+        await self.http.stop()
 
     async def handle(self, request: HttpRequest) -> HttpAnswer:
-        """Answer one request; never raises."""
-        raise NotImplementedError  # the pipeline lands next; the signature is final
+        """Answer one request and leave a record of it; an error of any kind is an answer too."""
+        seen = _Seen(request_id=new_uuid(), at=self._clock.now())
+        output: Mapping[str, Any] | None = None
+        error: AwsError | None = None
+        try:
+            claim = read_claim(request)
+            seen = replace(seen, claim=claim)
+            table = self._table(claim)
+            seen = replace(seen, table=table)
+            caller = await self._prove(request, claim, table, seen.at)
+            seen = replace(seen, caller=caller)
+            route = table.protocol.route(request)
+            operation = table.operation(route.operation)
+            seen = replace(seen, operation=operation)
+            call_input = operation.read(request, route)
+            seen = replace(seen, input=call_input)
+            await self._authorizer.authorize(caller, table.iam_prefix, operation.name, call_input)
+            call = self._call(request, caller, operation, call_input, seen.request_id)
+            output = await operation.invoke(call)
+            answer = operation.answer(output, seen.request_id)
+        except Exception as raised:  # noqa: BLE001 - whatever it is, the caller gets an answer
+            error = self._error(raised, request, seen)
+            answer = _error_answer(error, request, seen)
+        return self._recorded(request, seen, output, error, answer)
+
+    def _table(self, claim: SignatureClaim) -> ServiceTable:
+        table = self._tables.get(claim.service)
+        if table is None:
+            raise SignatureError(
+                SignatureFault.WRONG_SCOPE,
+                f"Credential should be scoped to correct service: {quoted(claim.service)} is none.",
+            )
+        return table
+
+    async def _prove(
+        self, request: HttpRequest, claim: SignatureClaim, table: ServiceTable, now: datetime
+    ) -> VerifiedCaller:
+        check_claim(claim, table.scope, now)
+        token = claim.session_token.reveal() if claim.session_token is not None else None
+        credential = await self._credentials.find(claim.access_key_id, token)
+        return verify(request, claim, credential, scope=table.scope, now=now, keys=self._keys)
+
+    def _call(
+        self,
+        request: HttpRequest,
+        caller: VerifiedCaller,
+        operation: CompiledOperation,
+        call_input: Mapping[str, Any],
+        request_id: str,
+    ) -> Call:
+        return Call(
+            caller=caller,
+            account=caller.account,
+            region=self._region,
+            operation=operation.name,
+            input=call_input,
+            request_id=request_id,
+            source_ip=request.source_ip,
+            user_agent=request.headers.get("user-agent", ""),
+            headers={
+                name.lower(): value
+                for name, value in request.headers.items()
+                if name.lower() not in _CREDENTIAL_HEADERS
+            },
+        )
+
+    def _error(self, raised: Exception, request: HttpRequest, seen: _Seen) -> AwsError:
+        """Return what a failure is called on the wire; what is our fault goes to the log."""
+        codes, protocol = _manners(request, seen)
+        error = aws_error(raised, codes, protocol)
+        if error is None:
+            _log.error(
+                "call failed",
+                request_id=seen.request_id,
+                operation=seen.operation.name if seen.operation else None,
+                trace="".join(traceback.format_exception(raised)),
+            )
+            error = AwsError(
+                codes.internal,
+                f"The request failed inside the server; its log has more under {seen.request_id}.",
+                http_status=HTTPStatus.INTERNAL_SERVER_ERROR,
+            )
+        return error
+
+    def _recorded(
+        self,
+        request: HttpRequest,
+        seen: _Seen,
+        output: Mapping[str, Any] | None,
+        error: AwsError | None,
+        answer: HttpAnswer,
+    ) -> HttpAnswer:
+        """Leave the record; an answer whose record cannot be left is not given."""
+        try:
+            self._recorder(self._record(request, seen, output, error, answer.status))
+        except Exception as raised:  # noqa: BLE001 - as in `handle`
+            return _error_answer(self._error(raised, request, seen), request, seen)
+        return answer
+
+    def _record(
+        self,
+        request: HttpRequest,
+        seen: _Seen,
+        output: Mapping[str, Any] | None,
+        error: AwsError | None,
+        status: int,
+    ) -> CallRecord:
+        operation = seen.operation
+        shapes = (operation.input_shape, operation.output_shape) if operation else (None, None)
+        keeps_output = operation is not None and error is None and not operation.read_only
+        return CallRecord(
+            at=seen.at,
+            request_id=seen.request_id,
+            service=seen.table.name if seen.table else seen.claim.service if seen.claim else "",
+            operation=operation.name if operation else "",
+            read_only=operation is not None and operation.read_only,
+            caller=seen.caller,
+            access_key_id=seen.claim.access_key_id if seen.claim else "",
+            region=self._region,
+            source_ip=request.source_ip,
+            user_agent=request.headers.get("user-agent", ""),
+            input=redacted(shapes[0], seen.input),
+            output=redacted(shapes[1], output) if keeps_output else None,
+            http_status=status,
+            error_code=error.code if error else None,
+            error_message=error.message if error else None,
+        )
+
+
+def _tables(services: Sequence[Service], region: str) -> dict[str, ServiceTable]:
+    tables: dict[str, ServiceTable] = {}
+    for service in services:
+        table = ServiceTable(service, region)
+        for name in table.scope.services:
+            if name in tables:
+                raise ConfigurationError(f"Two services are signed for as {quoted(name)}.")
+            tables[name] = table
+    return tables
+
+
+def _manners(request: HttpRequest, seen: _Seen) -> tuple[ErrorCodes, str]:
+    """Return the codes and the protocol to fail in: the service's, or what the caller expects."""
+    if seen.table is not None:
+        return seen.table.codes, seen.table.protocol.name
+    protocol = expected_protocol(request)
+    return PROTOCOLS[protocol].usual_codes, protocol
+
+
+def _error_answer(error: AwsError, request: HttpRequest, seen: _Seen) -> HttpAnswer:
+    if seen.table is None:
+        return unrouted_answer(error, expected_protocol(request), seen.request_id)
+    return seen.table.protocol.error(error, seen.request_id)
+
+
+def _refusal(refusal: HttpRefusal) -> HttpAnswer:
+    """Answer what never became a request, in the most common protocol's manner."""
+    error = AwsError(refusal.reason, refusal.message, http_status=refusal.status)
+    return unrouted_answer(error, "rest-json", new_uuid())

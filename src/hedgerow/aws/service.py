@@ -16,7 +16,7 @@ class Call:
 
     `input` is keyed by the model's member names, its values are of the model's types (timestamps
     are aware datetimes, blobs are bytes), and every constraint of the model holds. `headers` has
-    lower-case names and no credentials in it.
+    lower-case names and no credentials in it. `operation` is the model's name of what is called.
     """
 
     caller: VerifiedCaller
@@ -63,20 +63,23 @@ class Service:
     signing_regions: ClassVar[tuple[str, ...]] = ()
     """Regions to accept beside the gateway's own; a global service has `us-east-1`."""
 
-    malformed_code: ClassVar[str] = "SerializationException"
-    """The error for a body that cannot be read."""
+    malformed_code: ClassVar[str] = ""
+    """The error for a body that cannot be read; empty: the protocol's usual one, as below."""
 
-    invalid_code: ClassVar[str] = "ValidationException"
-    """The error for input that breaks a constraint of the model."""
+    invalid_code: ClassVar[str] = ""
+    """The error for input that breaks a constraint of the model, and for a wrong page token."""
 
-    denied_code: ClassVar[str] = "AccessDeniedException"
+    denied_code: ClassVar[str] = ""
     """The error for a call that no policy allows."""
 
-    internal_code: ClassVar[str] = "InternalFailure"
+    internal_code: ClassVar[str] = ""
     """The error for a fault of ours."""
 
-    message_member: ClassVar[str] = "message"
-    """The member that carries the sentence of an error the model does not describe."""
+    unavailable_code: ClassVar[str] = ""
+    """The error for something that cannot be reached or used now."""
+
+    message_member: ClassVar[str] = ""
+    """The member with the sentence, in errors that the model does not describe."""
 
     def operations(self) -> Mapping[str, Operation]:
         """Return the operations that are built, by the model's names.
@@ -111,14 +114,15 @@ class CallRecord:
     """What is kept of every call, answered or refused.
 
     `input` has sensitive members as `***`; it is None where the call was refused before its body
-    was read. `caller` is None where the signature was not proven; `access_key_id` is then what the
-    caller claimed.
+    was read. `output` is kept of calls that change something. `caller` is None where the signature
+    was not proven; `access_key_id` is then what the caller claimed.
     """
 
     at: datetime
     request_id: str
     service: str
     operation: str
+    read_only: bool
     caller: VerifiedCaller | None
     access_key_id: str
     region: str

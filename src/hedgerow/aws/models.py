@@ -1,0 +1,57 @@
+"""botocore's service models, loaded from botocore itself and from nowhere else.
+
+The version of botocore is pinned by our lock file, so that the API stays what it was even where
+AWS has shut the service down.
+"""
+
+import botocore
+from botocore.exceptions import DataNotFoundError, UnknownServiceError
+from botocore.loaders import Loader
+from botocore.model import OperationModel, ServiceModel
+
+from hedgerow.kernel import ConfigurationError, quoted
+
+PROTOCOLS = ("rest-json", "json", "query")
+
+
+def load_model(name: str) -> ServiceModel:
+    """Return the newest model of a service, or raise `ConfigurationError` if there is none.
+
+    Folders that a user may have put models in (`~/.aws/models`, `AWS_DATA_PATH`) are not looked
+    at: the API is not a matter of the environment.
+    """
+    loader = Loader(include_default_search_paths=False)
+    loader.search_paths.append(Loader.BUILTIN_DATA_PATH)
+    try:
+        description = loader.load_service_model(name, "service-2")
+    except (DataNotFoundError, UnknownServiceError) as missing:
+        raise ConfigurationError(
+            f"botocore {botocore.__version__} has no model of the service {quoted(name)}; "
+            "install the version that the requirement files name."
+        ) from missing
+    return ServiceModel(description, name)
+
+
+def protocol_of(model: ServiceModel) -> str:
+    """Return the wire protocol that we speak for a model: the first of its own that we know."""
+    offered = model.metadata.get("protocols") or [model.metadata["protocol"]]
+    for protocol in PROTOCOLS:
+        if protocol in offered:
+            return protocol
+    raise ConfigurationError(
+        f"The service {quoted(str(model.service_name))} speaks {', '.join(offered)}, "
+        f"of which none is built; built are {', '.join(PROTOCOLS)}."
+    )
+
+
+def error_shapes(model: ServiceModel) -> "dict[str, object]":
+    """Return the model's error shapes by their code on the wire, and by their own name."""
+    shapes: dict[str, object] = {}
+    for shape in model.error_shapes:
+        shapes[shape.name] = shape
+    for shape in model.error_shapes:
+        shapes[shape.error_code] = shape
+    return shapes
+
+
+__all__ = ["OperationModel", "ServiceModel", "error_shapes", "load_model", "protocol_of"]
