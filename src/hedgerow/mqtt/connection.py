@@ -1,0 +1,212 @@
+"""One connection: the asyncio protocol object between a transport and a dialogue."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from hedgerow.mqtt.authority import Peer
+from hedgerow.mqtt.codec import (
+    Assembly,
+    MalformedPacketError,
+    ProtocolVersion,
+    ReasonCode,
+    decode_body,
+    packet_bounds,
+)
+from hedgerow.mqtt.codec.wire import Reader
+from hedgerow.mqtt.dialogue import Dialogue
+from hedgerow.mqtt.engine import Engine
+from hedgerow.mqtt.outbox import Outbox
+from hedgerow.mqtt.plain_run import plain_run
+from hedgerow.mqtt.rules import Refusal
+
+_log: Final = logging.getLogger(__name__)
+_KEEP_ALIVE_GRACE: Final = 1.5
+
+_CONNECT_TIMEOUT: Final = Refusal(
+    "session", ReasonCode.KEEP_ALIVE_TIMEOUT, "no CONNECT came in time", name="connect-timeout"
+)
+_KEEP_ALIVE_TIMEOUT: Final = Refusal(
+    "session", ReasonCode.KEEP_ALIVE_TIMEOUT, "nothing came for one and a half keep-alives"
+)
+_INTERNAL_ERROR: Final = Refusal(
+    "packet",
+    ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR,
+    "the broker failed on this packet",
+    name="internal-error",
+)
+
+
+class Connection(asyncio.BufferedProtocol):
+    """Reads chunks, writes once per chunk, and lets no exception out to the event loop.
+
+    `opened` and `closed` tell the broker; `buffer` may be shared by all connections of a loop,
+    because what is read into it is copied out before control returns.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        peer: Peer,
+        buffer: memoryview,
+        opened: Callable[["Connection"], None],
+        closed: Callable[["Connection"], None],
+    ) -> None:
+        self._engine = engine
+        self._buffer = buffer
+        self._opened = opened
+        self._closed = closed
+        self._assembly = Assembly()
+        self._held_by: set[Outbox] = set()
+        self._transport: asyncio.Transport | None = None
+        self._outbox: Outbox | None = None
+        self._since = engine.clock.monotonic()
+        self.dialogue = Dialogue(engine, peer, self)
+
+    @property
+    def outbox(self) -> Outbox:
+        """Return where frames to the client go; there is one from `connection_made` on."""
+        if self._outbox is None:
+            raise RuntimeError("the connection was not made yet")
+        return self._outbox
+
+    # ---- what the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError("an MQTT connection needs a stream transport")
+        limits = self._engine.limits
+        self._transport = transport
+        self._outbox = Outbox(transport, limits, self._engine.clock)
+        transport.set_write_buffer_limits(high=limits.transport_bytes)
+        self._since = self._engine.clock.monotonic()
+        self._opened(self)
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        """Return where the next chunk goes."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take a chunk."""
+        self.take(self._buffer[:nbytes])
+
+    def pause_writing(self) -> None:
+        """Note that the client reads slowly."""
+        self.outbox.pause()
+
+    def resume_writing(self) -> None:
+        """Note that the client caught up."""
+        if not self.dialogue.is_over():
+            self.outbox.resume()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """End; the client's will is published if it left without a goodbye."""
+        try:
+            self.dialogue.lost()
+        except Exception:  # noqa: BLE001 - the event loop must not see it
+            _log.exception("the end of a connection failed")
+            self._engine.counters.refusals[_INTERNAL_ERROR.code] += 1
+        self.outbox.close()
+        self._held_by.clear()
+        self._engine.courier.flush()
+        self._closed(self)
+
+    # ---- what came in
+
+    def take(self, chunk: bytes | memoryview) -> None:
+        """Answer every packet that is complete with this chunk, then write everything once."""
+        if self.dialogue.is_over():
+            return
+        self._since = self._engine.clock.monotonic()
+        data = self._assembly.add(chunk)
+        try:
+            self._answer(data)
+        except MalformedPacketError as error:
+            self._refuse_malformed(error)
+        except Exception:  # noqa: BLE001 - our own bug costs this one client its connection
+            _log.exception("a packet could not be handled")
+            self._end_safely()
+        self._engine.courier.flush(None if self.dialogue.is_over() else self)
+
+    def _answer(self, data: bytes) -> None:
+        engine, dialogue = self._engine, self.dialogue
+        limits, packet_bytes = engine.limits, engine.limits.packet_bytes
+        position, end = 0, len(data)
+        while position < end and not dialogue.is_over():
+            session = dialogue.session
+            if session is not None:
+                engine.router.refresh(session)
+                run = plain_run(data, position, end, session, limits)
+                if run is not None:
+                    engine.counters.messages_received += run.messages
+                    engine.courier.push_plain(run.route, data[position : run.stop], run.messages)
+                    position = run.stop
+                    continue
+            version = dialogue.version
+            strict = version is ProtocolVersion.V5
+            body, stop = packet_bounds(data, position, end, packet_bytes, strict=strict)
+            if stop > end:
+                self._assembly.keep(data, position, stop - position)
+                return
+            dialogue.receive(decode_body(data[position], Reader(data, body, stop), version))
+            position = stop
+
+    def _refuse_malformed(self, error: MalformedPacketError) -> None:
+        refusal = Refusal("packet", error.reason, error.message)
+        unspoken = error.reason is ReasonCode.UNSUPPORTED_PROTOCOL_VERSION
+        if unspoken and self.dialogue.session is None:
+            self.dialogue.turn_away(refusal)
+        else:
+            self.dialogue.end(refusal)
+
+    def _end_safely(self) -> None:
+        try:
+            self.dialogue.end(_INTERNAL_ERROR)
+        except Exception:  # noqa: BLE001 - whatever it is, the line is cut
+            _log.exception("a connection could not be ended in good order")
+            self.hang_up(at_once=True)
+
+    # ---- what the others ask for
+
+    def hang_up(self, *, at_once: bool = False) -> None:
+        """Close after what was written, or cut the line; nothing that comes is read any more."""
+        self._since = self._engine.clock.monotonic()
+        flushed = self.outbox.flush()
+        self.outbox.close()
+        self._assembly = Assembly()
+        if self._transport is not None:
+            if at_once or not flushed:
+                self._transport.abort()
+            else:
+                self._transport.close()
+
+    def hold(self, outbox: Outbox) -> None:
+        """Stop reading until the outbox lets go: a subscriber of this client reads slowly."""
+        if not self._held_by and self._transport is not None:
+            self._transport.pause_reading()
+        self._held_by.add(outbox)
+
+    def release(self, outbox: Outbox) -> None:
+        """Read on, unless another outbox still holds."""
+        if outbox not in self._held_by:
+            return
+        self._held_by.discard(outbox)
+        if not self._held_by and self._transport is not None:
+            self._since = self._engine.clock.monotonic()
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def check_deadline(self, now: float) -> None:
+        """End or cut the connection if its time is up."""
+        limits, dialogue = self._engine.limits, self.dialogue
+        idle_s = now - self._since
+        if dialogue.is_over():
+            if idle_s >= limits.close_timeout_s and self._transport is not None:
+                self._transport.abort()
+        elif dialogue.session is None:
+            if idle_s >= limits.connect_timeout_s:
+                dialogue.end(_CONNECT_TIMEOUT)
+        elif not self._held_by and idle_s > dialogue.session.keep_alive_s * _KEEP_ALIVE_GRACE:
+            dialogue.end(_KEEP_ALIVE_TIMEOUT)

@@ -1,0 +1,184 @@
+"""One client's conversation with the broker, from CONNECT to the end; it has no socket."""
+
+from dataclasses import replace
+from enum import Enum, auto
+from typing import Final, Protocol
+
+from hedgerow.kernel import new_token
+from hedgerow.mqtt.answers import ANSWERS
+from hedgerow.mqtt.authority import Peer, Refused
+from hedgerow.mqtt.codec import (
+    NO_PROPERTIES,
+    Connack,
+    Connect,
+    Disconnect,
+    Packet,
+    PacketType,
+    Pingreq,
+    Pingresp,
+    Properties,
+    ProtocolVersion,
+    ReasonCode,
+    Will,
+    encode,
+)
+from hedgerow.mqtt.codec.codes import REASONS_OF
+from hedgerow.mqtt.engine import Engine
+from hedgerow.mqtt.outbox import Outbox
+from hedgerow.mqtt.rules import Refusal, connack_properties, connect_refusal, explained, unexpected
+from hedgerow.mqtt.session import Session
+
+_ASSIGNED_ID_BITS: Final = 128
+_OUTGOING_FULL: Final = Refusal(
+    "limit",
+    ReasonCode.QUOTA_EXCEEDED,
+    "the client does not even read the answers to its own packets",
+    name="outgoing-full",
+)
+
+
+class State(Enum):
+    """Where a conversation stands; it only ever goes forwards."""
+
+    AWAITING_CONNECT = auto()
+    CONNECTED = auto()
+    CLOSED = auto()
+
+
+class Line(Protocol):
+    """The transport's side of a conversation."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """Return where frames to the client go."""
+
+    def hang_up(self, *, at_once: bool = False) -> None:
+        """Close after what was written, or cut the line."""
+
+
+class Dialogue:
+    """Answers one client's packets. Before a CONNECT was admitted nothing else is answered."""
+
+    def __init__(self, engine: Engine, peer: Peer, line: Line) -> None:
+        self.engine = engine
+        self.peer = peer
+        self.state = State.AWAITING_CONNECT
+        self.version = ProtocolVersion.V311
+        self.session: Session | None = None
+        self._line = line
+        self._will: Will | None = None
+
+    def is_over(self) -> bool:
+        """Return whether nothing is read or answered any more."""
+        return self.state is State.CLOSED
+
+    def receive(self, packet: Packet) -> None:
+        """Answer one packet; what may not come in this state ends the conversation."""
+        session = self.session
+        if session is None:
+            if isinstance(packet, Connect):
+                self._connect(packet)
+            else:
+                self.end(unexpected(f"{packet.type.name} came before CONNECT"))
+        elif isinstance(packet, Pingreq):
+            self.send(Pingresp())
+        elif isinstance(packet, Disconnect):
+            self._goodbye(packet)
+        elif (answer := ANSWERS.get(packet.type)) is not None:
+            answer(self, session, packet)
+        else:
+            self.end(unexpected(f"{packet.type.name} may not come from a connected client"))
+
+    def send(self, packet: Packet) -> None:
+        """Send a packet, without its explanation if the client takes no packets of that size."""
+        frame = encode(packet, self.version)
+        if self.session is not None and len(frame) > self.session.maximum_packet_bytes:
+            # [MQTT-3.2.2-19] and its like for the other packets.
+            frame = encode(_unexplained(packet), self.version)
+        self.send_frame(frame)
+
+    def send_frame(self, frame: bytes) -> None:
+        """Send bytes; a client that leaves no room even for answers is cut off."""
+        if self.state is State.CLOSED:
+            return
+        outbox = self._line.outbox
+        if outbox.push(frame):
+            self.engine.courier.queue(outbox)
+        else:
+            self.engine.refuse(_OUTGOING_FULL, self.session.ref if self.session else self.peer)
+            self._close(self._will, at_once=True)
+
+    def end(self, refusal: Refusal) -> None:
+        """Count a refusal that ends the conversation, tell an MQTT 5 client why, and close."""
+        if self.state is State.CLOSED:
+            return
+        session = self.session
+        self.engine.refuse(refusal, session.ref if session else self.peer)
+        if session is not None and session.speaks_5:
+            allowed = refusal.reason in REASONS_OF[PacketType.DISCONNECT]
+            reason = refusal.reason if allowed else ReasonCode.UNSPECIFIED_ERROR
+            self.send(Disconnect(reason, self.explained(refusal.text)))
+        self._close(self._will)
+
+    def turn_away(self, refusal: Refusal, client_id: str = "") -> None:
+        """Count a refusal of a CONNECT, answer it with a CONNACK and close."""
+        self.engine.refuse(refusal, self.peer, client_id)
+        allowed = refusal.reason in REASONS_OF[PacketType.CONNACK] and refusal.reason.is_error
+        reason = refusal.reason if allowed else ReasonCode.NOT_AUTHORIZED
+        self.send(Connack(reason, properties=explained(refusal.text)))
+        self._close(None)
+
+    def lost(self) -> None:
+        """Note that the client vanished without a goodbye: its will is due."""
+        if self.state is not State.CLOSED:
+            self._close(self._will)
+
+    def explained(self, text: str) -> Properties:
+        """Return properties with a reason string, unless the client wants none."""
+        session = self.session
+        return explained(text, wanted=session is None or session.problem_information)
+
+    def _connect(self, connect: Connect) -> None:
+        self.version = connect.version
+        engine = self.engine
+        others = len(engine.entries) - (connect.client_id in engine.entries)
+        refusal = connect_refusal(connect, engine.limits, others)
+        if refusal is not None:
+            self.turn_away(refusal, connect.client_id)
+            return
+        assigned = None if connect.client_id else new_token(_ASSIGNED_ID_BITS)
+        if assigned is not None:
+            connect = replace(connect, client_id=assigned)
+        admission = engine.authority.admit(self.peer, connect.client_id, connect)
+        if isinstance(admission, Refused):
+            text = admission.text
+            refusal = Refusal("connect", admission.reason, text, name="connect-denied")
+            self.turn_away(refusal, connect.client_id)
+            return
+        identity = admission.session_identity
+        session = engine.enter(self.peer, identity, connect, self._line.outbox, self)
+        self.session, self.state, self._will = session, State.CONNECTED, connect.will
+        properties = connack_properties(connect, engine.limits, session.keep_alive_s, assigned)
+        self.send(Connack(properties=properties))
+
+    def _goodbye(self, packet: Disconnect) -> None:
+        if packet.properties.session_expiry_interval:
+            # No session outlives its connection here, so none may be asked to now
+            # (MQTT 5.0, section 3.14.2.2.2).
+            self.end(unexpected("DISCONNECT asks for a session that CONNECT did not ask for"))
+            return
+        keeps_will = packet.reason is not ReasonCode.SUCCESS
+        self._close(self._will if keeps_will else None)
+
+    def _close(self, will: Will | None, *, at_once: bool = False) -> None:
+        self.state = State.CLOSED
+        session, self.session = self.session, None
+        self._line.hang_up(at_once=at_once)
+        if session is not None:
+            self.engine.leave(session, will)
+
+
+def _unexplained(packet: Packet) -> Packet:
+    if isinstance(packet, Pingreq | Pingresp):
+        return packet
+    return replace(packet, properties=NO_PROPERTIES)

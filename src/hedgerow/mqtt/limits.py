@@ -1,0 +1,68 @@
+"""Every limit of a broker, named, with what happens beyond it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+_HEADER_AND_PROPERTIES: Final = 8 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one broker accepts. The defaults are AWS IoT's (General Reference, IoT Core quotas).
+
+    A refusal is always counted under the name given here and told to the authority; `queue-full`
+    is only counted, because it is about the receiver and comes in numbers.
+    """
+
+    payload_bytes: int = 128 * 1024
+    """Larger: `packet-too-large`, the connection is closed."""
+    topic_bytes: int = 256
+    """Longer: `topic-name-invalid`, closed; in a SUBSCRIBE that filter is refused."""
+    topic_slashes: int = 7
+    """More: as for `topic_bytes`."""
+    client_id_bytes: int = 128
+    """Longer: `client-identifier-not-valid`, refused in the CONNACK."""
+    assign_client_ids: bool = False
+    """Whether an empty client id gets one from the broker; if not it is refused as invalid."""
+    subscriptions: int = 50
+    """More filters in one session: `quota-exceeded`, that filter is refused in the SUBACK."""
+    silent_connections: int = 1000
+    """More connections that have not sent their CONNECT: `server-busy`, the newest is closed."""
+    sessions: int = 100_000
+    """More clients at once: `server-busy`, refused in the CONNACK."""
+    maximum_qos: int = 1
+    """A publish above it: `qos-not-supported`, closed; a subscription is granted less."""
+    retain_available: bool = False
+    """Without it an MQTT 5 retain is `retain-not-supported`; 3.1.1's flag is delivered as 0."""
+    topic_aliases: int = 8
+    """A higher alias in an MQTT 5 publish: `topic-alias-invalid`, closed."""
+    in_flight: int = 100
+    """QoS 1 messages to one client without its acknowledgement; further ones wait."""
+    waiting_messages: int = 1000
+    """QoS 1 messages that wait for the above; further ones are dropped as `queue-full`."""
+    outgoing_bytes: int = 1024 * 1024
+    """Bytes waiting for one client that reads slowly; then messages are dropped as `queue-full`,
+    and a client that does not read even its answers is closed as `outgoing-full`."""
+    transport_bytes: int = 256 * 1024
+    """Bytes handed to the transport before the client counts as reading slowly."""
+    publisher_pause_s: float = 0.5
+    """How long a slow subscriber may hold up its publishers, before its messages are dropped."""
+    publisher_grace_s: float = 10.0
+    """How long after that it may not hold them up again."""
+    connect_timeout_s: float = 10.0
+    """No CONNECT by then: `connect-timeout`, closed."""
+    keep_alive_s: int = 1200
+    """The longest keep-alive, also for clients that want none; after one and a half of it without
+    a packet: `keep-alive-timeout`, closed."""
+    close_timeout_s: float = 1.0
+    """A closed connection whose peer does not read the end is cut off after this."""
+    cached_topics: int = 1024
+    """Topics per session whose targets are remembered; beyond it the memory starts anew."""
+
+    @property
+    def packet_bytes(self) -> int:
+        """Return the largest packet: `packet-too-large`, closed before its content is read."""
+        return self.payload_bytes + self.topic_bytes + _HEADER_AND_PROPERTIES
+
+
+DEFAULT_LIMITS: Final = Limits()

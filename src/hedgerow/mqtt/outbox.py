@@ -1,0 +1,114 @@
+"""One client's outgoing bytes: collected during a read, written in one go, bounded."""
+
+import asyncio
+from typing import Protocol
+
+from hedgerow.kernel import Clock
+from hedgerow.mqtt.limits import Limits
+
+
+class Publisher(Protocol):
+    """A connection that can be asked to wait."""
+
+    def hold(self, outbox: "Outbox") -> None:
+        """Stop reading until `release`."""
+
+    def release(self, outbox: "Outbox") -> None:
+        """Read on, unless another outbox still holds."""
+
+
+class Outbox:
+    """Takes frames in order and hands them to the transport in one write per flush.
+
+    A client that reads slowly holds up its publishers for a short while (as TCP would); if it
+    has not caught up by then they go on, what does not fit is dropped and counted, and it may
+    not hold anyone up again for a while.
+    INVARIANT: at most `limits.outgoing_bytes` wait here.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_closed",
+        "_grace_ends",
+        "_limits",
+        "_patience",
+        "_pending",
+        "_room",
+        "_transport",
+        "_waiting_publishers",
+        "_writable",
+        "queued",
+    )
+
+    def __init__(self, transport: asyncio.Transport, limits: Limits, clock: Clock) -> None:
+        self._transport = transport
+        self._limits = limits
+        self._clock = clock
+        self._pending: list[bytes] = []
+        self._room = limits.outgoing_bytes
+        self._writable = True
+        self._closed = False
+        self._grace_ends = 0.0
+        self._patience: asyncio.TimerHandle | None = None
+        self._waiting_publishers: set[Publisher] = set()
+        self.queued = False
+        """Whether it stands in the broker's list of outboxes to flush."""
+
+    def push(self, chunk: bytes) -> bool:
+        """Take bytes of whole packets; False if there is no room and nothing was taken."""
+        size = len(chunk)
+        if size > self._room:
+            return False
+        self._room -= size
+        self._pending.append(chunk)
+        return True
+
+    def has_room(self, size: int) -> bool:
+        """Return whether `push` would take so many bytes."""
+        return size <= self._room
+
+    def flush(self) -> bool:
+        """Write what is pending in one go; False if the client is slow and it has to wait."""
+        if self._writable and self._pending:
+            pending, self._pending = self._pending, []
+            self._room = self._limits.outgoing_bytes
+            self._transport.write(pending[0] if len(pending) == 1 else b"".join(pending))
+        return self._writable or self._closed
+
+    def hold_up(self, publisher: Publisher) -> None:
+        """Make a publisher wait for this slow client, unless it has had its chance."""
+        if self._clock.monotonic() < self._grace_ends:
+            return
+        self._waiting_publishers.add(publisher)
+        publisher.hold(self)
+        if self._patience is None:
+            loop = asyncio.get_running_loop()
+            self._patience = loop.call_later(self._limits.publisher_pause_s, self._lose_patience)
+
+    def pause(self) -> None:
+        """Note that the transport is full."""
+        self._writable = False
+
+    def resume(self) -> None:
+        """Note that the transport has room again: write on and let the publishers go on."""
+        self._writable = True
+        if self.flush():
+            self._let_publishers_go()
+
+    def close(self) -> None:
+        """Forget everything; nothing may be pushed afterwards."""
+        self._closed, self._writable = True, False
+        self._pending.clear()
+        self._room = 0
+        self._let_publishers_go()
+
+    def _lose_patience(self) -> None:
+        self._grace_ends = self._clock.monotonic() + self._limits.publisher_grace_s
+        self._let_publishers_go()
+
+    def _let_publishers_go(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        while self._waiting_publishers:
+            self._waiting_publishers.pop().release(self)
