@@ -3,30 +3,17 @@
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.support.pki import Identity, new_authority, new_identity, new_server
 
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot import DeviceDirectory, attachments, certificates, policies, things
 from hedgerow.cloud.iot.arns import certificate_arn
-from hedgerow.kernel import Clock, Secret, SystemClock
-from hedgerow.pki import (
-    CertificateAuthority,
-    FileKey,
-    certificate_id,
-    device_authority,
-    device_certificate,
-    load_certificate,
-    server_certificate,
-)
+from hedgerow.kernel import Clock, SystemClock
+from hedgerow.pki import CertificateAuthority, load_certificate
 from hedgerow.store import MasterKey, Store
 
 HOME = Home(account="123456789012", region="eu-west-1")
@@ -58,88 +45,51 @@ def deny(action: str | Sequence[str], *resources: str) -> dict[str, Any]:
     return {**allow(action, *resources), "Effect": "Deny"}
 
 
-@dataclass(frozen=True)
-class Device:
-    """A key and a certificate over it, as a device holds them."""
+class Device(Identity):
+    """A key and a certificate over it, as a device holds them, with its names in AWS's words."""
 
-    key: FileKey
-    pem: str
+    @property
+    def pem(self) -> str:
+        """The certificate."""
+        return self.certificate_pem
 
     @property
     def id(self) -> str:
         """The certificate's id."""
-        return certificate_id(self.pem)
+        return self.certificate_id
 
     @property
     def arn(self) -> str:
         """The certificate's ARN."""
         return certificate_arn(HOME, self.id)
 
-    def write(self, folder: Path) -> tuple[str, str]:
-        """Write certificate and key to files and return the paths of both."""
-        certificate, key = folder / f"{self.id[:8]}.pem", folder / f"{self.id[:8]}.key"
-        certificate.write_text(self.pem)
-        key.write_bytes(self.key.pem().reveal())
-        return str(certificate), str(key)
-
-
-def new_key() -> FileKey:
-    """Return an EC key that is in memory only."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return FileKey.from_pem(Secret(pem))
-
 
 @cache
 def our_authority() -> CertificateAuthority:
     """Return the cloud's device authority; the same for the whole test run."""
-    return CertificateAuthority.create_root(
-        new_key(), "", SystemClock(), profile=device_authority("Hedgerow devices")
-    )
+    return new_authority("Hedgerow devices")
 
 
 @cache
 def foreign_authority() -> CertificateAuthority:
     """Return somebody else's authority, as stranded fleets have one."""
-    return CertificateAuthority.create_root(
-        new_key(), "", SystemClock(), profile=device_authority("Another company")
-    )
+    return new_authority("Another company")
 
 
 @cache
-def server_identity() -> Device:
+def server_identity() -> Identity:
     """Return what a server on this machine proves itself with; the device authority signed it."""
-    key = new_key()
-    profile = server_certificate(["localhost", "127.0.0.1"])
-    return Device(key, our_authority().issue(profile, key.public_key))
+    return new_server(our_authority())
 
 
 def issued(authority: CertificateAuthority | None = None) -> Device:
     """Return a device whose certificate the authority (ours, if none is given) has signed."""
-    key = new_key()
-    return Device(key, (authority or our_authority()).issue(device_certificate(), key.public_key))
+    return as_device(new_identity(authority or our_authority()))
 
 
-def self_signed(*, days: int = 30) -> Device:
-    """Return a device that vouches for itself; with negative days its certificate has expired."""
-    key = new_key()
-    now = datetime.now(UTC)  # noqa: TID251 - TLS libraries look at the real clock
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "self")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=60))
-        .not_valid_after(now + timedelta(days=days))
-        .sign(key.signing_key(), hashes.SHA256())
-    )
-    return Device(key, certificate.public_bytes(serialization.Encoding.PEM).decode())
+def as_device(identity: Identity) -> Device:
+    """Return any identity as that of a device."""
+    return Device(identity.key, identity.certificate_pem)
 
 
 class Registrar:

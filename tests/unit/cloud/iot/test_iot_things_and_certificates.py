@@ -9,6 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from tests.support.pki import expired, self_signed
 from tests.support.registry import (
     HOME,
     Registrar,
@@ -16,7 +17,6 @@ from tests.support.registry import (
     issued,
     our_authority,
     registry,
-    self_signed,
 )
 
 from hedgerow.aws import AwsError
@@ -186,7 +186,7 @@ async def test_the_registry_answers_other_services(registrar: Registrar) -> None
 
 def _weak_pem() -> str:
     key = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - weak on purpose
-    model = load_certificate(self_signed().pem)
+    model = self_signed().certificate
     certificate = (
         x509.CertificateBuilder()
         .subject_name(model.subject)
@@ -203,13 +203,14 @@ def _weak_pem() -> str:
 def test_a_foreign_certificate_is_one_current_strong_certificate() -> None:
     now = datetime.now(UTC)  # noqa: TID251 - the certificates are dated by the real clock
     for sound in (issued(foreign_authority()), self_signed(), issued()):
-        assert issuing.read_foreign_certificate(sound.pem, now) == load_certificate(sound.pem)
+        read = issuing.read_foreign_certificate(sound.certificate_pem, now)
+        assert read == sound.certificate
     first, second = self_signed(), self_signed()
     for pem, reason in (
         ("", "exactly one"),
-        (first.pem + second.pem, "exactly one"),
+        (first.certificate_pem + second.certificate_pem, "exactly one"),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "PEM"),
-        (self_signed(days=-1).pem, "expired on"),
+        (expired().certificate_pem, "expired on"),
         (_weak_pem(), "RSA of at least 2048"),
     ):
         with pytest.raises(AwsError, match=reason) as refused:
