@@ -6,6 +6,29 @@ rule of any service. What must never happen here: a door that serves without TLS
 others can read, a default that allows. The tests are in `tests/unit/cloud/app`.
 """
 
+from hedgerow.cloud.app.administrator import AdministratorFile
 from hedgerow.cloud.app.birth import InitResult, init_cloud
+from hedgerow.cloud.app.cloud_app import (
+    ANY_HOST,
+    API_PORT,
+    DEVICE_HTTPS_PORT,
+    DEVICE_MQTT_PORT,
+    CloudApp,
+    run_cloud,
+)
+from hedgerow.cloud.app.endpoints import Endpoints
+from hedgerow.cloud.app.layout import Layout
 
-__all__ = ["InitResult", "init_cloud"]
+__all__ = [
+    "ANY_HOST",
+    "API_PORT",
+    "DEVICE_HTTPS_PORT",
+    "DEVICE_MQTT_PORT",
+    "AdministratorFile",
+    "CloudApp",
+    "Endpoints",
+    "InitResult",
+    "Layout",
+    "init_cloud",
+    "run_cloud",
+]

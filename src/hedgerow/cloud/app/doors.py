@@ -1,4 +1,4 @@
-"""The cloud's TLS: one server certificate, renewed ahead of expiry, and whom each door trusts.
+"""The cloud's TLS: one server certificate, proven at every door and renewed ahead of expiry.
 
 Doors for devices demand a certificate that the directory's anchors cover; the door for programs
 asks for none (their signature says who they are). Contexts are replaced while the doors are open:
@@ -8,12 +8,12 @@ new connections get the newest, old ones go on.
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
 
 from hedgerow.cloud.app.layout import Layout, Settings
+from hedgerow.cloud.iot import DeviceDirectory, DeviceDoor
 from hedgerow.kernel import Clock
 from hedgerow.pki import (
     CertificateAuthority,
@@ -31,31 +31,48 @@ MQTT_ALPN = "x-amzn-mqtt-ca"
 RENEW_AT_REMAINING = 1 / 3
 """A certificate is renewed when less than this part of its life is left."""
 CHECK_EVERY_S = 3600.0
-_API_ALPN = ("http/1.1",)
-_HTTPS_DOOR_ALPN = (HTTPS_ALPN, "http/1.1")
-_MQTT_DOOR_ALPN = (MQTT_ALPN, "mqtt")
-_COMBINED_DOOR_ALPN = (HTTPS_ALPN, MQTT_ALPN)
-_LOG = structlog.get_logger(__name__)
+_LOG = structlog.get_logger("hedgerow.cloud.app")
 
 
 class Doors:
-    """Holds the slots that listeners take their contexts from, and keeps them current."""
+    """Holds what listeners take their contexts from. The directory is started before."""
 
     def __init__(
-        self, layout: Layout, settings: Settings, root: CertificateAuthority, clock: Clock
+        self,
+        layout: Layout,
+        settings: Settings,
+        directory: DeviceDirectory,
+        *,
+        root: CertificateAuthority,
+        clock: Clock,
     ) -> None:
-        self._layout = layout
-        self._settings = settings
+        self._certificate_path = layout.server_certificate
+        self._names = settings.host_names
         self._root = root
         self._clock = clock
         self._key = FileKey.load(layout.server_key)
         self._chain = layout.server_certificate.read_text()
-        self._trust = Trust()
         self._renewal: asyncio.Task[None] | None = None
         self.api = TlsSlot(self._api_context())
-        self.https = TlsSlot(self._device_context(_HTTPS_DOOR_ALPN))
-        self.mqtt = TlsSlot(self._device_context(_MQTT_DOOR_ALPN))
-        self.combined = TlsSlot(self._device_context(_COMBINED_DOOR_ALPN))
+        self._devices = {
+            name: DeviceDoor(directory, self._key, self._chain, alpn=alpn)
+            for name, alpn in _DEVICE_DOORS.items()
+        }
+
+    @property
+    def https(self) -> TlsSlot:
+        """For the data plane."""
+        return self._devices["https"].slot
+
+    @property
+    def mqtt(self) -> TlsSlot:
+        """For the broker."""
+        return self._devices["mqtt"].slot
+
+    @property
+    def combined(self) -> TlsSlot:
+        """For both of them, told apart by ALPN."""
+        return self._devices["combined"].slot
 
     async def start(self) -> None:
         """Renew if it is time, and look again every hour."""
@@ -64,41 +81,30 @@ class Doors:
         self._renewal = loop.create_task(self._keep_renewed(), name="server-certificate")
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Look no more, and follow the directory no more."""
         if self._renewal is not None:
             self._renewal.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._renewal
             self._renewal = None
-
-    def trust(self, trust: Trust) -> None:
-        """Trust these anchors from now on.
-
-        Anchors that are new are added to the contexts in use, which costs next to nothing; only
-        when one has gone are the contexts made again.
-        """
-        added = set(trust.anchors) - set(self._trust.anchors)
-        gone = set(self._trust.anchors) - set(trust.anchors)
-        self._trust = trust
-        if gone:
-            self._replace_device_contexts()
-        elif added:
-            for slot in (self.https, self.mqtt, self.combined):
-                slot.current.load_verify_locations(cadata="".join(added))
+        for door in self._devices.values():
+            door.close()
 
     async def renew_if_due(self) -> bool:
-        """Issue a new server certificate if the present one nears its end; say whether it was."""
+        """Issue a new server certificate if the present one nears its end; say whether it did."""
         certificate = load_certificate(self._chain)
         life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
         left = certificate.not_valid_after_utc - self._clock.now()
         if left > life * RENEW_AT_REMAINING:
             return False
-        profile = server_certificate(self._settings.host_names)
-        self._chain = await asyncio.to_thread(self._root.issue, profile, self._key.public_key)
-        await asyncio.to_thread(write_public, self._layout.server_certificate, self._chain.encode())
+        profile = server_certificate(self._names)
+        chain = await asyncio.to_thread(self._root.issue, profile, self._key.public_key)
+        await asyncio.to_thread(write_public, self._certificate_path, chain.encode())
+        self._chain = chain
         self.api.replace(self._api_context())
-        self._replace_device_contexts()
-        _LOG.info("the cloud's server certificate was renewed", left_before=str(max(left, _NONE)))
+        for door in self._devices.values():
+            door.renew(self._key, chain)
+        _LOG.info("server certificate renewed", days_left=max(left, timedelta(0)).days)
         return True
 
     async def _keep_renewed(self) -> None:
@@ -107,20 +113,16 @@ class Doors:
             try:
                 await self.renew_if_due()
             except Exception:  # noqa: BLE001 - it is tried again, long before the end
-                _LOG.exception("renewing the cloud's server certificate failed")
-
-    def _replace_device_contexts(self) -> None:
-        self.https.replace(self._device_context(_HTTPS_DOOR_ALPN))
-        self.mqtt.replace(self._device_context(_MQTT_DOOR_ALPN))
-        self.combined.replace(self._device_context(_COMBINED_DOOR_ALPN))
+                _LOG.exception("server certificate not renewed; it is tried again in an hour")
 
     def _api_context(self) -> ssl.SSLContext:
         return server_context(
-            self._key, self._chain, Trust(), alpn=_API_ALPN, require_client_certificate=False
+            self._key, self._chain, Trust(), alpn=("http/1.1",), require_client_certificate=False
         )
 
-    def _device_context(self, alpn: Sequence[str]) -> ssl.SSLContext:
-        return server_context(self._key, self._chain, self._trust, alpn=alpn)
 
-
-_NONE = timedelta(0)
+_DEVICE_DOORS = {
+    "https": (HTTPS_ALPN, "http/1.1"),
+    "mqtt": (MQTT_ALPN, "mqtt"),
+    "combined": (HTTPS_ALPN, MQTT_ALPN),
+}

@@ -1,0 +1,225 @@
+"""The running cloud: opened on a data folder, started, stopped.
+
+Order matters: nothing listens before everything it needs runs, `endpoints.json` appears when all
+doors are open, and at stop the doors close first.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import msgspec
+import structlog
+
+from hedgerow.cloud.app.composition import (
+    Authorities,
+    Rooms,
+    compose,
+    load_authorities,
+)
+from hedgerow.cloud.app.doors import HTTPS_ALPN, MQTT_ALPN, Doors
+from hedgerow.cloud.app.endpoints import Endpoints, remove_endpoints, write_endpoints
+from hedgerow.cloud.app.layout import Layout, Settings, read_settings
+from hedgerow.cloud.app.records import record_refused_handshake
+from hedgerow.kernel import Clock, SystemClock
+from hedgerow.pki import TlsListener, TlsPeer, TlsSlot
+from hedgerow.store import MasterKey, Store
+
+API_PORT = 7443
+DEVICE_HTTPS_PORT = 8443
+DEVICE_MQTT_PORT = 8883
+ANY_HOST = "0.0.0.0"  # noqa: S104 - devices come from the network, and every door has TLS
+_LOG = structlog.get_logger("hedgerow.cloud.app")
+AnyProtocol = asyncio.Protocol | asyncio.BufferedProtocol
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Which ports are wanted; 0 is any free one, None is none."""
+
+    api: int
+    device_https: int
+    device_mqtt: int
+    combined: int | None
+
+
+class CloudApp:
+    """One cloud. `open`, then `start`, then `stop`; it is not started twice."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        settings: Settings,
+        store: Store,
+        authorities: Authorities,
+        *,
+        host: str,
+        ports: Ports,
+        clock: Clock,
+    ) -> None:
+        self._layout = layout
+        self._settings = settings
+        self._authorities = authorities
+        self._host = host
+        self._ports = ports
+        self._clock = clock
+        self._rooms: Rooms = compose(store, settings, authorities, clock)
+        self._endpoints: Endpoints | None = None
+        self._closing = AsyncExitStack()
+        self._closing.push_async_callback(store.close)
+
+    @classmethod
+    async def open(
+        cls,
+        data_dir: Path,
+        *,
+        host: str = ANY_HOST,
+        api_port: int = API_PORT,
+        device_https_port: int = DEVICE_HTTPS_PORT,
+        device_mqtt_port: int = DEVICE_MQTT_PORT,
+        combined_port: int | None = None,
+        clock: Clock | None = None,
+    ) -> Self:
+        """Open a cloud's data folder. Raises `ConfigurationError` that says what is wrong."""
+        clock = clock or SystemClock()
+        layout = Layout(data_dir)
+        settings = read_settings(layout)
+        authorities = await asyncio.to_thread(load_authorities, layout, clock)
+        store = await Store.open(layout.database, MasterKey.from_file(layout.master_key), clock)
+        ports = Ports(api_port, device_https_port, device_mqtt_port, combined_port)
+        return cls(layout, settings, store, authorities, host=host, ports=ports, clock=clock)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where this cloud listens; there once it is started."""
+        if self._endpoints is None:
+            raise RuntimeError("the cloud is not started")
+        return self._endpoints
+
+    async def start(self) -> None:
+        """Open every door, then write `endpoints.json`. A failure leaves nothing running."""
+        try:
+            await self._start_rooms()
+            doors = await self._open_doors()
+            self._endpoints = await self._listen(doors)
+            write_endpoints(self._layout.endpoints, self._endpoints)
+        except BaseException:
+            await self.stop()
+            raise
+        _LOG.info("cloud started", **msgspec.to_builtins(self._endpoints))
+
+    async def stop(self) -> None:
+        """Close the doors, let requests in progress finish, and close the store."""
+        if self._endpoints is not None:
+            remove_endpoints(self._layout.endpoints)
+            self._endpoints = None
+        await self._closing.aclose()
+
+    async def _start_rooms(self) -> None:
+        rooms = self._rooms
+        await rooms.directory.start()
+        self._closing.push_async_callback(rooms.directory.stop)
+        await rooms.index.start()
+        self._closing.callback(rooms.index.stop)
+        self._closing.callback(
+            rooms.directory.on_change(lambda _change: rooms.deployer.members_changed())
+        )
+        await rooms.deployer.start()
+        self._closing.push_async_callback(rooms.deployer.stop)
+        await rooms.broker.start()
+        self._closing.push_async_callback(rooms.broker.stop)
+        self._closing.push_async_callback(rooms.dataplane.stop)
+        self._closing.push_async_callback(rooms.gateway.stop)
+
+    async def _open_doors(self) -> Doors:
+        doors = Doors(
+            self._layout,
+            self._settings,
+            self._rooms.directory,
+            root=self._authorities.root,
+            clock=self._clock,
+        )
+        self._closing.push_async_callback(doors.stop)
+        await doors.start()
+        return doors
+
+    async def _listen(self, doors: Doors) -> Endpoints:
+        rooms, ports = self._rooms, self._ports
+        combined = None
+        if ports.combined is not None:
+            combined = await self._listener(doors.combined, self._by_alpn, ports.combined)
+        return Endpoints(
+            host=self._settings.host_names[0],
+            api_port=await self._listener(doors.api, rooms.gateway.protocol_factory, ports.api),
+            device_https_port=await self._listener(
+                doors.https, rooms.dataplane.protocol, ports.device_https
+            ),
+            device_mqtt_port=await self._listener(
+                doors.mqtt, rooms.broker.protocol_factory, ports.device_mqtt
+            ),
+            combined_port=combined,
+            account_id=self._settings.account_id,
+            region=self._settings.region,
+            pid=os.getpid(),
+        )
+
+    async def _listener(
+        self, slot: TlsSlot, factory: Callable[[TlsPeer], AnyProtocol], port: int
+    ) -> int:
+        listener = TlsListener(slot, factory, on_refusal=record_refused_handshake)
+        await listener.start(self._host, port)
+        self._closing.push_async_callback(listener.stop)
+        return listener.port
+
+    def _by_alpn(self, peer: TlsPeer) -> AnyProtocol:
+        if peer.alpn == HTTPS_ALPN:
+            return self._rooms.dataplane.protocol(peer)
+        if peer.alpn == MQTT_ALPN:
+            return self._rooms.broker.protocol_factory(peer)
+        return _Closed()
+
+
+class _Closed(asyncio.Protocol):
+    """Ends a connection on the combined port that did not say what it wants to speak."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+async def run_cloud(
+    data_dir: Path,
+    *,
+    host: str = ANY_HOST,
+    api_port: int = API_PORT,
+    device_https_port: int = DEVICE_HTTPS_PORT,
+    device_mqtt_port: int = DEVICE_MQTT_PORT,
+    combined_port: int | None = None,
+    clock: Clock | None = None,
+) -> None:
+    """Serve a cloud until SIGTERM or SIGINT, then stop it cleanly.
+
+    Meant for `uvloop.run`; it works on any event loop.
+    """
+    app = await CloudApp.open(
+        data_dir,
+        host=host,
+        api_port=api_port,
+        device_https_port=device_https_port,
+        device_mqtt_port=device_mqtt_port,
+        combined_port=combined_port,
+        clock=clock,
+    )
+    asked_to_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_stop.set)
+    try:
+        await app.start()
+        await asked_to_stop.wait()
+    finally:
+        await app.stop()
