@@ -58,7 +58,7 @@ def membership(double: GroupDouble, data: bytes, floor: int = 5) -> VerifiedMemb
 def test_what_the_cloud_signed_passes(double: GroupDouble) -> None:
     group = verify_group(manifest(double, double.signed_manifest()), double.group_json())
     assert group.group == double.group()
-    assert len(membership(double, double.signed_membership()).certificates) == 2
+    assert len(membership(double, double.signed_membership()).entries) == 2
 
 
 @pytest.mark.parametrize("what", ["core", "group", "deployment"])
@@ -168,7 +168,7 @@ def test_an_older_list_of_certificates_cannot_be_replayed(double: GroupDouble) -
     old = double.signed_membership()
     double.revoke(double.devices[0])
     new = membership(double, double.signed_membership())
-    assert double.devices[0].certificate_id not in new.certificates
+    assert double.devices[0].certificate_id not in new.certificate_ids
     with pytest.raises(PeerError, match="this core has seen 6, so it is an old one"):
         membership(double, old, floor=new.membership.serial)
 
@@ -187,5 +187,5 @@ def test_an_entry_whose_id_is_not_its_certificates_is_shut_out(double: GroupDoub
     garbled = msgspec.structs.replace(b.entry, pem="no certificate")
     document = msgspec.structs.replace(double.membership(), certificates=(swapped, garbled))
     result = membership(double, double.keys.sign(encode(document)))
-    assert result.certificates == {}
+    assert result.entries == ()
     assert len(result.ignored) == 2

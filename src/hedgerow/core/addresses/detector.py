@@ -91,22 +91,26 @@ class AddressDetector:
             except TimeoutError:
                 continue
 
+    async def publish(self, port: int) -> None:
+        """Publish the addresses now if they are others than before; raises what goes wrong."""
+        info = connectivity_of(self._addresses(), port)
+        if info == self._published or not info.connectivity_info:
+            return
+        await self._publisher.update_connectivity(info)
+        self._published = info
+        self._log.info(
+            "addresses published", addresses=[e.host_address for e in info.connectivity_info]
+        )
+
     async def _publish_if_changed(self) -> None:
         if self._port is None:
             return
         try:
-            info = connectivity_of(self._addresses(), self._port)
-            if info == self._published or not info.connectivity_info:
-                return
-            await self._publisher.update_connectivity(info)
+            await self.publish(self._port)
         except (HedgerowError, OSError) as error:
             self._tell(str(error))
-            return
-        self._published = info
-        self.problem = None
-        self._log.info(
-            "addresses published", addresses=[e.host_address for e in info.connectivity_info]
-        )
+        else:
+            self.problem = None
 
     def _tell(self, reason: str) -> None:
         if reason != self.problem:

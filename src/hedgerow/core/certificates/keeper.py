@@ -143,12 +143,8 @@ class CertificateKeeper:
             try:
                 await self._renew_if_due(group_id)
                 self.problem = None
-            except HedgerowError as error:
-                if error.message != self.problem:
-                    self._log.warning(
-                        "the server certificate cannot be renewed", reason=error.message
-                    )
-                self.problem = error.message
+            except (HedgerowError, OSError) as error:
+                self._tell(str(error))
 
     async def _renew_if_due(self, group_id: str) -> None:
         names, failure = await self._names_if_asked()
@@ -223,6 +219,11 @@ class CertificateKeeper:
             self._log.error("the server certificate has ended: new connections are refused")
         self._served = certificate
         self._on_change(certificate)
+
+    def _tell(self, reason: str) -> None:
+        if reason != self.problem:
+            self._log.warning("the server certificate cannot be renewed", reason=reason)
+        self.problem = reason
 
     def _seconds_to_next_look(self) -> float:
         now = self._clock.now()

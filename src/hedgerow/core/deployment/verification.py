@@ -6,10 +6,9 @@ nothing else makes.
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 
 import msgspec
 from cryptography import x509
@@ -65,13 +64,19 @@ class VerifiedGroup:
 class VerifiedMembership:
     """The devices' certificates now. INVARIANT: only `verify_membership` makes these.
 
-    `certificates` are by certificate id; `ignored` says which entries were passed over, and why.
+    `entries` are those whose certificate and id fit; `ignored` says which were passed over, and
+    why.
     """
 
     membership: Membership
-    certificates: Mapping[str, DeviceCertificate]
+    entries: tuple[DeviceCertificate, ...]
     ignored: tuple[str, ...]
     signed: bytes = field(repr=False)
+
+    @property
+    def certificate_ids(self) -> frozenset[str]:
+        """The ids of all certificates that may connect."""
+        return frozenset(entry.certificate_id for entry in self.entries)
 
 
 def verify_manifest(
@@ -142,15 +147,13 @@ def verify_membership(
             f"the list of certificates has serial {membership.serial}; this core has seen "
             f"{serial_floor}, so it is an old one"
         )
-    certificates: dict[str, DeviceCertificate] = {}
-    ignored = []
-    for entry in membership.certificates:
-        complaint = _complaint(entry)
-        if complaint is None:
-            certificates[entry.certificate_id] = entry
-        else:
-            ignored.append(complaint)
-    return VerifiedMembership(membership, MappingProxyType(certificates), tuple(ignored), data)
+    complaints = [(entry, _complaint(entry)) for entry in membership.certificates]
+    return VerifiedMembership(
+        membership=membership,
+        entries=tuple(entry for entry, complaint in complaints if complaint is None),
+        ignored=tuple(complaint for _, complaint in complaints if complaint is not None),
+        signed=data,
+    )
 
 
 def signing_time(data: bytes) -> datetime:

@@ -96,9 +96,8 @@ class CloudQueue:
     def open(self, settings: SpoolSettings) -> None:
         """Open the queue at start: what lies in files waits again."""
         self._settings = settings
-        if settings.storage == "FileSystem":
-            self._spool = FileSpool(self._folder, settings.max_size_bytes)
-            self._queued.set()
+        self._spool = self._made(settings)
+        self._queued.set()
 
     async def run(self, publisher: Publisher) -> None:
         """Send until cancelled."""
@@ -147,20 +146,28 @@ class CloudQueue:
     async def _sync(self) -> None:
         while True:
             await asyncio.sleep(_SYNC_INTERVAL_SECONDS)
-            await self._spool.sync()
+            try:
+                await self._spool.sync()
+            except OSError as error:
+                self._log.warning("the queue could not be synced", reason=str(error))
 
     def _reopened(self, settings: SpoolSettings) -> Spool:
         """Return a spool with the new settings that holds what the old one held."""
         if settings.storage == self._settings.storage == "FileSystem":
             self._spool.close()
-            return FileSpool(self._folder, settings.max_size_bytes)
-        new: Spool = (
-            FileSpool(self._folder, settings.max_size_bytes)
-            if settings.storage == "FileSystem"
-            else MemorySpool(settings.max_size_bytes)
-        )
+            return self._made(settings)
+        new = self._made(settings)
         while (message := self._spool.oldest()) is not None:
             new.put(message.topic, message.payload)
             self._spool.remove(message.number)
         self._spool.close()
         return new
+
+    def _made(self, settings: SpoolSettings) -> Spool:
+        """Return a spool; a disk that takes none leaves the core with one in memory."""
+        if settings.storage == "FileSystem":
+            try:
+                return FileSpool(self._folder, settings.max_size_bytes)
+            except OSError as error:
+                self._log.error("the queue is kept in memory", reason=str(error))
+        return MemorySpool(settings.max_size_bytes)

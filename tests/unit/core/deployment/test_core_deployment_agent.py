@@ -283,11 +283,11 @@ async def test_a_newer_list_of_certificates_is_put_in_force_without_a_deployment
     bench.tell()
     await until(lambda: bench.agent.state.membership_serial == 2)
     assert bench.core.membership is not None
-    assert set(bench.core.membership.certificates) == {b.certificate_id}
+    assert bench.core.membership.certificate_ids == {b.certificate_id}
     await until(lambda: len(bench.cloud.shadows) == 2)
     stored = bench.folder.load()
     assert stored.membership is not None
-    assert set(stored.membership.certificates) == {b.certificate_id}
+    assert stored.membership.certificate_ids == {b.certificate_id}
 
 
 @pytest.mark.promise(4)
@@ -302,7 +302,7 @@ async def test_a_revocation_takes_effect_even_if_the_wished_deployment_cannot_ru
     bench.double.revoke(a)
     await bench.deploy()
     assert bench.core.membership is not None
-    assert set(bench.core.membership.certificates) == {b.certificate_id}
+    assert bench.core.membership.certificate_ids == {b.certificate_id}
     assert bench.core.group is not None
     assert bench.core.group.group.deployment_id.endswith("1")
 

@@ -64,7 +64,7 @@ def test_what_was_deployed_is_found_again_without_a_cloud(
     assert stored.group is not None
     assert stored.group.group == double.group()
     assert stored.membership is not None
-    assert set(stored.membership.certificates) == {double.devices[0].certificate_id}
+    assert stored.membership.certificate_ids == {double.devices[0].certificate_id}
     assert stored.rejected == ()
 
 
@@ -121,7 +121,7 @@ def test_the_older_group_runs_with_the_newest_list_of_certificates(
     stored = folder.load()
     assert stored.group is not None
     assert stored.membership is not None
-    assert device.certificate_id not in stored.membership.certificates
+    assert device.certificate_id not in stored.membership.certificate_ids
 
 
 def test_only_the_last_two_deployments_are_kept(

@@ -1,0 +1,212 @@
+"""One core: its parts, joined."""
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import IO
+
+from hedgerow.contract import DeploymentNotice
+from hedgerow.core.addresses import AddressDetector
+from hedgerow.core.app.activation import GroupActivation, Parts
+from hedgerow.core.app.endpoints import CoreEndpoints, remove_endpoints, write_endpoints
+from hedgerow.core.app.lock import RootLock
+from hedgerow.core.app.log import RotatingFile, system_log
+from hedgerow.core.app.notices import NoticeBoard
+from hedgerow.core.app.status import StatusBoard
+from hedgerow.core.certificates import CertificateKeeper, ServerCertificateStore
+from hedgerow.core.config import CoreConfig, load_config, require_link_protection
+from hedgerow.core.deployment import DeploymentAgent, DeploymentFolder
+from hedgerow.core.health import HealthServer
+from hedgerow.core.link import (
+    Backoff,
+    CloudHttp,
+    CloudLink,
+    LinkHandlers,
+    LinkIdentity,
+    load_key,
+)
+from hedgerow.core.server import LocalServer
+from hedgerow.core.spool import CloudQueue
+from hedgerow.kernel import Clock, HedgerowError
+
+
+class CoreApp:
+    """A core on a root folder. `start`, then it serves until `stop`; it is started once.
+
+    Nothing of the start waits for the cloud: what was deployed before is served at once.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        clock: Clock,
+        insecure_skip_link_protection: bool = False,
+        echo: IO[str] | None = None,
+    ) -> None:
+        self._root = root
+        self._clock = clock
+        self._insecure = insecure_skip_link_protection
+        self._echo = echo
+        self._background: asyncio.Task[None] | None = None
+        self._held = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Read the configuration, serve what is deployed, and begin to reach for the cloud.
+
+        Raises `ConfigurationError` that says what is wrong with the root folder or the host.
+        """
+        require_link_protection(insecure_skip=self._insecure)
+        self.config = load_config(self._root)
+        lock = RootLock(self.config.folders.state)
+        lock.take()
+        self._held.callback(lock.release)
+        try:
+            self._join(self.config)
+            await self._serve()
+        except BaseException:
+            await self._held.aclose()
+            raise
+        self._log.info("core serves", mqtt_port=self.mqtt_port, daemon_port=self.daemon_port)
+
+    async def stop(self) -> None:
+        """Say goodbye to clients and cloud, and bring to the disk what is to be kept."""
+        if self._background is None:
+            return
+        remove_endpoints(self.config.folders)
+        self._background.cancel()
+        await asyncio.gather(self._background, return_exceptions=True)
+        self._background = None
+        self._log.info("core stops")
+        await self._held.aclose()
+
+    async def wait(self) -> None:
+        """Wait until the core fails; it never ends by itself otherwise."""
+        if self._background is not None:
+            await self._background
+
+    @property
+    def mqtt_port(self) -> int:
+        """The port of the local MQTT server in force."""
+        return self.server.port
+
+    @property
+    def daemon_port(self) -> int:
+        """The port of the health API in force."""
+        return self._health.port
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong now, each in one sentence."""
+        return self.board.problems()
+
+    def _join(self, config: CoreConfig) -> None:
+        """Make all parts and join them; opens nothing but the log."""
+        clock, folders = self._clock, config.folders
+        file = RotatingFile(folders.system_log / "runtime.log")
+        self._held.callback(file.close)
+        self._log = log = system_log(file, clock, self._echo)
+        if config.proxy is not None:
+            log.warning("coreThing.networkProxy is not used yet: connections go out directly")
+        identity = LinkIdentity.load(config)
+        self.http = CloudHttp(config, identity, clock)
+        self.queue = CloudQueue(folders.spool, log.bind(component="GGCloudSpooler"))
+        self._held.callback(self.queue.close)
+        self.server = LocalServer(
+            self.queue.put, clock=clock, log=log.bind(component="GGConnManager")
+        )
+        self.keeper = CertificateKeeper(
+            ServerCertificateStore(
+                folders.server, load_key(config.server_key) if config.server_key else None
+            ),
+            self.http,
+            self.server.serve_certificate,
+            clock=clock,
+            log=log.bind(component="GGDeviceCertificateManager"),
+        )
+        self.detector = AddressDetector(self.http, log.bind(component="GGIPDetector"))
+        self.notices = NoticeBoard(
+            config,
+            log,
+            on_notice=self._heard,
+            on_addresses_changed=self.keeper.addresses_changed,
+        )
+        self.link = CloudLink(
+            config,
+            identity,
+            self.notices.filters,
+            LinkHandlers(
+                notice=self.notices.hear,
+                message=lambda m: self.server.publish_from_cloud(m.topic, m.payload),
+                connected=self._connected,
+            ),
+            clock=clock,
+            log=log,
+        )
+        self._join_deployments(config, identity)
+
+    def _join_deployments(self, config: CoreConfig, identity: LinkIdentity) -> None:
+        parts = Parts(self.server, self.queue, self.keeper, self.detector, self.link)
+        self.activation = GroupActivation(parts)
+        self._folder = DeploymentFolder(
+            config.folders.deployment, str(config.thing_arn), identity.roots
+        )
+        self.agent = DeploymentAgent(
+            config.thing_arn,
+            folder=self._folder,
+            roots=identity.roots,
+            cloud=self.http,
+            activation=self.activation,
+            retry=Backoff(config.mqtt_max_connection_retry_interval.total_seconds()),
+            clock=self._clock,
+            log=self._log,
+        )
+        self.board = StatusBoard(parts, self.agent, self.notices)
+        self._health = HealthServer(self.board.workers, self.board.status)
+
+    async def _serve(self) -> None:
+        config = self.config
+        await self._held.enter_async_context(self.http)
+        await self.server.start(config.gg_mqtt_port)
+        self._held.push_async_callback(self.server.stop)
+        await self._health.start(config.gg_daemon_port)
+        self._held.push_async_callback(self._health.stop)
+        self._resume()
+        self._background = asyncio.get_running_loop().create_task(self._work(), name="core")
+        write_endpoints(
+            config.folders,
+            CoreEndpoints(
+                gg_mqtt_port=self.mqtt_port, gg_daemon_port=self.daemon_port, pid=os.getpid()
+            ),
+        )
+
+    def _resume(self) -> None:
+        """Serve the last good deployment; one that cannot run here leaves the core without."""
+        stored = self._folder.load()
+        for reason in stored.rejected:
+            self._log.error("a stored deployment is passed over", reason=reason)
+        try:
+            self.activation.resume(stored)
+        except HedgerowError as error:
+            self._log.exception("the stored deployment cannot run", reason=error.message)
+            return
+        self.agent.take_up(stored)
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.link.run(), name="link")
+            tasks.create_task(self.queue.run(self.link), name="queue")
+            tasks.create_task(self.notices.run(self.link), name="notices")
+            tasks.create_task(self.agent.run(), name="deployments")
+            tasks.create_task(self.keeper.run(), name="certificates")
+            tasks.create_task(self.detector.run(), name="addresses")
+
+    def _heard(self, notice: DeploymentNotice) -> None:
+        self.agent.hear(notice)
+
+    def _connected(self) -> None:
+        """Catch up with what may have changed while there was no connection."""
+        self.notices.ask()
+        self.keeper.addresses_changed()
+        self.detector.look_again()

@@ -1,0 +1,102 @@
+"""Snapshots of a running core, for its health API."""
+
+import os
+from collections.abc import Mapping
+
+from hedgerow.core.addresses import AddressDetector
+from hedgerow.core.app.activation import Parts
+from hedgerow.core.app.notices import NoticeBoard
+from hedgerow.core.certificates import CertificateKeeper
+from hedgerow.core.deployment import DeploymentAgent
+from hedgerow.core.health import SYSTEM_FUNCTIONS, Worker, WorkerState
+from hedgerow.core.server import LocalServer
+from hedgerow.kernel import iso_milliseconds, new_uuid
+
+
+class StatusBoard:
+    """Knows every part, changes none."""
+
+    def __init__(self, parts: Parts, agent: DeploymentAgent, notices: NoticeBoard) -> None:
+        self._parts = parts
+        self._agent = agent
+        self._notices = notices
+        self._worker_ids = {name: new_uuid() for name in SYSTEM_FUNCTIONS}
+
+    def workers(self) -> tuple[Worker, ...]:
+        """Return the system functions that this core runs; they live in its own process."""
+        parts = self._parts
+        states = {
+            "GGCloudSpooler": WorkerState.WORKING
+            if parts.queue.counters.waiting
+            else WorkerState.WAITING,
+            "GGConnManager": _connection_manager(parts.server),
+            "GGDeviceCertificateManager": _certificate_manager(parts.keeper),
+        }
+        if parts.detector.is_on:
+            states["GGIPDetector"] = _detector(parts.detector)
+        return tuple(
+            Worker(
+                func_arn=SYSTEM_FUNCTIONS[name],
+                worker_id=self._worker_ids[name],
+                process_id=str(os.getpid()),
+                worker_state=state,
+            )
+            for name, state in states.items()
+        )
+
+    def problems(self) -> tuple[str, ...]:
+        """Return what is wrong now, each in one sentence."""
+        parts = self._parts
+        found = (
+            parts.link.problem,
+            self._notices.problem,
+            self._agent.state.problem,
+            parts.keeper.problem,
+            parts.detector.problem,
+        )
+        return tuple(dict.fromkeys(problem for problem in found if problem))
+
+    def status(self) -> Mapping[str, object]:
+        """Return the short status."""
+        parts, agent, problems = self._parts, self._agent.state, self.problems()
+        served = parts.keeper.served
+        counters = parts.queue.counters
+        return {
+            "status": "degraded" if problems else "ok",
+            "problems": problems,
+            "cloud": {"connected": parts.link.is_connected, "clientId": parts.link.client_id},
+            "deployment": {
+                "deploymentId": agent.running,
+                "membershipSerial": agent.membership_serial,
+            },
+            "mqtt": {
+                "port": parts.server.port,
+                "open": parts.server.is_open,
+                "clients": len(parts.server.broker.sessions),
+                "refusals": dict(parts.server.authority.refusals),
+                "serverCertificateEnds": iso_milliseconds(served.not_after) if served else None,
+            },
+            "spool": {
+                "waiting": counters.waiting,
+                "waitingBytes": counters.waiting_bytes,
+                "sent": counters.sent,
+                "dropped": counters.dropped,
+                "refused": counters.refused,
+            },
+        }
+
+
+def _connection_manager(server: LocalServer) -> WorkerState:
+    if not server.is_open:
+        return WorkerState.STARTING
+    return WorkerState.WORKING if server.broker.sessions else WorkerState.WAITING
+
+
+def _certificate_manager(keeper: CertificateKeeper) -> WorkerState:
+    if keeper.served is not None:
+        return WorkerState.WAITING
+    return WorkerState.NOT_STARTED if keeper.problem else WorkerState.STARTING
+
+
+def _detector(detector: AddressDetector) -> WorkerState:
+    return WorkerState.NOT_STARTED if detector.problem else WorkerState.WAITING

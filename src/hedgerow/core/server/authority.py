@@ -1,0 +1,151 @@
+"""The rules of the local server, as the MQTT engine asks for them."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from structlog.typing import FilteringBoundLogger
+
+from hedgerow.contract import CLOUD
+from hedgerow.core.server.serving import NOBODY, LocalMember, Serving
+from hedgerow.kernel import quoted
+from hedgerow.mqtt import (
+    ALLOWED,
+    Admission,
+    Admitted,
+    ConnectRequest,
+    Peer,
+    ReasonCode,
+    RefusalEvent,
+    Refused,
+    SessionRef,
+    Source,
+    Tap,
+    Verdict,
+)
+
+_REMEMBERED_FILTERS = 50
+
+
+class CoreAuthority:
+    """Admits devices of the group and routes along rows. Keeps the promises of `mqtt.Authority`.
+
+    Every answer is about `serving` as it is now; whoever replaces it tells the broker to ask anew.
+    """
+
+    def __init__(self, to_cloud: Tap, log: FilteringBoundLogger) -> None:
+        self._to_cloud = (to_cloud,)
+        self._log = log
+        self._refused_filters: dict[str, set[str]] = {}
+        self._last_question: tuple[Serving, str, str] | None = None
+        self._last_targets: frozenset[str] = frozenset()
+        self.serving: Serving = NOBODY
+        self.closed_because: str | None = "no group is deployed to this core yet"
+        self.refusals: Counter[str] = Counter()
+
+    def admit(self, peer: Peer, client_id: str, connect: ConnectRequest) -> Admission:
+        """Admit a client whose id is the thing name that exactly its certificate stands for."""
+        del connect
+        if self.closed_because is not None:
+            return Refused(ReasonCode.SERVER_UNAVAILABLE, self.closed_because)
+        things = self.serving.members.get(peer.identity) if isinstance(peer.identity, str) else None
+        if not things:
+            return Refused(
+                ReasonCode.NOT_AUTHORIZED,
+                "this certificate is not one of a device in the deployed group",
+            )
+        member = things.get(client_id)
+        if member is None:
+            names = ", ".join(quoted(name) for name in sorted(things))
+            return Refused(
+                ReasonCode.CLIENT_IDENTIFIER_NOT_VALID,
+                f"the client id is {quoted(client_id)}; with this certificate it must be the thing "
+                f"name {names}",
+            )
+        self._refused_filters.pop(client_id, None)
+        return Admitted(member)
+
+    def may_publish(self, session: SessionRef, topic: str) -> Verdict:
+        """Allow what some row lets pass."""
+        member = self._member(session)
+        if member is None:
+            return _NO_MEMBER
+        decision = self.serving.switchboard.may_publish(member.thing_arn, topic)
+        return ALLOWED if decision.allowed else Verdict(allowed=False, reason=decision.reason)
+
+    def may_subscribe(self, session: SessionRef, topic_filter: str) -> Verdict:
+        """Allow what some row could ever serve."""
+        member = self._member(session)
+        if member is None:
+            return _NO_MEMBER
+        decision = self.serving.switchboard.may_subscribe(member.thing_arn, topic_filter)
+        return ALLOWED if decision.allowed else Verdict(allowed=False, reason=decision.reason)
+
+    def may_receive(self, source: Source, session: SessionRef, topic: str) -> bool:
+        """Allow what a row lets pass from exactly this source to exactly this target."""
+        member = self._member(session)
+        name = self._source_name(source)
+        if member is None or name is None:
+            return False
+        return member.thing_arn in self._targets(name, topic)
+
+    def taps(self, source: Source, topic: str) -> Sequence[Tap]:
+        """Return the queue for the cloud, if a row leads there."""
+        name = self._source_name(source)
+        if name is None or CLOUD not in self._targets(name, topic):
+            return ()
+        return self._to_cloud
+
+    def refused(self, event: RefusalEvent) -> None:
+        """Count and log a refusal; remember subscriptions that a later table may allow."""
+        self.refusals[f"{event.action}: {event.code}"] += 1
+        if event.action == "subscribe" and event.client_id and event.topic:
+            filters = self._refused_filters.setdefault(event.client_id, set())
+            if len(filters) < _REMEMBERED_FILTERS:
+                filters.add(event.topic)
+        self._log.warning(
+            "refused",
+            action=event.action,
+            code=event.code,
+            reason=event.reason,
+            client_id=event.client_id,
+            topic=event.topic,
+            address=event.address,
+        )
+
+    def is_current(self, session: SessionRef) -> bool:
+        """Tell whether the session's certificate still stands for its device."""
+        return self._member(session) is not None
+
+    def could_subscribe_now(self, session: SessionRef) -> bool:
+        """Tell whether a subscription that was refused to the session would be allowed now."""
+        filters = self._refused_filters.get(session.client_id, ())
+        return any(self.may_subscribe(session, topic_filter).allowed for topic_filter in filters)
+
+    def _targets(self, source: str, topic: str) -> frozenset[str]:
+        """Return the targets of a message; the engine asks for each of its receivers in turn."""
+        question = (self.serving, source, topic)
+        if self._last_question != question:
+            self._last_targets = self.serving.switchboard.targets(source, topic)
+            self._last_question = question
+        return self._last_targets
+
+    def _member(self, session: SessionRef) -> LocalMember | None:
+        """Return the device of a session if its certificate is still on the list, for it."""
+        admitted = session.identity
+        if not isinstance(admitted, LocalMember):
+            return None
+        current = self.serving.member(admitted.certificate_id, admitted.thing_name)
+        return current if current == admitted else None
+
+    def _source_name(self, source: Source) -> str | None:
+        if isinstance(source, str):
+            return source
+        member = self._member(source)
+        return member.thing_arn if member is not None else None
+
+
+_NO_MEMBER = Verdict(
+    allowed=False,
+    reason="the certificate of this connection is no longer one of a device in the group",
+    disconnect=True,
+)

@@ -1,0 +1,133 @@
+"""The listener and the broker, and what changes them while they serve."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+
+from structlog.typing import FilteringBoundLogger
+
+from hedgerow.contract import CLOUD
+from hedgerow.core.certificates import ServerCertificate
+from hedgerow.core.server.authority import CoreAuthority
+from hedgerow.core.server.serving import NOBODY, Serving
+from hedgerow.kernel import CallerError, Clock, ConfigurationError, UnavailableError
+from hedgerow.mqtt import Broker, Message, Peer
+from hedgerow.pki import TlsListener, TlsPeer, TlsSlot, Trust, server_context
+
+_ALL_ADDRESSES = ""
+
+
+class LocalServer:
+    """MQTT for the client devices of the group.
+
+    The port is open from the start; until there is a group and a server certificate, and again
+    after the certificate has ended, every handshake is refused. Connections that stand are never
+    touched by a new certificate (statement C05, better than the original).
+    """
+
+    def __init__(
+        self,
+        to_cloud: Callable[[str, bytes], None],
+        *,
+        clock: Clock,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._log = log
+        self._certificate: ServerCertificate | None = None
+        self._slot = TlsSlot(_refusing_context())
+
+        def tap(message: Message) -> None:
+            to_cloud(message.topic, message.payload)
+
+        self.authority = CoreAuthority(tap, log)
+        self.broker = Broker(self.authority, clock=clock, name="local")
+        self._listener = TlsListener(self._slot, self._protocol, on_refusal=self._handshake_refused)
+
+    @property
+    def port(self) -> int:
+        """The port in force."""
+        return self._listener.port
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether new connections are let in."""
+        return self.authority.closed_because is None
+
+    async def start(self, port: int) -> None:
+        """Listen on the port, on all addresses of the host."""
+        try:
+            await self._listener.start(_ALL_ADDRESSES, port)
+        except UnavailableError as error:
+            raise ConfigurationError(f"{error.message} (coreThing.ggMqttPort)") from error
+
+    async def stop(self) -> None:
+        """Stop listening, say goodbye to every client, and wait until all are gone."""
+        await self._listener.stop()
+        await self.broker.stop()
+
+    def serve(self, serving: Serving) -> None:
+        """Go by another table and list from now on, in one step.
+
+        Devices that are no longer in, or whose certificate is gone, are cut at once. So are
+        those that were refused a subscription which the new table allows, so that they ask again.
+        """
+        self.authority.serving = serving
+        self._renew_context()
+        self.broker.new_epoch()
+        self._cut_departed()
+        self.broker.disconnect(
+            self.authority.could_subscribe_now,
+            "the subscription table changed; connect and subscribe again",
+        )
+
+    def stop_serving(self) -> None:
+        """Let nobody in any more and cut everybody, as a reset asks."""
+        self.serve(NOBODY)
+
+    def serve_certificate(self, certificate: ServerCertificate | None) -> None:
+        """Prove ourselves with this certificate to new connections; with none refuse them."""
+        self._certificate = certificate
+        self._renew_context()
+
+    def publish_from_cloud(self, topic: str, payload: bytes) -> None:
+        """Deliver a message of the cloud along the rows whose source it is."""
+        try:
+            self.broker.publish(CLOUD, topic, payload)
+        except CallerError as error:
+            self._log.warning("a message of the cloud was dropped", reason=error.message)
+
+    def _cut_departed(self) -> None:
+        cut = self.broker.disconnect(
+            lambda session: not self.authority.is_current(session),
+            "the certificate of this connection is no longer one of a device in the group",
+        )
+        if cut:
+            self._log.info("connections were cut", count=cut)
+
+    def _renew_context(self) -> None:
+        """Give new connections the newest certificate and trust; those that stand go on."""
+        serving, certificate = self.authority.serving, self._certificate
+        if serving is NOBODY:
+            self.authority.closed_because = "no group is deployed to this core"
+        elif certificate is None:
+            self.authority.closed_because = "this core has no valid server certificate now"
+        else:
+            self.authority.closed_because = None
+            trust = Trust(serving.certificates_pem)
+            self._slot.replace(server_context(certificate.key, certificate.pem, trust))
+            return
+        self._slot.replace(_refusing_context())
+
+    def _protocol(self, peer: TlsPeer) -> asyncio.BufferedProtocol:
+        return self.broker.protocol(Peer(identity=peer.certificate_id, address=peer.address))
+
+    def _handshake_refused(self, reason: str, address: str) -> None:
+        self.authority.refusals[f"tls: {reason}"] += 1
+        self._log.warning("refused", action="tls", reason=reason, address=address)
+
+
+def _refusing_context() -> ssl.SSLContext:
+    """Return a context without a certificate: every handshake ends with an alert."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
