@@ -123,7 +123,12 @@ class HttpServer:
         """Close idle connections, wait for requests in progress, then close the rest."""
         if self._server is not None:
             self._server.pre_shutdown()
+            connections = tuple(self._server.connections)
+            transports = [connection.transport for connection in connections]
             await self._server.shutdown(self.limits.drain_seconds)
+            for transport in transports:
+                if transport is not None:
+                    transport.abort()  # TLS would wait for a goodbye that may never come
 
     def refused(self, refusal: HttpRefusal) -> web.Response:
         """Count a refusal and return its answer, after which the connection closes."""
