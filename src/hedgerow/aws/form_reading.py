@@ -80,7 +80,7 @@ def _read(shape: Shape, node: FormNode) -> Any:
 def _structure(shape: Shape, node: FormNode) -> dict[str, Any]:
     result = {}
     for name, member in shape.members.items():
-        found = node.below.get(_wire_name(name, member))
+        found = _find(name, member, node)
         if found is None:
             continue
         try:
@@ -91,13 +91,15 @@ def _structure(shape: Shape, node: FormNode) -> dict[str, Any]:
     return result
 
 
-def _wire_name(name: str, member: Shape) -> str:
-    """Return a member's name in the form; a flattened list goes by the name of its items."""
-    if member.type_name == "list" and member.serialization.get("flattened"):
-        item = member.member.serialization.get("name")
-        if item:
-            return str(item)
-    return str(member.serialization.get("name", name))
+def _find(name: str, member: Shape, node: FormNode) -> FormNode | None:
+    """Return the node of a member.
+
+    A flattened list goes by its own name or, as botocore writes it, by that of its items.
+    """
+    found = node.below.get(member.serialization.get("name", name))
+    if found is None and member.type_name == "list" and member.serialization.get("flattened"):
+        found = node.below.get(member.member.serialization.get("name", ""))
+    return found
 
 
 def _list(shape: Shape, node: FormNode) -> list[Any]:

@@ -81,21 +81,24 @@ class RestInput:
 
     def _read_query(self, raw_query: str, result: dict[str, Any]) -> None:
         places = self._places
-        rest: dict[str, list[str]] = {}
+        everything: dict[str, list[str]] = {}
         for name, value in query_pairs(raw_query):
             text = places.query.get(name)
+            if not name.startswith("X-Amz-"):
+                everything.setdefault(name, []).append(value)
             if text is None:
-                if not name.startswith("X-Amz-"):
-                    rest.setdefault(name, []).append(value)
-            elif text.item is not None:
+                continue
+            if text.item is not None:
                 result.setdefault(text.member, []).append(_read_text(text, value))
             elif text.member not in result:
                 result[text.member] = _read_text(text, value)
             else:
                 raise MalformedBodyError(f"The query string has {text.wire} more than once.")
-        if places.query_map is not None and rest:
+        if places.query_map is not None and everything:
             member, lists = places.query_map
-            result[member] = rest if lists else {name: values[0] for name, values in rest.items()}
+            result[member] = (
+                everything if lists else {name: values[0] for name, values in everything.items()}
+            )
 
 
 def _places(shape: Shape) -> _Places:
@@ -156,7 +159,8 @@ def _read_header(text: _Text, values: Sequence[str]) -> Any:
     joined = ",".join(values)
     if text.item is None:
         return _read_text(text, joined)
-    return [_read_text(text, item) for item in split_header_list(joined, text.item)]
+    items = split_header_list(joined, text.item) if joined.strip() else []
+    return [_read_text(text, item) for item in items]
 
 
 def _prefixed(headers: Mapping[str, str], prefix: str) -> dict[str, str]:
