@@ -93,6 +93,7 @@ class MqttDevice:
         *,
         version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5,
         will: tuple[str, bytes] | None = None,
+        roots: str | None = None,
     ) -> None:
         self._port = port
         self._loop = asyncio.get_running_loop()
@@ -103,7 +104,7 @@ class MqttDevice:
         client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id, protocol=version, reconnect_on_failure=False
         )
-        client.tls_set_context(_client_context(identity))
+        client.tls_set_context(_client_context(identity, roots))
         if will is not None:
             client.will_set(*will)
         client.on_connect = self._on_connect
@@ -206,8 +207,8 @@ async def mqtt_device(
         await device.close()
 
 
-def _client_context(identity: Identity | None) -> ssl.SSLContext:
-    roots = our_authority().certificate_pem
+def _client_context(identity: Identity | None, roots: str | None) -> ssl.SSLContext:
+    roots = roots or our_authority().certificate_pem
     if identity is None:
         return client_context(roots, None, None)
     return identity.client_context(roots)
