@@ -45,6 +45,12 @@ def born_cloud() -> Path:
     return folder / "cloud"
 
 
+@cache
+def _session() -> Any:
+    """Return one session for all clients: reading botocore's models takes long."""
+    return boto3.Session()
+
+
 @dataclass
 class RunningCloud:
     """A cloud that serves, and its administrator."""
@@ -75,7 +81,7 @@ class RunningCloud:
             "aws_secret_access_key": administrator["SecretAccessKey"],
             **changes,
         }
-        client = boto3.Session().client(service, **settings)
+        client = _session().client(service, **settings)
         self._opened.append(client)
         return client
 
