@@ -97,6 +97,11 @@ class ReasonedClient(aiomqtt.Client):
         await self.publish(topic, payload, qos=qos)
         return self._publish_answer
 
+    def lost_because(self) -> BaseException | None:
+        """Return what ended the connection beneath MQTT, such as a TLS alert, or None."""
+        lost = self._disconnected
+        return lost.exception() if lost.done() and not lost.cancelled() else None
+
     def _on_connect(
         self,
         client: paho.Client,

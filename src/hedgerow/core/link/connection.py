@@ -143,9 +143,10 @@ class LinkConnection:
                 raise self._refusal(answer) from error
             if client.disconnect_answer is not None:
                 raise self._ended(client.disconnect_answer) from error
+            lost = client.lost_because() or error
             if answer is not None:
-                raise UnavailableError(f"the connection to {place} was lost: {error}") from error
-            raise explain_failure(error, place, self._clock.now()) from error
+                raise UnavailableError(f"the connection to {place} was lost: {lost}") from error
+            raise explain_failure(lost, place, self._clock.now()) from error
 
     async def _subscribe(self, client: ReasonedClient) -> None:
         filters = self._plan.filters
