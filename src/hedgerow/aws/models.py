@@ -4,6 +4,8 @@ The version of botocore is pinned by our lock file, so that the API stays what i
 AWS has shut the service down.
 """
 
+from functools import cache
+
 import botocore
 from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import Loader
@@ -14,6 +16,7 @@ from hedgerow.kernel import ConfigurationError, quoted
 PROTOCOLS = ("rest-json", "json", "query")
 
 
+@cache
 def load_model(name: str) -> ServiceModel:
     """Return the newest model of a service, or raise `ConfigurationError` if there is none.
 

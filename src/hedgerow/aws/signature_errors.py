@@ -55,7 +55,9 @@ _JSON_STATUS = {"rest-json": 403, "json": 400}
 
 def aws_signature_error(error: SignatureError, protocol: str) -> AwsError:
     """Put a refused signature in the words of services that speak this protocol."""
-    if protocol in _JSON_STATUS:
-        return AwsError(_JSON[error.fault], error.message, http_status=_JSON_STATUS[protocol])
     code, status = _QUERY[error.fault]
+    if protocol in _JSON_STATUS:
+        code = _JSON[error.fault]
+        if error.fault is not SignatureFault.REQUEST_EXPIRED:
+            status = _JSON_STATUS[protocol]
     return AwsError(code, error.message, http_status=status)

@@ -30,7 +30,6 @@ from hedgerow.kernel import Secret, quoted
 
 ALLOWED_SKEW = timedelta(minutes=15)
 MAX_CACHED_SIGNING_KEYS = 1024
-UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 _PAYLOAD_HEADER = "x-amz-content-sha256"
 _NEED_NO_SIGNATURE = frozenset({"x-amzn-trace-id"})  # proxies on the way add it
 
@@ -96,12 +95,11 @@ def verify(
     scope: Scope,
     now: datetime,
     keys: SigningKeys,
-    unsigned_payload: bool = False,
 ) -> VerifiedCaller:
     """Return the proven caller of a request, or raise `SignatureError`.
 
-    `credential` is what the claim's access key id was found to be. `unsigned_payload` says that
-    the operation's model lets the body go unsigned; nothing else does.
+    `credential` is what the claim's access key id was found to be. The body is always signed:
+    `UNSIGNED-PAYLOAD` is for services that we do not have.
     """
     check_claim(claim, scope, now)
     _check_signed_headers(request, claim)
@@ -109,7 +107,7 @@ def verify(
         raise SignatureError(
             SignatureFault.UNKNOWN_KEY, "The security token included in the request is invalid."
         )
-    text = string_to_sign(request, claim, _payload_hash(request, unsigned=unsigned_payload))
+    text = string_to_sign(request, claim, _payload_hash(request))
     key = keys.key(claim, credential.secret).reveal()
     expected = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
@@ -225,12 +223,10 @@ def _check_signed_headers(request: HttpRequest, claim: SignatureClaim) -> None:
         raise _mismatch()
 
 
-def _payload_hash(request: HttpRequest, *, unsigned: bool) -> str:
-    declared = request.headers.get(_PAYLOAD_HEADER)
-    if declared == UNSIGNED_PAYLOAD and unsigned:
-        return declared
+def _payload_hash(request: HttpRequest) -> str:
+    """Return the hash of the body that came; a header that says another is as good as a forgery."""
     actual = hashlib.sha256(request.body).hexdigest()
-    if declared is not None and declared != actual:
+    if any(declared != actual for declared in request.headers.getall(_PAYLOAD_HEADER, ())):
         raise _mismatch()
     return actual
 
