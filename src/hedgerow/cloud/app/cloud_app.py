@@ -68,6 +68,7 @@ class CloudApp:
         self._host = host
         self._ports = ports
         self._clock = clock
+        self._store = store
         self._rooms: Rooms = compose(store, settings, authorities, clock)
         self._endpoints: Endpoints | None = None
         self._closing = AsyncExitStack()
@@ -142,6 +143,7 @@ class CloudApp:
             self._settings,
             self._rooms.directory,
             root=self._authorities.root,
+            server_key=self._authorities.server_key,
             clock=self._clock,
         )
         self._closing.push_async_callback(doors.stop)

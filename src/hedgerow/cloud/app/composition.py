@@ -29,11 +29,12 @@ from hedgerow.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Authorities:
-    """The cloud's own keys: its root, the authority of device certificates, its signature."""
+    """The cloud's own keys: its root, the authority of device certificates, its signature, TLS."""
 
     root: CertificateAuthority
     devices: CertificateAuthority
     signer: DocumentSigner
+    server_key: FileKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def load_authorities(layout: Layout, clock: Clock) -> Authorities:
             clock,
         ),
         signer=DocumentSigner(signing_key.sign, layout.signing_certificate.read_text()),
+        server_key=FileKey.load(layout.server_key),
     )
 
 

@@ -17,7 +17,7 @@ from hedgerow.cloud.iot import DeviceDirectory, DeviceDoor
 from hedgerow.kernel import Clock
 from hedgerow.pki import (
     CertificateAuthority,
-    FileKey,
+    PrivateKey,
     TlsSlot,
     Trust,
     load_certificate,
@@ -44,13 +44,14 @@ class Doors:
         directory: DeviceDirectory,
         *,
         root: CertificateAuthority,
+        server_key: PrivateKey,
         clock: Clock,
     ) -> None:
         self._certificate_path = layout.server_certificate
         self._names = settings.host_names
         self._root = root
         self._clock = clock
-        self._key = FileKey.load(layout.server_key)
+        self._key = server_key
         self._chain = layout.server_certificate.read_text()
         self._renewal: asyncio.Task[None] | None = None
         self.api = TlsSlot(self._api_context())
