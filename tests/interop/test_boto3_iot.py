@@ -297,6 +297,58 @@ async def test_the_life_of_a_policy(cloud: RunningCloud) -> None:
     )
 
 
+async def test_the_life_of_a_thing_group(cloud: RunningCloud) -> None:
+    made = await cloud.iot(
+        "create_thing_group",
+        thingGroupName="lamps",
+        thingGroupProperties={"thingGroupDescription": "all of them"},
+    )
+    assert made["thingGroupArn"] == f"{PREFIX}thinggroup/lamps"
+    await cloud.iot("create_thing", thingName="lamp")
+    which = {"thingGroupName": "lamps", "thingName": "lamp"}
+    await cloud.iot("add_thing_to_thing_group", **which)
+    row = {"groupName": "lamps", "groupArn": made["thingGroupArn"]}
+    assert (await cloud.iot("list_thing_groups", namePrefixFilter="la"))["thingGroups"] == [row]
+    assert (await cloud.iot("list_thing_groups", namePrefixFilter="x"))["thingGroups"] == []
+    assert (await cloud.iot("list_things_in_thing_group", thingGroupName="lamps"))["things"] == [
+        "lamp"
+    ]
+    assert (await cloud.iot("list_thing_groups_for_thing", thingName="lamp"))["thingGroups"] == [
+        row
+    ]
+    await cloud.iot("create_policy", policyName="p", policyDocument=POLICY)
+    await cloud.iot("attach_policy", policyName="p", target=made["thingGroupArn"])
+    assert (await cloud.iot("list_targets_for_policy", policyName="p"))["targets"] == [
+        made["thingGroupArn"]
+    ]
+    attached = await cloud.iot("list_attached_policies", target=made["thingGroupArn"])
+    assert [policy["policyName"] for policy in attached["policies"]] == ["p"]
+    assert await error_of(cloud, "delete_thing_group", thingGroupName="lamps") == (
+        "InvalidRequestException",
+        400,
+    )
+    await cloud.iot("detach_policy", policyName="p", target=made["thingGroupArn"])
+    changed = await cloud.iot(
+        "update_thing_group",
+        thingGroupName="lamps",
+        thingGroupProperties={"thingGroupDescription": "some"},
+        expectedVersion=1,
+    )
+    described = await cloud.iot("describe_thing_group", thingGroupName="lamps")
+    assert (changed["version"], described["version"]) == (2, 2)
+    assert described["thingGroupProperties"]["thingGroupDescription"] == "some"
+    await cloud.iot("remove_thing_from_thing_group", **which)
+    assert (await cloud.iot("list_things_in_thing_group", thingGroupName="lamps"))["things"] == []
+    assert await error_of(
+        cloud, "delete_thing_group", thingGroupName="lamps", expectedVersion=1
+    ) == ("VersionConflictException", 409)
+    await cloud.iot("delete_thing_group", thingGroupName="lamps")
+    assert await error_of(cloud, "describe_thing_group", thingGroupName="lamps") == (
+        "ResourceNotFoundException",
+        404,
+    )
+
+
 async def test_one_host_serves_every_purpose(cloud: RunningCloud) -> None:
     for kind in ("iot:Data-ATS", "iot:Data", "iot:CredentialProvider", "iot:Jobs"):
         answer = await cloud.iot("describe_endpoint", endpointType=kind)

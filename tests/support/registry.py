@@ -10,8 +10,15 @@ from typing import Any
 from tests.support.pki import Identity, new_authority, new_identity, new_server
 
 from hedgerow.cloud.home import Home
-from hedgerow.cloud.iot import DeviceDirectory, attachments, certificates, policies, things
-from hedgerow.cloud.iot.arns import certificate_arn
+from hedgerow.cloud.iot import (
+    DeviceDirectory,
+    attachments,
+    certificates,
+    policies,
+    thing_groups,
+    things,
+)
+from hedgerow.cloud.iot.arns import certificate_arn, thing_group_arn
 from hedgerow.kernel import Clock, SystemClock
 from hedgerow.pki import CertificateAuthority, load_certificate
 from hedgerow.store import MasterKey, Store
@@ -154,6 +161,24 @@ class Registrar:
         """Attach a policy to a certificate."""
         async with self.store.transaction() as tx:
             await attachments.attach_policy(tx, HOME, name, device.arn)
+        await self.directory.settled()
+
+    async def attach_policy_to_group(self, name: str, group: str) -> None:
+        """Attach a policy to a thing group."""
+        async with self.store.transaction() as tx:
+            await attachments.attach_policy(tx, HOME, name, thing_group_arn(HOME, group))
+        await self.directory.settled()
+
+    async def add_to_group(self, group: str, name: str) -> None:
+        """Put a thing into a thing group."""
+        async with self.store.transaction() as tx:
+            await thing_groups.add(tx, HOME, group, name)
+        await self.directory.settled()
+
+    async def remove_from_group(self, group: str, name: str) -> None:
+        """Take a thing out of a thing group."""
+        async with self.store.transaction() as tx:
+            await thing_groups.remove(tx, HOME, group, name)
         await self.directory.settled()
 
     async def detach_policy(self, name: str, device: Device) -> None:

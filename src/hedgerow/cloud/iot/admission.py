@@ -24,6 +24,9 @@ class AdmittedDevice:
     certificate_id: str
     things: tuple[str, ...]
     policies: tuple[NamedPolicy, ...]
+    """The policies attached to the certificate itself."""
+    group_policies: tuple[NamedPolicy, ...]
+    """The policies of the thing groups that its things are in."""
     _seal: object = field(repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -67,6 +70,7 @@ def admitted_device(
     certificate_id: str,
     things: tuple[str, ...],
     policies: tuple[NamedPolicy, ...],
+    group_policies: tuple[NamedPolicy, ...],
 ) -> AdmittedDevice:
     """Make the proof. For `DeviceDirectory` only, after `require_admissible`."""
     return AdmittedDevice(
@@ -75,8 +79,17 @@ def admitted_device(
         certificate_id=certificate_id,
         things=things,
         policies=policies,
+        group_policies=group_policies,
         _seal=_SEAL,
     )
+
+
+def needs_own_policy(action: str) -> bool:
+    """Whether only a policy on the certificate itself can grant an action, none of a thing group.
+
+    Source: guide page device-auth, on the actions of the Greengrass data plane.
+    """
+    return action.lower().startswith("greengrass:")
 
 
 def bound_thing(things: Collection[str], client_id: str) -> str | None:

@@ -1,4 +1,4 @@
-"""ARNs of the registry: `thing/<name>`, `cert/<id>`, `policy/<name>`, and reading principals."""
+"""ARNs of the registry (`thing/<name>`, `cert/<id>`, …): printing them, and reading principals."""
 
 import re
 
@@ -6,11 +6,17 @@ from hedgerow.cloud.home import Home
 from hedgerow.kernel import Arn, CallerError
 
 _CERTIFICATE_ID = re.compile(r"[0-9a-f]{64}")
+_THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 
 
 def thing_arn(home: Home, name: str) -> str:
     """Return the ARN of a thing."""
     return _arn(home, f"thing/{name}")
+
+
+def thing_group_arn(home: Home, name: str) -> str:
+    """Return the ARN of a thing group."""
+    return _arn(home, f"thinggroup/{name}")
 
 
 def certificate_arn(home: Home, certificate_id: str) -> str:
@@ -40,21 +46,27 @@ def topic_filter_arn(home: Home, topic_filter: str) -> str:
 
 def read_certificate_arn(text: str, home: Home) -> str | None:
     """Return the id in the ARN of a certificate of this account and region, else None."""
+    return _read(text, home, "cert", _CERTIFICATE_ID)
+
+
+def read_thing_arn(text: str, home: Home) -> str | None:
+    """Return the name in the ARN of a thing of this account and region, else None."""
+    return _read(text, home, "thing", _THING_NAME)
+
+
+def read_thing_group_arn(text: str, home: Home) -> str | None:
+    """Return the name in the ARN of a thing group of this account and region, else None."""
+    return _read(text, home, "thinggroup", _THING_NAME)
+
+
+def _read(text: str, home: Home, kind: str, form: re.Pattern[str]) -> str | None:
     try:
         arn = Arn.parse(text)
     except CallerError:
         return None
-    if (arn.partition, arn.service, arn.region, arn.account) != (
-        "aws",
-        "iot",
-        home.region,
-        home.account,
-    ):
-        return None
-    kind, _, certificate_id = arn.resource.partition("/")
-    if kind != "cert" or not _CERTIFICATE_ID.fullmatch(certificate_id):
-        return None
-    return certificate_id
+    own = Arn(service="iot", region=home.region, account=home.account, resource=arn.resource)
+    given_kind, _, name = arn.resource.partition("/")
+    return name if arn == own and given_kind == kind and form.fullmatch(name) else None
 
 
 def _arn(home: Home, resource: str) -> str:

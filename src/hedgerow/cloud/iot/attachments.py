@@ -1,24 +1,42 @@
-"""What belongs to whom: certificates to things, policies to certificates.
+"""What belongs to whom: certificates to things, policies to certificates and thing groups.
 
 Both ends of an attachment change in one transaction, so neither can be seen without the other.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import msgspec
 
 from hedgerow.cloud.home import Home
-from hedgerow.cloud.iot import certificates, policies, things
-from hedgerow.cloud.iot.arns import certificate_arn, read_certificate_arn
-from hedgerow.cloud.iot.documents import POLICY_TARGET, Certificate, PolicyTarget
+from hedgerow.cloud.iot import certificates, policies, thing_groups, things
+from hedgerow.cloud.iot.arns import (
+    certificate_arn,
+    read_certificate_arn,
+    read_thing_group_arn,
+)
+from hedgerow.cloud.iot.documents import (
+    CERTIFICATE,
+    POLICY_TARGET,
+    THING_GROUP,
+    Certificate,
+    PolicyTarget,
+    ThingGroup,
+)
 from hedgerow.cloud.iot.faults import invalid_request, limit_exceeded
 from hedgerow.kernel import quoted
 from hedgerow.store import Record, Store, Transaction
 
 Members = Mapping[str, Any]
 
-MAX_POLICIES_PER_CERTIFICATE = 10
+Holder = Record[Certificate] | Record[ThingGroup]
+"""What a policy can be attached to."""
+
+MAX_POLICIES: Final[Mapping[str, int]] = MappingProxyType(
+    {CERTIFICATE.name: 10, THING_GROUP.name: 2}
+)
+"""How many policies a holder of each kind has at most."""
 
 
 async def attach_thing(tx: Transaction, home: Home, request: Members) -> None:
@@ -58,44 +76,43 @@ async def detach_thing(tx: Transaction, home: Home, request: Members) -> None:
 
 
 async def attach_policy(tx: Transaction, home: Home, name: str, target: str) -> None:
-    """Attach a policy to a certificate; doing it again changes nothing."""
+    """Attach a policy to a certificate or thing group; doing it again changes nothing."""
     policy = await policies.existing(tx, home, name)
-    record = await principal(tx, home, target)
-    if policy.id in record.document.policies:
+    holder = await policy_holder(tx, home, target)
+    attached = holder.document.policies
+    if policy.id in attached:
         return
-    if len(record.document.policies) >= MAX_POLICIES_PER_CERTIFICATE:
+    if len(attached) >= MAX_POLICIES[holder.kind.name]:
         raise limit_exceeded(
-            f"A certificate has at most {MAX_POLICIES_PER_CERTIFICATE} policies; "
+            f"A {holder.kind.name} has at most {MAX_POLICIES[holder.kind.name]} policies; "
             "use DetachPolicy first."
         )
-    attached = _with(record.document.policies, policy.id)
-    await tx.update(record, msgspec.structs.replace(record.document, policies=attached))
+    await _set_policies(tx, holder, (*attached, policy.id))
     await tx.insert(
         POLICY_TARGET,
         home.account,
-        _target_id(policy.id, record.id),
-        PolicyTarget(certificate_id=record.id),
+        _target_id(policy.id, target),
+        PolicyTarget(arn=target),
         parent=policy.id,
     )
 
 
 async def detach_policy(tx: Transaction, home: Home, name: str, target: str) -> None:
-    """Detach a policy from a certificate; one that is not attached is no error."""
+    """Detach a policy from what it is attached to; one that is not attached is no error."""
     policy = await policies.existing(tx, home, name)
-    record = await principal(tx, home, target)
-    await release_policy(tx, home, policy.id, record)
+    holder = await policy_holder(tx, home, target)
+    entry = await tx.get(POLICY_TARGET, home.account, _target_id(policy.id, target))
+    if entry is not None:
+        await tx.delete(entry)
+        await _set_policies(tx, holder, _without(holder.document.policies, policy.id))
 
 
-async def release_policy(
-    tx: Transaction, home: Home, policy_name: str, record: Record[Certificate]
-) -> Record[Certificate]:
-    """Take a policy from a certificate and return the certificate as it is then."""
-    entry = await tx.get(POLICY_TARGET, home.account, _target_id(policy_name, record.id))
-    if entry is None:
-        return record
-    await tx.delete(entry)
-    remaining = _without(record.document.policies, policy_name)
-    return await tx.update(record, msgspec.structs.replace(record.document, policies=remaining))
+async def policy_holder(reader: Store | Transaction, home: Home, arn: str) -> Holder:
+    """Return the certificate or thing group that an ARN names."""
+    group_name = read_thing_group_arn(arn, home)
+    if group_name is not None:
+        return await thing_groups.existing(reader, home, group_name)
+    return await principal(reader, home, arn)
 
 
 async def principal(reader: Store | Transaction, home: Home, arn: str) -> Record[Certificate]:
@@ -109,6 +126,13 @@ async def principal(reader: Store | Transaction, home: Home, arn: str) -> Record
     return await certificates.existing(reader, home, certificate_id)
 
 
+async def _set_policies(tx: Transaction, holder: Holder, names: tuple[str, ...]) -> None:
+    if isinstance(holder.document, Certificate):
+        await tx.update(holder, msgspec.structs.replace(holder.document, policies=names))
+    else:
+        await tx.update(holder, msgspec.structs.replace(holder.document, policies=names))
+
+
 def _require_shareable(certificate: Certificate, thing_name: str, *, exclusive: bool) -> None:
     others = [name for name in certificate.things if name != thing_name]
     if others and (exclusive or certificate.exclusive_thing):
@@ -118,8 +142,8 @@ def _require_shareable(certificate: Certificate, thing_name: str, *, exclusive: 
         )
 
 
-def _target_id(policy_name: str, certificate_id: str) -> str:
-    return f"{certificate_id}/{policy_name}"
+def _target_id(policy_name: str, target: str) -> str:
+    return f"{target} {policy_name}"
 
 
 def _with(members: tuple[str, ...], member: str) -> tuple[str, ...]:

@@ -73,9 +73,10 @@ class CertificateOperations(IotOperations):
         async with self._writing() as tx:
             record = await certificates.existing(tx, self._home, call.input["certificateId"])
             certificates.require_deletable(record, force=bool(call.input.get("forceDelete")))
+            arn = certificate_arn(self._home, record.id)
             for policy in record.document.policies:
-                record = await attachments.release_policy(tx, self._home, policy, record)
-            await tx.delete(record)
+                await attachments.detach_policy(tx, self._home, policy, arn)
+            await tx.delete(await certificates.existing(tx, self._home, record.id))
         return None
 
     async def _register_issued(self, pem: str, call: Call) -> Members:

@@ -13,7 +13,7 @@ import structlog
 
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot.admission import AdmittedDevice
-from hedgerow.cloud.iot.documents import CERTIFICATE, IOT_POLICY, THING, IotPolicy
+from hedgerow.cloud.iot.documents import CERTIFICATE, IOT_POLICY, THING, THING_GROUP, IotPolicy
 from hedgerow.cloud.iot.tables import DirectoryTables
 from hedgerow.kernel import HedgerowError
 from hedgerow.pki import Trust
@@ -23,7 +23,9 @@ from hedgerow.store import Change, Kind, Store
 RETRY_SECONDS: Final = 0.5
 """How long to wait before a record that could not be read is tried again."""
 
-_KINDS: Final[dict[str, Kind[Any]]] = {kind.name: kind for kind in (THING, CERTIFICATE, IOT_POLICY)}
+_KINDS: Final[dict[str, Kind[Any]]] = {
+    kind.name: kind for kind in (THING, THING_GROUP, CERTIFICATE, IOT_POLICY)
+}
 _Key = tuple[str, str]
 
 _log = structlog.get_logger("hedgerow.cloud.iot.directory")
@@ -189,6 +191,8 @@ class DeviceDirectory:
             return {identifier}
         if kind == IOT_POLICY.name:
             return set(self._tables.holders_of(identifier))
+        if kind == THING_GROUP.name:
+            return set(self._tables.in_group(identifier))
         return set(self._tables.certificates_of(identifier))
 
     def _things_of_all(self, certificates: Iterable[str]) -> set[str]:
@@ -200,6 +204,8 @@ class DeviceDirectory:
             return self._tables.put_certificate(identifier, document)
         if kind == IOT_POLICY.name:
             self._tables.put_policy(identifier, _compiled(identifier, document))
+        elif kind == THING_GROUP.name:
+            self._tables.put_group(identifier, document)
         else:
             self._tables.put_thing(identifier, document)
         return False

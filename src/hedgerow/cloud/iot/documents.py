@@ -1,6 +1,6 @@
-"""What the registry keeps: things, certificates and policies, as frozen documents.
+"""What the registry keeps: things, groups of them, certificates and policies; frozen documents.
 
-Things and policies are stored under their names, certificates under the SHA-256 of their DER.
+Certificates are stored under the SHA-256 of their DER, all others under their names.
 """
 
 from datetime import datetime
@@ -21,6 +21,24 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     principals: tuple[str, ...] = ()
     """Ids of the attached certificates, oldest attachment first."""
+    groups: tuple[str, ...] = ()
+    """Names of the thing groups it is in; each has a `ThingGroupMember` for it."""
+
+
+class ThingGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """A named set of things, and the policies that hold for all of them."""
+
+    group_id: str
+    description: str = ""
+    attributes: dict[str, str] = {}
+    version: int = 1
+    policies: tuple[str, ...] = ()
+
+
+class ThingGroupMember(msgspec.Struct, frozen=True, kw_only=True):
+    """That a thing is in a group (the record's parent)."""
+
+    thing_name: str
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +59,11 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     policies: tuple[str, ...] = ()
     exclusive_thing: bool = False
     """Attached as `EXCLUSIVE_THING`: no second thing may share this certificate."""
+
+
+def member_id(group_name: str, thing_name: str) -> str:
+    """Return the id of a `ThingGroupMember`; neither name can hold a slash."""
+    return f"{group_name}/{thing_name}"
 
 
 class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,12 +94,14 @@ class IotPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PolicyTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """That a policy (the record's parent) is attached to a certificate."""
+    """That a policy (the record's parent) is attached to a certificate or a thing group."""
 
-    certificate_id: str
+    arn: str
 
 
 THING = Kind("thing", Thing)
+THING_GROUP = Kind("thing-group", ThingGroup)
+THING_GROUP_MEMBER = Kind("thing-group-member", ThingGroupMember)
 CERTIFICATE = Kind("certificate", Certificate)
 IOT_POLICY = Kind("iot-policy", IotPolicy)
 POLICY_TARGET = Kind("iot-policy-target", PolicyTarget)

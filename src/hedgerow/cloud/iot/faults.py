@@ -14,6 +14,11 @@ def thing_not_found(name: str) -> AwsError:
     return AwsError("ResourceNotFoundException", f"Thing {quoted(name)} does not exist.")
 
 
+def thing_group_not_found(name: str) -> AwsError:
+    """Return the error for a thing group that does not exist."""
+    return AwsError("ResourceNotFoundException", f"Thing group {quoted(name)} does not exist.")
+
+
 def certificate_not_found(certificate_id: str) -> AwsError:
     """Return the error for a certificate that is not registered."""
     return AwsError(
@@ -44,10 +49,10 @@ def already_exists(what: str, resource_id: str, arn: str) -> AwsError:
 
 
 def version_conflict(expected: int, actual: int) -> AwsError:
-    """Return the error for a thing that changed since the caller read it."""
+    """Return the error for a thing or group that changed since the caller read it."""
     return AwsError(
         "VersionConflictException",
-        f"The thing has version {actual}, not {expected}; describe it again and repeat the change.",
+        f"It has version {actual}, not {expected}; describe it again and repeat the change.",
     )
 
 

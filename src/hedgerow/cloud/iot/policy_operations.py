@@ -2,7 +2,6 @@
 
 from hedgerow.aws import Answer, Call, operation
 from hedgerow.cloud.iot import attachments, policies
-from hedgerow.cloud.iot.arns import certificate_arn
 from hedgerow.cloud.iot.documents import IOT_POLICY, POLICY_TARGET
 from hedgerow.cloud.iot.service_base import IotOperations, Members, page_of, with_token
 
@@ -73,13 +72,13 @@ class PolicyOperations(IotOperations):
 
     @operation("AttachPolicy")
     async def attach_policy(self, call: Call) -> Answer:
-        """Attach a policy to a certificate."""
+        """Attach a policy to a certificate or a thing group."""
         await self._attach(call.input["policyName"], call.input["target"])
         return None
 
     @operation("DetachPolicy")
     async def detach_policy(self, call: Call) -> Answer:
-        """Detach a policy from a certificate."""
+        """Detach a policy from a certificate or a thing group."""
         await self._detach(call.input["policyName"], call.input["target"])
         return None
 
@@ -97,7 +96,7 @@ class PolicyOperations(IotOperations):
 
     @operation("ListAttachedPolicies")
     async def list_attached_policies(self, call: Call) -> Answer:
-        """Return the policies of a certificate."""
+        """Return the policies of a certificate or a thing group."""
         return await self._policies_of(call.input["target"], call.input)
 
     @operation("ListPrincipalPolicies")
@@ -113,7 +112,7 @@ class PolicyOperations(IotOperations):
 
     @operation("ListPolicyPrincipals")
     async def list_policy_principals(self, call: Call) -> Answer:
-        """Return the certificates of a policy: the older name of `ListTargetsForPolicy`."""
+        """Return what a policy is attached to: the older name of `ListTargetsForPolicy`."""
         arns, token = await self._targets_of(call.input)
         return with_token({"principals": arns}, "nextMarker", token)
 
@@ -126,9 +125,9 @@ class PolicyOperations(IotOperations):
             await attachments.detach_policy(tx, self._home, policy_name, target)
 
     async def _policies_of(self, target: str, request: Members) -> Members:
-        record = await attachments.principal(self._store, self._home, target)
+        holder = await attachments.policy_holder(self._store, self._home, target)
         shown, token = page_of(
-            record.document.policies, request.get("pageSize"), request.get("marker")
+            holder.document.policies, request.get("pageSize"), request.get("marker")
         )
         rows = [policies.listed(self._home, name) for name in shown]
         return with_token({"policies": rows}, "nextMarker", token)
@@ -138,7 +137,4 @@ class PolicyOperations(IotOperations):
         page = await self._page(
             POLICY_TARGET, request.get("pageSize"), request.get("marker"), parent=policy.id
         )
-        arns = [
-            certificate_arn(self._home, record.document.certificate_id) for record in page.records
-        ]
-        return arns, page.next_token
+        return [record.document.arn for record in page.records], page.next_token

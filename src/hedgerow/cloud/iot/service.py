@@ -4,13 +4,14 @@ from hedgerow.aws import Answer, Call, operation
 from hedgerow.cloud.iot.certificate_operations import CertificateOperations
 from hedgerow.cloud.iot.faults import invalid_request
 from hedgerow.cloud.iot.policy_operations import PolicyOperations
+from hedgerow.cloud.iot.thing_group_operations import ThingGroupOperations
 from hedgerow.cloud.iot.thing_operations import ThingOperations
 from hedgerow.kernel import quoted
 
 ENDPOINT_TYPES = ("iot:Data-ATS", "iot:Data", "iot:CredentialProvider", "iot:Jobs")
 
 
-class IotService(ThingOperations, CertificateOperations, PolicyOperations):
+class IotService(ThingOperations, ThingGroupOperations, CertificateOperations, PolicyOperations):
     """The registry's operations. Every write is known to every door before it is answered."""
 
     @operation("DescribeEndpoint")

@@ -1,7 +1,7 @@
 """What the device directory knows, and its answers. Pure: documents go in, decisions come out."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot.admission import (
@@ -9,9 +9,10 @@ from hedgerow.cloud.iot.admission import (
     CertificateFacts,
     admitted_device,
     bound_thing,
+    needs_own_policy,
     require_admissible,
 )
-from hedgerow.cloud.iot.documents import Certificate, Thing
+from hedgerow.cloud.iot.documents import Certificate, Thing, ThingGroup
 from hedgerow.kernel import DeniedError
 from hedgerow.pki import Trust
 from hedgerow.policy import AccessRequest, Decision, NamedPolicy, connection_variables, decide
@@ -20,7 +21,7 @@ _CLIENT_ID = "iot:ClientId"
 
 
 class DirectoryTables:
-    """Certificates, policies and attributes of things, with indexes both ways.
+    """Certificates, policies, things and thing groups, with indexes both ways.
 
     INVARIANT: a policy that is attached but not known here (unreadable, malformed) admits nobody.
     """
@@ -30,9 +31,11 @@ class DirectoryTables:
         self._device_authorities = tuple(device_authorities)
         self._certificates: dict[str, CertificateFacts] = {}
         self._policies: dict[str, NamedPolicy] = {}
-        self._attributes: dict[str, Mapping[str, str]] = {}
+        self._things: dict[str, Thing] = {}
+        self._groups: dict[str, tuple[str, ...]] = {}
         self._by_thing: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._by_policy: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._by_group: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._admitted: dict[str, AdmittedDevice] = {}
         self._trust: Trust | None = None
 
@@ -49,19 +52,30 @@ class DirectoryTables:
 
     def put_policy(self, name: str, policy: NamedPolicy | None) -> None:
         """Replace (None: forget) a policy."""
-        for certificate_id in self.holders_of(name):
-            self._admitted.pop(certificate_id, None)
+        self._forget_proofs(self.holders_of(name))
         if policy is None:
             self._policies.pop(name, None)
         else:
             self._policies[name] = policy
 
     def put_thing(self, name: str, thing: Thing | None) -> None:
-        """Replace (None: forget) the attributes of a thing."""
-        if thing is None or not thing.attributes:
-            self._attributes.pop(name, None)
+        """Replace (None: forget) a thing."""
+        self._forget_proofs(self.certificates_of(name))
+        before = self._things.pop(name, None)
+        for group in before.groups if before is not None else ():
+            _discard(self._by_group, group, name)
+        if thing is not None and (thing.attributes or thing.groups):
+            self._things[name] = thing
+            for group in thing.groups:
+                self._by_group[group][name] = None
+
+    def put_group(self, name: str, group: ThingGroup | None) -> None:
+        """Replace (None: forget) a thing group."""
+        self._forget_proofs(self.in_group(name))
+        if group is None or not group.policies:
+            self._groups.pop(name, None)
         else:
-            self._attributes[name] = thing.attributes
+            self._groups[name] = group.policies
 
     def things_of(self, certificate_id: str) -> tuple[str, ...]:
         """Return the things a certificate is attached to, whatever its status."""
@@ -73,8 +87,17 @@ class DirectoryTables:
         return tuple(self._by_thing.get(thing_name, ()))
 
     def holders_of(self, policy_name: str) -> tuple[str, ...]:
-        """Return the ids of the certificates a policy is attached to."""
-        return tuple(self._by_policy.get(policy_name, ()))
+        """Return the ids of the certificates a policy holds for, itself or by a thing group."""
+        holders = dict.fromkeys(self._by_policy.get(policy_name, ()))
+        for group, policies in self._groups.items():
+            if policy_name in policies:
+                holders.update(dict.fromkeys(self.in_group(group)))
+        return tuple(holders)
+
+    def in_group(self, group_name: str) -> tuple[str, ...]:
+        """Return the ids of the certificates of a thing group's things."""
+        things = self._by_group.get(group_name, ())
+        return tuple({one: None for thing in things for one in self.certificates_of(thing)})
 
     def admit(self, certificate_id: str) -> AdmittedDevice:
         """Return the proof that this certificate's holder may come in, or raise `DeniedError`."""
@@ -87,7 +110,8 @@ class DirectoryTables:
             self._home.region,
             certificate_id,
             facts.things,
-            tuple(self._readable_policy(name) for name in facts.policies),
+            self._readable_policies(facts.policies),
+            self._readable_policies(self._group_policies_of(facts.things)),
         )
         self._admitted[certificate_id] = device
         return device
@@ -108,7 +132,10 @@ class DirectoryTables:
             )
         variables = self._variables(device, client_id or "")
         request = AccessRequest(action=action, resource=resource, variables=variables)
-        return decide(device.policies, request)
+        decision = decide((*device.policies, *device.group_policies), request)
+        if decision.allowed and needs_own_policy(action):
+            return decide(device.policies, request)
+        return decision
 
     def trust_anchors(self) -> Trust:
         """Return our device authorities, and the ACTIVE certificates registered without theirs."""
@@ -120,15 +147,24 @@ class DirectoryTables:
 
     def _variables(self, device: AdmittedDevice, client_id: str) -> Mapping[str, str]:
         thing = bound_thing(device.things, client_id)
+        known = self._things.get(thing) if thing is not None else None
         variables = connection_variables(
             client_id=thing or client_id,
             thing_name=thing,
             certificate_id=device.certificate_id,
             attached=thing is not None,
-            attributes=self._attributes.get(thing) if thing is not None else None,
+            attributes=known.attributes if known is not None else None,
         )
         # A core's further connections are bound to the thing under a client id of their own.
         return {**variables, _CLIENT_ID: client_id} if thing is not None else variables
+
+    def _group_policies_of(self, things: Iterable[str]) -> Iterable[str]:
+        known = (self._things[thing] for thing in things if thing in self._things)
+        groups = {group: None for thing in known for group in thing.groups}
+        return {policy: None for group in groups for policy in self._groups.get(group, ())}
+
+    def _readable_policies(self, names: Iterable[str]) -> tuple[NamedPolicy, ...]:
+        return tuple(self._readable_policy(name) for name in names)
 
     def _readable_policy(self, name: str) -> NamedPolicy:
         policy = self._policies.get(name)
@@ -138,6 +174,10 @@ class DirectoryTables:
                 "set a sound default version or detach it"
             )
         return policy
+
+    def _forget_proofs(self, certificate_ids: Iterable[str]) -> None:
+        for certificate_id in certificate_ids:
+            self._admitted.pop(certificate_id, None)
 
     def _anchor(self, certificate_id: str) -> str | None:
         facts = self._certificates.get(certificate_id)

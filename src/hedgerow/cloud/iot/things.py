@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from hedgerow.cloud.home import Home
-from hedgerow.cloud.iot.arns import thing_arn
-from hedgerow.cloud.iot.documents import THING, Thing
+from hedgerow.cloud.iot.arns import read_thing_arn, thing_arn
+from hedgerow.cloud.iot.documents import THING, THING_GROUP_MEMBER, Thing, member_id
 from hedgerow.cloud.iot.faults import (
     already_exists,
     invalid_request,
@@ -24,7 +26,7 @@ async def create(tx: Transaction, home: Home, request: Members) -> Members:
     """Register a thing; the same request again gives the same answer, another is refused."""
     _refuse_unknown_companions(request)
     name = request["thingName"]
-    attributes = _changed({}, request.get("attributePayload") or {})
+    attributes = changed_attributes({}, request.get("attributePayload") or {})
     record = await tx.get(THING, home.account, name)
     if record is None:
         thing = Thing(thing_id=new_uuid(), attributes=attributes)
@@ -81,20 +83,17 @@ async def update(tx: Transaction, home: Home, request: Members) -> None:
     thing = record.document
     _require_version(thing, request)
     payload = request.get("attributePayload")
-    attributes = thing.attributes if payload is None else _changed(thing.attributes, payload)
+    attributes = (
+        thing.attributes if payload is None else changed_attributes(thing.attributes, payload)
+    )
     await tx.update(
         record,
-        Thing(
-            thing_id=thing.thing_id,
-            attributes=attributes,
-            version=thing.version + 1,
-            principals=thing.principals,
-        ),
+        msgspec.structs.replace(thing, attributes=attributes, version=thing.version + 1),
     )
 
 
 async def delete(tx: Transaction, home: Home, request: Members) -> None:
-    """Delete a thing that nothing is attached to; one that does not exist is no error."""
+    """Delete a thing that no certificate is attached to; none of this name is no error."""
     record = await tx.get(THING, home.account, request["thingName"])
     if record is None:
         return
@@ -104,6 +103,10 @@ async def delete(tx: Transaction, home: Home, request: Members) -> None:
             f"Cannot delete. Thing {record.id} is still attached to "
             f"{len(record.document.principals)} principal(s); use DetachThingPrincipal first."
         )
+    for group in record.document.groups:
+        member = await tx.get(THING_GROUP_MEMBER, home.account, member_id(group, record.id))
+        if member is not None:
+            await tx.delete(member)
     await tx.delete(record)
 
 
@@ -115,13 +118,23 @@ async def existing(reader: Store | Transaction, home: Home, name: str) -> Record
     return record
 
 
-def _changed(current: Mapping[str, str], payload: Members) -> dict[str, str]:
-    """Replace the attributes or merge into them; an empty value takes an attribute away."""
+def thing_name(request: Members, home: Home) -> str:
+    """Return the thing that a request names, by name or by ARN."""
+    name = request.get("thingName")
+    if name is None:
+        name = read_thing_arn(request.get("thingArn") or "", home)
+    if name is None:
+        raise invalid_request("Name a thing, by thingName or thingArn.")
+    return str(name)
+
+
+def changed_attributes(current: Mapping[str, str], payload: Members) -> dict[str, str]:
+    """Replace attributes or merge into them; an empty value takes an attribute away."""
     given = payload.get("attributes") or {}
     merged = {**current, **given} if payload.get("merge") else dict(given)
     attributes = {name: value for name, value in merged.items() if value}
     if len(attributes) > MAX_ATTRIBUTES:
-        raise invalid_request(f"A thing has at most {MAX_ATTRIBUTES} attributes.")
+        raise invalid_request(f"There are at most {MAX_ATTRIBUTES} attributes.")
     return attributes
 
 

@@ -37,7 +37,7 @@ def test_each_missing_condition_is_named(known: CertificateFacts | None, reason:
 
 def test_nobody_else_can_make_the_proof() -> None:
     with pytest.raises(TypeError, match="DeviceDirectory"):
-        AdmittedDevice("1", "r", "c", ("lamp",), (), object())
+        AdmittedDevice("1", "r", "c", ("lamp",), (), (), object())
 
 
 @pytest.mark.parametrize(
