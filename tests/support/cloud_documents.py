@@ -113,6 +113,8 @@ class GroupDouble:
     functions: Sequence[FunctionMember] = ()
     serial: int = 1
     revoked: set[str] = field(default_factory=set)
+    departed: set[str] = field(default_factory=set)
+    """Names that are no longer devices of the group, though their certificates are listed."""
     deployment_type: str = "NewDeployment"
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))  # noqa: TID251
     keys: CloudKeys = field(default_factory=cloud_keys)
@@ -137,6 +139,7 @@ class GroupDouble:
             devices=tuple(
                 DeviceMember(id=device.name, thing_arn=device.arn, thing_name=device.name)
                 for device in {device.name: device for device in self.devices}.values()
+                if device.name not in self.departed
             ),
             subscriptions=tuple(
                 SubscriptionRow(id=f"row-{n}", source=source, subject=subject, target=target)

@@ -1,5 +1,6 @@
 """One MQTT 5 connection of `aiomqtt`, with the cloud's reason codes and reason strings kept."""
 
+import logging
 import socket
 import ssl
 from dataclasses import dataclass
@@ -67,6 +68,29 @@ class ClientSettings:
     queue_limit: int
 
 
+class _ClosingSocket(ssl.SSLSocket):
+    """Closes itself when its handshake fails; `paho` forgets to."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - ssl's own
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
+class _LastFailure(logging.Handler):
+    """Keeps the failure that `paho` only logs, such as a TLS alert after the handshake."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.failure: OSError | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if isinstance(record.args, tuple):
+            self.failure = next((a for a in record.args if isinstance(a, OSError)), self.failure)
+
+
 class ReasonedClient(aiomqtt.Client):
     """An `aiomqtt.Client` that remembers what the cloud answered and why.
 
@@ -75,10 +99,16 @@ class ReasonedClient(aiomqtt.Client):
     """
 
     def __init__(self, settings: ClientSettings, context: ssl.SSLContext, client_id: str) -> None:
+        self._given_up = False
+        self._last_failure = _LastFailure()
+        logger = logging.Logger("hedgerow.core.link", logging.ERROR)  # noqa: LOG001 - of its own
+        logger.addHandler(self._last_failure)
+        context.sslsocket_class = _ClosingSocket
         super().__init__(
             settings.host,
             settings.port,
             identifier=client_id,
+            logger=logger,
             protocol=aiomqtt.ProtocolVersion.V5,
             tls_context=context,
             keepalive=settings.keep_alive_seconds,
@@ -100,7 +130,14 @@ class ReasonedClient(aiomqtt.Client):
     def lost_because(self) -> BaseException | None:
         """Return what ended the connection beneath MQTT, such as a TLS alert, or None."""
         lost = self._disconnected
-        return lost.exception() if lost.done() and not lost.cancelled() else None
+        if lost.done() and not lost.cancelled() and isinstance(lost.exception(), OSError):
+            return lost.exception()
+        return self._last_failure.failure
+
+    def give_up(self) -> None:
+        """Close a connection that did not come to stand; `aiomqtt` leaves it open."""
+        self._given_up = True
+        self._client.disconnect()
 
     def _on_connect(
         self,
@@ -123,6 +160,10 @@ class ReasonedClient(aiomqtt.Client):
     ) -> None:
         if flags.is_disconnect_packet_from_server:
             self.disconnect_answer = _answer(reason_code, properties)
+        if not self._connected.done() and not self._given_up:
+            # `aiomqtt` would go on waiting for an answer that cannot come any more.
+            self._connected.set_exception(aiomqtt.MqttError("it ended before it was answered"))
+            return
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
     def _on_publish(

@@ -138,6 +138,7 @@ class LinkConnection:
             async with client:
                 yield
         except aiomqtt.MqttError as error:
+            client.give_up()
             answer = client.connect_answer
             if answer is not None and answer.is_failure:
                 raise self._refusal(answer) from error

@@ -1,0 +1,424 @@
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import structlog
+from aiohttp import web
+from tests.support.cloud_double import CloudDouble, bytes_answer, cloud_double, json_answer
+from tests.support.core import until
+from tests.support.mqtt_broker import denied, turned_away
+
+from hedgerow.contract import (
+    CertificateRequest,
+    ConnectivityEntry,
+    ConnectivityInfo,
+    DeploymentStatusReport,
+    encode,
+)
+from hedgerow.core.config import load_config
+from hedgerow.core.link import (
+    Backoff,
+    CloudHttp,
+    CloudLink,
+    CloudMessage,
+    LinkHandlers,
+    LinkIdentity,
+    explain_failure,
+)
+from hedgerow.kernel import (
+    CallerError,
+    ConfigurationError,
+    DeniedError,
+    PeerError,
+    SystemClock,
+    UnavailableError,
+)
+
+CONNECT = "no policy allows iot:Connect on arn:aws:iot:us-east-1:123456789012:client/"
+
+
+@pytest.fixture
+async def cloud() -> AsyncIterator[CloudDouble]:
+    async with cloud_double() as made:
+        yield made
+
+
+class Core:
+    """The link of a core, and what it brought."""
+
+    def __init__(self, cloud: CloudDouble, root: Path, **settings: Any) -> None:
+        self.config = load_config(cloud.root(root, **settings))
+        self.notices: list[CloudMessage] = []
+        self.messages: list[CloudMessage] = []
+        self.connects = 0
+        self.link = CloudLink(
+            self.config,
+            LinkIdentity.load(self.config),
+            ("$aws/things/core-1-gda/shadow/update/delta",),
+            LinkHandlers(self.notices.append, self.messages.append, self._connected),
+            clock=SystemClock(),
+            log=structlog.get_logger(),
+        )
+
+    def _connected(self) -> None:
+        self.connects += 1
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[CloudLink]:
+        """Keep the link up."""
+        task = asyncio.get_running_loop().create_task(self.link.run())
+        try:
+            yield self.link
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def ids(cloud: CloudDouble) -> list[str]:
+    return sorted(session.client_id for session in cloud.broker.sessions)
+
+
+async def test_the_link_connects_with_mqtt_5_and_subscribes_to_its_notices(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
+    core = Core(cloud, tmp_path)
+    async with core.running() as link:
+        await link.wait_connected()
+        assert link.client_id == "core-1"
+        [connect] = cloud.authority.connects
+        assert (connect.version, connect.keep_alive_s) == (5, 600)
+        cloud.broker.publish("x", "$aws/things/core-1-gda/shadow/update/delta", b"bell")
+        await until(lambda: bool(core.notices))
+        assert core.connects == 1
+    await until(lambda: ids(cloud) == [])
+
+
+@pytest.mark.spec("H13")
+async def test_a_policy_that_admits_only_numbered_ids_gets_a_numbered_id(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
+    cloud.authority.refused_clients["core-1"] = turned_away(CONNECT + "core-1")
+    core = Core(cloud, tmp_path)
+    async with core.running() as link:
+        await link.wait_connected()
+        assert link.client_id == "core-1-c00"
+        link.listen_to(("t/1",))
+        await until(lambda: ids(cloud) == ["core-1-c00", "core-1-c01"])
+
+
+@pytest.mark.spec("H16")
+async def test_the_client_id_can_be_overridden(cloud: CloudDouble, tmp_path: Path) -> None:
+    async with Core(cloud, tmp_path, coreClientId="my-own").running() as link:
+        await link.wait_connected()
+        assert ids(cloud) == ["my-own"]
+
+
+@pytest.mark.spec("D15")
+async def test_a_refused_connection_is_told_in_the_clouds_words_and_tried_again(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
+    for client_id in ("core-1", "core-1-c00"):
+        cloud.authority.refused_clients[client_id] = turned_away(CONNECT + client_id)
+    core = Core(cloud, tmp_path)
+    async with core.running() as link:
+        await until(lambda: CONNECT + "core-1-c00" in (link.problem or ""))
+        cloud.authority.refused_clients.clear()
+        await link.wait_connected()
+        assert link.problem is None
+
+
+async def test_a_refused_subscription_is_told_in_the_clouds_words(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
+    topic = "$aws/things/core-1-gda/shadow/update/delta"
+    words = f"no policy allows iot:Subscribe on arn:…:topicfilter/{topic}"
+    cloud.authority.no_subscribe["core-1", topic] = denied(words)
+    async with Core(cloud, tmp_path).running() as link:
+        await link.wait_connected()
+        assert words in (link.problem or "")
+
+
+@pytest.mark.spec("G05", "H13", "H18")
+async def test_topics_of_the_cloud_are_spread_over_connections_of_fifty(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
+    core = Core(cloud, tmp_path)
+    async with core.running() as link:
+        link.listen_to([f"t/{number:03d}" for number in range(120)])
+        await until(lambda: ids(cloud) == ["core-1", "core-1-c00", "core-1-c01", "core-1-c02"])
+        await until(lambda: all(c.connected.is_set() for c in link._subject_connections.values()))
+        for number in (0, 49, 50, 119):
+            cloud.broker.publish("x", f"t/{number:03d}", b"%d" % number)
+        await until(lambda: len(core.messages) == 4)
+        kept = {s.id for s in cloud.broker.sessions if s.client_id == "core-1-c00"}
+        link.listen_to([f"t/{number:03d}" for number in range(60)])
+        await until(lambda: "core-1-c02" not in ids(cloud))
+        assert kept <= {session.id for session in cloud.broker.sessions}
+
+
+async def test_a_publication_returns_the_clouds_answer(cloud: CloudDouble, tmp_path: Path) -> None:
+    cloud.authority.no_publish["core-1", "t/no"] = denied("no policy allows iot:Publish on …/t/no")
+    async with Core(cloud, tmp_path).running() as link:
+        await link.wait_connected()
+        assert (await link.publish("t/yes", b"x")).accepted
+        answer = await link.publish("t/no", b"x")
+        assert not answer.accepted
+        assert answer.reason == "no policy allows iot:Publish on …/t/no"
+
+
+async def test_without_a_connection_a_publication_is_unavailable(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
+    with pytest.raises(UnavailableError, match="no connection"):
+        await Core(cloud, tmp_path).link.publish("t", b"x")
+
+
+@pytest.mark.spec("H17")
+async def test_another_connection_with_the_same_id_is_named_as_the_cause(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
+    (tmp_path / "1").mkdir()
+    first, second = Core(cloud, tmp_path / "1"), Core(cloud, tmp_path / "2")
+    async with first.running() as link:
+        await link.wait_connected()
+        async with second.running():
+            await until(lambda: "another connection uses the client id" in (link.problem or ""))
+
+
+async def test_a_lost_connection_comes_back(cloud: CloudDouble, tmp_path: Path) -> None:
+    core = Core(cloud, tmp_path)
+    async with core.running() as link:
+        await link.wait_connected()
+        cloud.broker.disconnect(lambda _session: True, "maintenance")
+        await until(lambda: core.connects == 2)
+
+
+async def test_a_message_that_is_not_acknowledged_ends_the_connection(
+    cloud: CloudDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = Core(cloud, tmp_path)
+    async with core.running() as link:
+        await link.wait_connected()
+        client = link._main._client
+        assert client is not None
+        client.timeout = 0.05
+        monkeypatch.setattr(client, "_on_publish", None)
+        client._client.on_publish = None  # the acknowledgement gets lost on its way
+        with pytest.raises(UnavailableError, match="did not acknowledge"):
+            await link.publish("t", b"x")
+        await until(lambda: core.connects == 2)
+
+
+async def test_a_certificate_the_cloud_does_not_know_is_named_as_the_cause(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
+    cloud.slot.replace(cloud.context(trusting=()))
+    core = Core(cloud, tmp_path)
+    async with core.running() as link:
+        await until(lambda: "refused this core's certificate" in (link.problem or ""))
+    async with CloudHttp(core.config, LinkIdentity.load(core.config), SystemClock()) as http:
+        with pytest.raises(UnavailableError, match="refused this core's certificate"):
+            await http.connectivity()
+
+
+async def test_a_cloud_of_another_root_is_not_talked_to(cloud: CloudDouble, tmp_path: Path) -> None:
+    core = Core(cloud, tmp_path)
+    other = CloudDouble(
+        keys=type(cloud.keys)("imposter", SystemClock()),
+        identity=cloud.identity,
+        authority=cloud.authority,
+        broker=cloud.broker,
+        slot=cloud.slot,
+    )
+    cloud.slot.replace(other.context(trusting=(cloud.identity.certificate_pem,)))
+    async with core.running() as link:
+        await until(lambda: "certificate is not trusted" in (link.problem or ""))
+    async with CloudHttp(core.config, LinkIdentity.load(core.config), SystemClock()) as http:
+        with pytest.raises(UnavailableError, match="certificate is not trusted"):
+            await http.connectivity()
+    assert cloud.requests == []
+    assert ids(cloud) == []
+
+
+@pytest.fixture
+async def http(cloud: CloudDouble, tmp_path: Path) -> AsyncIterator[CloudHttp]:
+    config = load_config(cloud.root(tmp_path))
+    async with CloudHttp(config, LinkIdentity.load(config), SystemClock()) as made:
+        yield made
+
+
+async def test_calls_go_to_the_contracts_paths(cloud: CloudDouble, http: CloudHttp) -> None:
+    cloud.answers = {"GET": bytes_answer(lambda: b"{}"), "PUT": json_answer({}),
+                     "POST /things": json_answer({})}  # fmt: skip
+    await http.manifest("g", "d")
+    await http.artifact("g", "d", "group.json")
+    await http.report_status("g", "d", DeploymentStatusReport(status="Success"))
+    await http.connectivity()
+    await http.update_connectivity(
+        ConnectivityInfo(
+            connectivity_info=(ConnectivityEntry(id="i", host_address="h", port_number=1),)
+        )
+    )
+    await http.report_shadow("core-1-gda", {"DeploymentId": "d"})
+    core = "arn%3Aaws%3Aiot%3Aus-east-1%3A123456789012%3Athing%2Fcore-1"
+    assert [(method, path) for method, path, _ in cloud.requests] == [
+        ("GET", "/greengrass/groups/g/deployments/d"),
+        ("GET", "/greengrass/groups/g/deployments/d/artifacts/group.json"),
+        ("PUT", f"/greengrass/groups/g/deployments/d/cores/{core}"),
+        ("GET", "/greengrass/things/core-1/connectivityInfo"),
+        ("PUT", "/greengrass/things/core-1/connectivityInfo"),
+        ("POST", "/things/core-1-gda/shadow"),
+    ]
+    assert cloud.requests[2][2] == encode(DeploymentStatusReport(status="Success"))
+    assert cloud.requests[5][2] == b'{"state":{"reported":{"DeploymentId":"d"}}}'
+
+
+@pytest.mark.spec("D15")
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(401, DeniedError), (403, DeniedError), (404, CallerError), (400, CallerError),
+     (429, UnavailableError), (500, UnavailableError), (503, UnavailableError)],
+)  # fmt: skip
+async def test_a_refusal_keeps_the_clouds_words(
+    cloud: CloudDouble, http: CloudHttp, status: int, kind: type[Exception]
+) -> None:
+    words = "greengrass:CreateCertificate on * is refused: no policy allows it"
+    cloud.answers["POST"] = json_answer({"message": words}, status)
+    with pytest.raises(kind) as caught:
+        await http.server_certificate(
+            CertificateRequest(group_id="g", certificate_signing_request="…")
+        )
+    assert words in str(caught.value)
+
+
+async def test_an_answer_that_is_no_document_is_the_clouds_fault(
+    cloud: CloudDouble, http: CloudHttp
+) -> None:
+    cloud.answers["GET"] = bytes_answer(lambda: b"<html>")
+    with pytest.raises(PeerError, match="not a ConnectivityInfo"):
+        await http.connectivity()
+
+
+async def test_a_redirect_is_not_followed(cloud: CloudDouble, http: CloudHttp) -> None:
+    def elsewhere(_request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": "https://localhost:1/"})
+
+    cloud.answers["GET"] = elsewhere
+    with pytest.raises(CallerError, match="302"):
+        await http.connectivity()
+
+
+async def test_an_answer_without_end_is_cut_off(
+    cloud: CloudDouble, http: CloudHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hedgerow.core.link.https._DOCUMENT_BYTES_LIMIT", 1000)
+    cloud.answers["GET"] = bytes_answer(lambda: b"x" * 2000)
+    with pytest.raises(PeerError, match="over 1000 bytes"):
+        await http.manifest("g", "d")
+
+
+async def test_a_cloud_that_is_not_there_is_unavailable(cloud: CloudDouble, tmp_path: Path) -> None:
+    config = load_config(cloud.root(tmp_path, ggHttpPort=1))
+    async with CloudHttp(config, LinkIdentity.load(config), SystemClock()) as http:
+        with pytest.raises(UnavailableError, match="cannot connect to localhost:1"):
+            await http.connectivity()
+
+
+@pytest.mark.spec("B10")
+@pytest.mark.parametrize("code", [9, 10])
+def test_a_wrong_clock_is_said_in_words(code: int) -> None:
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code = code
+    now = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)
+    for failure in (error, _wrapping(error)):
+        text = str(explain_failure(failure, "cloud.example:8443", now))
+        assert "x509: certificate has expired or is not yet valid" in text
+        assert "this machine's clock says 2001-02-03 04:05 UTC" in text
+
+
+def _wrapping(error: Exception) -> Exception:
+    outer = aiohttp.ClientError("outer")
+    outer.__cause__ = error
+    return outer
+
+
+@pytest.mark.spec("H19")
+def test_the_back_off_doubles_up_to_its_cap_and_is_spread() -> None:
+    longest = Backoff(60, spread=lambda: 0.0)
+    delays = [longest.next_delay() for _ in range(12)]
+    assert delays[:4] == [0.25, 0.5, 1.0, 2.0]
+    assert delays[-1] == 60
+    shortest = Backoff(60, spread=lambda: 1.0)
+    assert [shortest.next_delay() for _ in range(12)][-1] == 30
+    longest.reset()
+    assert longest.next_delay() == 0.25
+    for _ in range(5000):
+        assert Backoff(1).next_delay() <= 1
+
+
+@pytest.mark.spec("X09")
+def test_several_root_certificates_with_comments_between_them_load(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
+    config = load_config(cloud.root(tmp_path))
+    one, two = cloud.keys.root.certificate_pem, cloud.keys.device_ca.certificate_pem
+    config.ca_path.write_text(f"# the cloud's\n{one}\nthe proxy's: é\n{two}")
+    assert len(LinkIdentity.load(config).roots) == 2
+
+
+@pytest.mark.parametrize("which", ["root.ca.pem", "core.cert.pem"])
+def test_a_file_without_certificates_is_named(
+    cloud: CloudDouble, tmp_path: Path, which: str
+) -> None:
+    config = load_config(cloud.root(tmp_path))
+    (tmp_path / "certs" / which).write_text("nothing")
+    with pytest.raises(ConfigurationError, match=which):
+        LinkIdentity.load(config)
+    (tmp_path / "certs" / which).unlink()
+    with pytest.raises(ConfigurationError, match=which):
+        LinkIdentity.load(config)
+
+
+@pytest.mark.promise(6)
+def test_a_key_that_others_can_read_stops_the_core(cloud: CloudDouble, tmp_path: Path) -> None:
+    config = load_config(cloud.root(tmp_path))
+    (tmp_path / "certs/core.private.key").chmod(0o640)
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        LinkIdentity.load(config)
+
+
+def test_a_key_in_a_token_is_refused_in_words(cloud: CloudDouble, tmp_path: Path) -> None:
+    root = cloud.root(tmp_path)
+    path = root / "config/config.json"
+    text = path.read_text().replace(f"file://{root}/certs/core.private.key", "pkcs11:object=k")
+    token = '"PKCS11": {"P11Provider": "/p", "slotLabel": "s", "slotUserPin": "u"}, "principals"'
+    path.write_text(text.replace('"principals"', token))
+    with pytest.raises(ConfigurationError, match="PKCS#11 token, which this release"):
+        LinkIdentity.load(load_config(root))
+
+
+@pytest.mark.spec("I10")
+def test_port_443_names_its_protocol_and_other_ports_do_not(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
+    identity = LinkIdentity.load(load_config(cloud.root(tmp_path)))
+    assert _offered(identity.tls_context(443, "x-amzn-mqtt-ca")) == b"\x0ex-amzn-mqtt-ca"
+    assert _offered(identity.tls_context(8883, "x-amzn-mqtt-ca")) is None
+
+
+def _offered(context: ssl.SSLContext) -> bytes | None:
+    """Return the ALPN list of a client's first message."""
+    outgoing = ssl.MemoryBIO()
+    connection = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        connection.do_handshake()
+    hello = outgoing.read()
+    name = b"x-amzn-mqtt-ca"
+    place = hello.find(name)
+    return hello[place - 1 : place + len(name)] if place >= 0 else None

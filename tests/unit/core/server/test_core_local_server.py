@@ -1,0 +1,130 @@
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.support.cloud_documents import Device
+from tests.support.local_server import Local, local_server
+
+from hedgerow.contract import CLOUD, SHADOW_SERVICE
+from hedgerow.mqtt import ProtocolVersion, ReasonCode
+from hedgerow.mqtt.codec import Disconnect
+from hedgerow.pki import device_certificate
+
+
+@pytest.fixture
+async def local() -> AsyncIterator[Local]:
+    async with local_server("A", "B", rows=[("A", "t/ab", "B"), ("A", "t/+", CLOUD)]) as made:
+        yield made
+
+
+@pytest.mark.spec("F01", "F03")
+@pytest.mark.parametrize("version", [ProtocolVersion.V311, ProtocolVersion.V5])
+async def test_a_message_reaches_a_device_and_the_cloud_by_their_rows(
+    local: Local, version: ProtocolVersion
+) -> None:
+    a, b = local.double.devices
+    async with await local.connected(a, version) as sender, await local.connected(b) as receiver:
+        await receiver.subscribe("t/ab")
+        await sender.publish("t/ab", b"both", qos=1)
+        assert (await receiver.message()).payload == b"both"
+        await sender.publish("t/cd", b"cloud only", qos=1)
+    assert local.to_cloud == [("t/ab", b"both"), ("t/cd", b"cloud only")]
+
+
+@pytest.mark.spec("F08")
+async def test_a_message_without_a_row_is_dropped_counted_and_explained(local: Local) -> None:
+    a, _ = local.double.devices
+    async with await local.connected(a) as sender:
+        answer = await sender.publish("nowhere", b"x", qos=1)
+        assert answer is not None
+        assert answer.reason is ReasonCode.NOT_AUTHORIZED
+        assert a.arn in (answer.properties.reason_string or "")
+    assert local.server.authority.refusals["publish: publish-denied"] == 1
+
+
+@pytest.mark.spec("P07")
+async def test_a_deployment_keeps_the_clients_that_stay(local: Local) -> None:
+    a, b = local.double.devices
+    async with await local.connected(a) as sender, await local.connected(b) as receiver:
+        await receiver.subscribe("t/ab")
+        local.double.new_deployment("22222222-bbbb-4000-8000-000000000002")
+        local.serve()
+        await sender.publish("t/ab", b"as before", qos=1)
+        assert (await receiver.message()).payload == b"as before"
+
+
+async def test_a_client_whose_subscription_is_allowed_only_now_is_asked_to_come_again(
+    local: Local,
+) -> None:
+    a, b = local.double.devices
+    async with await local.connected(a) as waiting, await local.connected(b) as other:
+        answer = await waiting.subscribe("t/ba")
+        assert answer.reasons == (ReasonCode.NOT_AUTHORIZED,)
+        local.serve()
+        await waiting.sync()
+        local.double.rows.append((b.arn, "t/ba", a.arn))
+        local.serve()
+        [goodbye] = await waiting.expect_end()
+        assert isinstance(goodbye, Disconnect)
+        assert "subscribe again" in (goodbye.properties.reason_string or "")
+        await other.sync()
+    async with await local.connected(a) as again:
+        assert (await again.subscribe("t/ba")).reasons == (ReasonCode.SUCCESS,)
+        local.serve()
+        await again.sync()
+
+
+async def test_things_may_share_a_certificate(local: Local) -> None:
+    a, _ = local.double.devices
+    twin = Device("A-twin", a.key, a.certificate_pem)
+    local.double.devices.append(twin)
+    local.serve()
+    async with await local.connected(a) as one, await local.connected(twin) as two:
+        await one.sync()
+        await two.sync()
+
+
+async def test_a_row_to_the_shadow_service_leads_nowhere_else(local: Local) -> None:
+    a, _ = local.double.devices
+    local.double.rows = [(a.arn, "$aws/things/A/shadow/get", SHADOW_SERVICE)]
+    local.serve()
+    async with await local.connected(a) as client:
+        answer = await client.publish("$aws/things/A/shadow/get", b"", qos=1)
+        assert answer is not None
+        assert answer.reason < ReasonCode.UNSPECIFIED_ERROR
+    assert local.to_cloud == []
+
+
+@pytest.mark.spec("G07", "G08")
+async def test_the_documented_sizes_are_taken_and_no_more(local: Local) -> None:
+    a, b = local.double.devices
+    topic = "1/2/3/4/5/6/7/8"
+    local.double.rows = [(a.arn, "#", b.arn)]
+    local.serve()
+    async with await local.connected(a) as sender, await local.connected(b) as receiver:
+        await receiver.subscribe("#")
+        await sender.publish(topic, b"x" * 128 * 1024, qos=1)
+        assert len((await receiver.message()).payload) == 128 * 1024
+        await sender.publish("x" * 256, b"", qos=1)
+        assert (await receiver.message()).topic == "x" * 256
+    for wrong, payload in ((topic + "/9", b""), ("x" * 257, b""), ("t", b"x" * (128 * 1024 + 1))):
+        async with await local.connected(a) as sender:
+            await sender.publish(wrong, payload)
+            await sender.expect_end()
+
+
+@pytest.mark.spec("G01")
+async def test_a_group_may_have_2500_devices(local: Local) -> None:
+    a, b = local.double.devices
+    issue = local.double.keys.device_ca.issue
+    certificates = [issue(device_certificate(), a.key.public_key) for _ in range(2499)]
+    local.double.devices = [Device(f"D{n}", a.key, pem) for n, pem in enumerate(certificates)] + [b]
+    local.double.rows = [("cloud", "t", b.arn)]
+    local.serve()
+    async with (
+        await local.connected(b) as receiver,
+        await local.connected(local.double.devices[2498]) as last,
+    ):
+        await receiver.subscribe("t")
+        local.server.publish_from_cloud("t", b"x")
+        assert (await receiver.message()).payload == b"x"
+        await last.sync()
