@@ -175,6 +175,9 @@ async def test_a_key_pair_made_by_the_service_works_at_once(cloud: RunningCloud)
     await cloud.iot("detach_principal_policy", policyName="p", principal=made["certificateArn"])
     await lamp.ended()
     await lamp.close()
+    which = {"thingName": "lamp", "principal": made["certificateArn"]}
+    await cloud.iot("detach_thing_principal", **which)
+    assert (await cloud.iot("list_thing_principals", thingName="lamp"))["principals"] == []
 
 
 async def test_the_life_of_a_certificate(cloud: RunningCloud) -> None:
@@ -423,7 +426,14 @@ async def test_a_program_publishes_to_devices(cloud: RunningCloud) -> None:
     await cloud.call("iot-data", "publish", topic="to/lamp", qos=1, payload=b"\x00hello")
     received = await lamp.received()
     assert (received.topic, received.payload, received.qos) == ("to/lamp", b"\x00hello", 1)
-    for topic in ("$aws/things/lamp/shadow/update/delta", "to/+", "a/" * 8):
+    bad: list[dict[str, Any]] = [
+        {"topic": "$aws/things/lamp/shadow/update/delta"},
+        {"topic": "to/+"},
+        {"topic": "a/" * 8},
+        {"topic": "to/lamp", "retain": True},
+        {"topic": "to/lamp", "payload": b"x" * (128 * 1024 + 1)},
+    ]
+    for members in bad:
         with pytest.raises(ClientError, match="InvalidRequestException"):
-            await cloud.call("iot-data", "publish", topic=topic, payload=b"x")
+            await cloud.call("iot-data", "publish", **members)
     await lamp.close()

@@ -121,6 +121,17 @@ async def test_a_program_can_ask_the_shadow_by_publishing(
     assert "update/delta" in await told(lamp, 3)
 
 
+async def test_a_notice_that_no_message_can_carry_is_left_out(lamp: MqttDevice) -> None:
+    """Metadata is many times larger than a list of small numbers; the update itself is fine."""
+    payload = msgspec.json.encode({"state": {"reported": {"list": [1] * 4000}}})
+    await lamp.publish(f"{LAMP}/update", payload)
+    assert "update/accepted" in await told(lamp, 1)
+    await lamp.publish(f"{LAMP}/update", payload)
+    assert "update/accepted" in await told(lamp, 2)
+    await lamp.publish(f"{LAMP}/update", b"x")
+    assert "update/rejected" in await told(lamp, 1)
+
+
 async def test_shadow_answers_of_one_request_come_in_order(lamp: MqttDevice) -> None:
     for number in range(5):
         payload = msgspec.json.encode({"state": {"reported": {"n": number}}})
