@@ -234,16 +234,6 @@ async def test_connections_beyond_the_limit_are_closed_at_once() -> None:
         await cloud.gateway.stop()
 
 
-async def test_a_compressed_body_is_not_unpacked() -> None:
-    """What was signed is what came; and nothing grows behind a limit's back."""
-    head = (
-        b"POST /things/lamp HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n"
-    )
-    answer, cloud = await refusal(head + b"Connection: close\r\n\r\n\x1f\x8b\x00")
-    assert status_of(answer) == 403
-    assert cloud.records[-1].error_code == "MissingAuthenticationTokenException"
-
-
 async def test_what_the_client_sent_is_not_echoed_in_a_refusal() -> None:
     answer, _ = await refusal(b"GET <script> HTTP/1.1\r\nHost: x\r\n\r\n")
     assert status_of(answer) == 400

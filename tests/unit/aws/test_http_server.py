@@ -1,6 +1,7 @@
 """HTTP on connections that somebody else accepted."""
 
 import asyncio
+import gzip
 import http.client
 
 import pytest
@@ -79,6 +80,17 @@ async def test_a_chunked_body_arrives_whole() -> None:
         answer = await exchange(port, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
         await server.stop()
     assert answer.endswith(b"abcde")
+
+
+async def test_a_compressed_body_is_handed_over_as_it_came() -> None:
+    """What was signed is what came; and nothing grows behind a limit's back."""
+    packed = gzip.compress(b"a" * 1_000_000)
+    server = HttpServer(Echo().answer, limits=HttpLimits(body_bytes=10_000))
+    async with listening(server.protocol) as port:
+        head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+        answer = await exchange(port, head + packed)
+        await server.stop()
+    assert answer.endswith(packed)
 
 
 async def test_a_client_that_waits_to_be_told_to_go_on_is_told() -> None:

@@ -7,7 +7,7 @@ import pytest
 from botocore.model import ShapeResolver
 
 from hedgerow.aws.errors import MalformedBodyError
-from hedgerow.aws.form_reading import form_tree, read_form
+from hedgerow.aws.form_reading import MAX_DEPTH, form_tree, read_form
 from hedgerow.aws.json_reading import JsonReaders, decode_json, read_json
 from hedgerow.aws.json_writing import JsonWriters
 from hedgerow.aws.timestamps import ISO, RFC822, UNIX, read_timestamp, write_timestamp
@@ -170,3 +170,9 @@ def test_a_field_of_a_form_that_does_not_fit_is_named(
 ) -> None:
     with pytest.raises(MalformedBodyError, match=message):
         read_form(ROOT, form_tree(fields))
+
+
+def test_a_name_in_a_form_has_only_so_many_parts() -> None:
+    assert form_tree([(".".join("a" * MAX_DEPTH), "x")]).below
+    with pytest.raises(MalformedBodyError, match="too deeply"):
+        form_tree([(".".join("a" * (MAX_DEPTH + 1)), "x")])
