@@ -27,7 +27,8 @@ _SCOPE_PARTS = 5
 class SignatureClaim:
     """Who the request says it is from, and the signature that is to prove it.
 
-    `expires` is set for a presigned request only: how long after `timestamp` it may be used.
+    `timestamp_text` is the moment of signing as it stands in the string to sign. `expires` is set
+    for a presigned request only: how long after that moment it may be used.
     """
 
     access_key_id: str
@@ -37,13 +38,9 @@ class SignatureClaim:
     signed_headers: tuple[str, ...]
     signature: str
     timestamp: datetime
+    timestamp_text: str
     session_token: Secret[str] | None
     expires: timedelta | None = None
-
-    @property
-    def timestamp_text(self) -> str:
-        """The moment of signing, as it stands in the string to sign."""
-        return self.timestamp.strftime(TIMESTAMP_FORMAT)
 
 
 def query_pairs(raw_query: str) -> tuple[tuple[str, str], ...]:
@@ -150,6 +147,7 @@ def _claim(
         signed_headers=tuple(signed_headers.split(";")),
         signature=signature,
         timestamp=timestamp,
+        timestamp_text=timestamp.strftime(TIMESTAMP_FORMAT),
         session_token=None if session_token is None else Secret(session_token),
         expires=expires,
     )

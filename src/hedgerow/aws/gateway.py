@@ -24,7 +24,7 @@ from hedgerow.aws.protocol import ErrorCodes
 from hedgerow.aws.redaction import redacted
 from hedgerow.aws.service import Authorizer, Call, CallRecord, Recorder, Service
 from hedgerow.aws.signature_errors import SignatureError, SignatureFault
-from hedgerow.aws.sigv4 import SigningKeys, check_claim, verify
+from hedgerow.aws.sigv4 import SigningKeys, verify
 from hedgerow.aws.tables import PROTOCOLS, CompiledOperation, ServiceTable
 from hedgerow.kernel import Clock, ConfigurationError, new_uuid, quoted
 
@@ -117,7 +117,6 @@ class Gateway:
     async def _prove(
         self, request: HttpRequest, claim: SignatureClaim, table: ServiceTable, now: datetime
     ) -> VerifiedCaller:
-        check_claim(claim, table.scope, now)
         token = claim.session_token.reveal() if claim.session_token is not None else None
         credential = await self._credentials.find(claim.access_key_id, token)
         return verify(request, claim, credential, scope=table.scope, now=now, keys=self._keys)

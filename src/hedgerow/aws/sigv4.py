@@ -66,26 +66,6 @@ class SigningKeys:
         return derived
 
 
-def check_claim(claim: SignatureClaim, scope: Scope, now: datetime) -> None:
-    """Refuse what no credential could make right: another scope, another time.
-
-    Raises `SignatureError` in AWS's words.
-    """
-    if claim.service not in scope.services:
-        expected = min(scope.services)
-        raise _wrong_scope(f"Credential should be scoped to correct service: '{expected}'.")
-    if claim.region not in scope.regions:
-        raise _wrong_scope(
-            f"Credential should be scoped to a valid region, not {quoted(claim.region)}."
-        )
-    if claim.date != claim.timestamp_text[:8]:
-        raise _wrong_scope(
-            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
-            f"HTTP: {quoted(claim.date)} != '{claim.timestamp_text[:8]}'."
-        )
-    _check_time(claim, now)
-
-
 def verify(
     request: HttpRequest,
     claim: SignatureClaim,
@@ -101,7 +81,7 @@ def verify(
     body that came, whatever `X-Amz-Content-SHA256` says; unsigned bodies are for services that we
     do not have.
     """
-    check_claim(claim, scope, now)
+    _check_claim(claim, scope, now)
     _check_signed_headers(request, claim)
     if credential is None or credential.session_token != claim.session_token:
         raise SignatureError(
@@ -186,27 +166,46 @@ class _ServerSideSigner(SigV4Auth):  # type: ignore[misc]  # botocore has no typ
         return str(request.payload_hash)
 
 
+def _check_claim(claim: SignatureClaim, scope: Scope, now: datetime) -> None:
+    """Refuse what no credential could make right: another scope, another time.
+
+    Raises `SignatureError` in AWS's words.
+    """
+    if claim.service not in scope.services:
+        expected = min(scope.services)
+        raise _wrong_scope(f"Credential should be scoped to correct service: '{expected}'.")
+    if claim.region not in scope.regions:
+        raise _wrong_scope(
+            f"Credential should be scoped to a valid region, not {quoted(claim.region)}."
+        )
+    if claim.date != claim.timestamp_text[:8]:
+        raise _wrong_scope(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
+            f"HTTP: {quoted(claim.date)} != '{claim.timestamp_text[:8]}'."
+        )
+    _check_time(claim, now)
+
+
 def _check_time(claim: SignatureClaim, now: datetime) -> None:
-    text = claim.timestamp_text
-    shown = now.strftime(TIMESTAMP_FORMAT)
-    latest = now + ALLOWED_SKEW
-    if claim.timestamp > latest:
+    if claim.timestamp > now + ALLOWED_SKEW:
         raise SignatureError(
             SignatureFault.DATE_SKEW,
-            f"Signature not yet current: {text} is still later than "
-            f"{latest.strftime(TIMESTAMP_FORMAT)} ({shown} + 15 min.)",
+            f"Signature not yet current: {claim.timestamp_text} is still later than "
+            f"{_basic(now + ALLOWED_SKEW)} ({_basic(now)} + 15 min.)",
         )
     if claim.expires is not None:
         if now >= claim.timestamp + claim.expires:
             raise SignatureError(SignatureFault.REQUEST_EXPIRED, "Request has expired.")
-        return
-    earliest = now - ALLOWED_SKEW
-    if claim.timestamp < earliest:
+    elif claim.timestamp < now - ALLOWED_SKEW:
         raise SignatureError(
             SignatureFault.DATE_SKEW,
-            f"Signature expired: {text} is now earlier than "
-            f"{earliest.strftime(TIMESTAMP_FORMAT)} ({shown} - 15 min.)",
+            f"Signature expired: {claim.timestamp_text} is now earlier than "
+            f"{_basic(now - ALLOWED_SKEW)} ({_basic(now)} - 15 min.)",
         )
+
+
+def _basic(moment: datetime) -> str:
+    return moment.strftime(TIMESTAMP_FORMAT)
 
 
 def _check_signed_headers(request: HttpRequest, claim: SignatureClaim) -> None:
