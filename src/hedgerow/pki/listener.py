@@ -155,16 +155,19 @@ class TlsListener:
                 )
                 await self._finish_handshake(connection, address)
         except (OSError, TimeoutError) as error:
-            connection.close()
             if not refusal_of_this_handshake.get().told:
                 self._count_refusal(_reason(error), address)
+
+    async def _finish_handshake(self, connection: socket.socket, address: str) -> None:
+        try:
+            connection.settimeout(0)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except BaseException:
             connection.close()
             raise
-
-    async def _finish_handshake(self, connection: socket.socket, address: str) -> None:
-        connection.settimeout(0)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # From here on the loop owns the socket and closes it, however the handshake ends. Closing
+        # it here as well would free its number for the next connection while the loop still has
+        # the old one registered under it.
         await asyncio.get_running_loop().connect_accepted_socket(
             lambda: _Handover(self._factory, address),
             connection,
