@@ -88,7 +88,7 @@ async def refused(cloud: RunningCloud, operation: str, **members: Any) -> dict[s
     return error
 
 
-@pytest.mark.spec("P01", "V01", "Z01")
+@pytest.mark.spec("P01", "P02", "V01")
 @pytest.mark.parametrize("kind", sorted(CONTENTS))
 async def test_a_definition_lives_through_all_its_operations(
     cloud: RunningCloud, kind: str
@@ -172,6 +172,7 @@ async def test_lists_come_in_pages(cloud: RunningCloud) -> None:
     assert error["Code"] == "BadRequestException"  # a token is good for its own list only
 
 
+@pytest.mark.spec("P17")
 async def test_a_client_token_makes_a_creation_repeatable(cloud: RunningCloud) -> None:
     once = await cloud.greengrass("create_group", Name="g", AmznClientToken="t1")
     again = await cloud.greengrass("create_group", Name="g", AmznClientToken="t1")
@@ -179,6 +180,9 @@ async def test_a_client_token_makes_a_creation_repeatable(cloud: RunningCloud) -
     assert len((await cloud.greengrass("list_groups"))["Groups"]) == 1
     error = await refused(cloud, "create_group", Name="other", AmznClientToken="t1")
     assert error["Code"] == "BadRequestException"
+    await cloud.greengrass("create_group", Name="long", AmznClientToken="x" * 64)
+    error = await refused(cloud, "create_group", Name="longer", AmznClientToken="x" * 65)
+    assert "64 ASCII" in error["Message"]
 
 
 @pytest.mark.spec("G13", "P01")

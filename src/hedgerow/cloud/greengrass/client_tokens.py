@@ -18,7 +18,7 @@ from hedgerow.store import Transaction
 
 Members = Mapping[str, Any]
 KEPT_FOR = timedelta(hours=24)
-MAX_TOKEN_LENGTH = 256
+MAX_TOKEN_LENGTH = 64
 _TOKEN_MEMBER = "AmznClientToken"  # noqa: S105 - a member's name
 
 
@@ -37,8 +37,8 @@ async def once(
     token = request.get(_TOKEN_MEMBER)
     if not token:
         return await make()
-    if len(token) > MAX_TOKEN_LENGTH:
-        raise bad_request(f"a client token has at most {MAX_TOKEN_LENGTH} characters")
+    if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
+        raise bad_request(f"a client token has at most {MAX_TOKEN_LENGTH} ASCII characters")
     identifier = _digest([operation, token])
     fingerprint = _digest(request)
     record = await tx.get(CLIENT_TOKEN, home.account, identifier)

@@ -86,6 +86,7 @@ class Deployer:
         self._clock = clock
         self._begun: asyncio.Queue[str] = asyncio.Queue()
         self._members_changed = asyncio.Event()
+        self._announcing = asyncio.Lock()
         self._posted: dict[str, DeploymentNotice] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -128,6 +129,7 @@ class Deployer:
             except Exception:  # noqa: BLE001 - the next deployment must still be built
                 _LOG.exception("building a deployment failed", id=deployment_id)
                 await self._fail_internally(deployment_id)
+                self._try_again_later()  # it may have failed after it was built: tell the core
 
     async def build(self, deployment_id: str) -> None:
         """Bring one deployment from Building to InProgress, or to Failure with its reasons."""
@@ -144,13 +146,14 @@ class Deployer:
 
         What was written already is not written again.
         """
-        rollout = await self._ledger.refresh(group_id)
-        notice = None if rollout is None else await self._notice(group_id, rollout)
-        if rollout is None or notice is None or self._posted.get(group_id) == notice:
-            return
-        desired = msgspec.to_builtins(notice)
-        await self._shadows.set_desired(deployment_thing(rollout.core_thing_name), desired)
-        self._posted[group_id] = notice
+        async with self._announcing:  # an older notice must not overtake a newer one
+            rollout = await self._ledger.refresh(group_id)
+            notice = None if rollout is None else await self._notice(group_id, rollout)
+            if rollout is None or notice is None or self._posted.get(group_id) == notice:
+                return
+            desired = msgspec.to_builtins(notice)
+            await self._shadows.set_desired(deployment_thing(rollout.core_thing_name), desired)
+            self._posted[group_id] = notice
 
     async def _build_group(self, record: Record[Deployment]) -> None:
         if await self._store.get(SERVICE_ROLE, self._home.account, self._home.region) is None:
@@ -176,6 +179,7 @@ class Deployer:
         home, group_id = self._home, record.parent or ""
         contents = await self._contents(record.document.group_version_id)
         named = things_named_in(contents, home)
+        cores = things_named_in(contents, home, ("Core",))
         principals = await self._registry.thing_principals(named)
         registered = await self._registry.certificates(certificates_named_in(contents, home))
         group = await self._store.get(GROUP, home.account, group_id)
@@ -189,6 +193,7 @@ class Deployer:
             contents=contents,
             things={name: frozenset(ids) for name, ids in principals.items()},
             registered_certificates=frozenset(registered),
+            core_groups=await self._index.groups_of_cores(cores) - {group_id},
             crowded=frozenset([name for name in named if await self._is_crowded(name, group_id)]),
             authorities=await self._authorities(group_id),
             server_certificate_validity_ms=group.document.certificate_validity_ms,

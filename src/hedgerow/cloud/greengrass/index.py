@@ -6,7 +6,7 @@ question after a write sees the write, and questions without writes cost no data
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from hedgerow.cloud.greengrass import connectivity
@@ -83,6 +83,15 @@ class GroupIndex:
         """Return the ids of the groups that have, or are about to have, this device."""
         await self._reload()
         return frozenset(self._by_device.get(device_name, ()))
+
+    async def groups_of_cores(self, names: Collection[str]) -> frozenset[str]:
+        """Return the ids of the groups that one of these things serves as the core now."""
+        await self._reload()
+        return frozenset(
+            view.group_id
+            for view in self._views.values()
+            if view.core is not None and view.core.thing_name in names
+        )
 
     async def all(self) -> tuple[GroupView, ...]:
         """Return every group that was ever deployed."""

@@ -46,7 +46,8 @@ class GroupParts:
     """A group version's definition versions, by kind name (`Core`, `Device`, ...), and around it.
 
     `things` maps the name of each registered thing to the ids of its registered certificates;
-    `crowded` are the things that are in ten other groups already.
+    `crowded` are the things that are in ten other groups already, `core_groups` the other groups
+    that this group's core serves.
     """
 
     group_id: str
@@ -57,6 +58,7 @@ class GroupParts:
     things: Mapping[str, frozenset[str]]
     registered_certificates: frozenset[str] = frozenset()
     crowded: frozenset[str] = frozenset()
+    core_groups: frozenset[str] = frozenset()
     authorities: tuple[str, ...] = ()
     server_certificate_validity_ms: int = 604_800_000
 
@@ -107,9 +109,11 @@ def resolve(parts: GroupParts) -> GroupDeployment | Unresolvable:
     )
 
 
-def things_named_in(contents: Mapping[str, Content], home: Home) -> frozenset[str]:
-    """Return the names of all things that the core and device definitions name."""
-    entities = (*_entities(contents, "Core"), *_entities(contents, "Device"))
+def things_named_in(
+    contents: Mapping[str, Content], home: Home, kinds: Sequence[str] = ("Core", "Device")
+) -> frozenset[str]:
+    """Return the names of all things that definitions of these kinds name."""
+    entities = (entity for kind in kinds for entity in _entities(contents, kind))
     names = (thing_name_of(entity["ThingArn"], home) for entity in entities)
     return frozenset(name for name in names if name is not None)
 
@@ -179,6 +183,12 @@ def _core_errors(parts: GroupParts, members: _Members) -> Iterator[ErrorDetail]:
         yield _error(
             "CORE_COUNT_ERROR",
             f"a group has exactly one core, this group version has {len(members.cores)}",
+        )
+    for other in sorted(parts.core_groups):
+        yield _error(
+            "CORE_IN_OTHER_GROUP_ERROR",
+            f"a core serves one group, and this one serves group {other}; reset that group's "
+            "deployments first",
         )
     for core in members.cores:
         yield from _thing_errors(parts, core.thing_name, core.thing_arn, core.certificate_id)

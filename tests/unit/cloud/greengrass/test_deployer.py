@@ -241,6 +241,21 @@ async def test_the_eleventh_group_of_a_device_is_refused(greengrass: Estate) -> 
     assert len(await greengrass.index.groups_serving("sensor")) == 10
 
 
+async def test_a_core_serves_one_group_until_that_is_reset(greengrass: Estate) -> None:
+    first = await greengrass.deployed("core")
+    core = first.identities["core"]
+    second = await greengrass.group("second")
+    version_id = await greengrass.simple_version(second, ("core", core), {})
+    refused = await greengrass.deploy(second, version_id)
+    status = await greengrass.status(second, refused)
+    assert status["DeploymentStatus"] == "Failure"
+    assert first.group_id in status["ErrorMessage"]
+    reset = await greengrass.reset(first.group_id)
+    await greengrass.succeed("core", core, first.group_id, reset)
+    moved = await greengrass.deploy(second, version_id)
+    assert (await greengrass.status(second, moved))["DeploymentStatus"] == "InProgress"
+
+
 @pytest.mark.spec("P09", "P10", "P11")
 async def test_a_reset_clears_the_cloud_then_the_core_and_then_the_group_can_go(
     greengrass: Estate,

@@ -72,6 +72,7 @@ def test_a_group_authority_is_its_own_root_with_an_rsa_key() -> None:
     assert isinstance(certificate.signature_hash_algorithm, hashes.SHA256)
 
 
+@pytest.mark.spec("C01", "C02", "C03")
 async def test_a_server_certificate_is_signed_by_the_group_and_valid_as_long_as_set(
     greengrass: Estate,
 ) -> None:
