@@ -5,13 +5,13 @@ Source: Signature Version 4, parts `Authorization` header and query string authe
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from urllib.parse import unquote
 
 from multidict import CIMultiDictProxy
 
 from hedgerow.aws.http import HttpRequest
 from hedgerow.aws.signature_errors import SignatureError, SignatureFault
+from hedgerow.aws.timestamps import RFC822, read_timestamp
 from hedgerow.kernel import Secret, quoted
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -176,7 +176,7 @@ def _header_time(headers: CIMultiDictProxy[str]) -> datetime:
     if text is None:
         raise _incomplete("Authorization header requires a 'X-Amz-Date' or a 'Date' header.")
     try:
-        return parsedate_to_datetime(text).astimezone(UTC)
+        return read_timestamp(text, RFC822)
     except ValueError:
         return _basic_time(text)
 

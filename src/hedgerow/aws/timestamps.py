@@ -16,9 +16,12 @@ def read_timestamp(value: float | str, form: str) -> datetime:
 
     A text may also be the number of seconds, since some SDKs write that whatever the model says.
     """
-    if isinstance(value, str):
-        return _read_text(value.strip(), form)
-    return _read_seconds(float(value))
+    try:
+        if isinstance(value, str):
+            return _read_text(value.strip(), form)
+        return _read_seconds(float(value))
+    except OverflowError:
+        raise ValueError("no such year") from None
 
 
 def write_timestamp(moment: datetime, form: str) -> float | int | str:
@@ -49,7 +52,4 @@ def _read_text(text: str, form: str) -> datetime:
 def _read_seconds(seconds: float) -> datetime:
     if not math.isfinite(seconds):
         raise ValueError("not a moment")
-    try:
-        return _EPOCH + timedelta(seconds=seconds)
-    except OverflowError:
-        raise ValueError("no such year") from None
+    return _EPOCH + timedelta(seconds=seconds)
