@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 import msgspec
@@ -30,6 +31,7 @@ from hedgerow.core.deployment.verification import (
 from hedgerow.kernel import Arn, Clock, HedgerowError, UnavailableError
 
 _ERROR_MESSAGE_LIMIT = 1000
+_CLOCK_TOLERANCE = timedelta(minutes=15)
 
 
 class CloudDocuments(Protocol):
@@ -209,7 +211,7 @@ class DeploymentAgent:
         manifest = await self._fetch_manifest(notice)
         if manifest.is_reset:
             self._activation.reset()
-            self._folder.clear()
+            self._folder.clear(manifest)
             self._group = self._membership = None
             return
         group = verify_group(manifest, await self._artifact(notice, ARTIFACT_GROUP))
@@ -222,13 +224,15 @@ class DeploymentAgent:
 
     async def _fetch_manifest(self, notice: DeploymentNotice) -> VerifiedManifest:
         data = await self._cloud.manifest(notice.group_id, notice.deployment_id)
-        running = self._group
+        now, newest = self._clock.now(), self._folder.newest()
+        if newest is not None and newest > now + _CLOCK_TOLERANCE:
+            newest = None  # it was made by a clock that was wrong; it must not shut others out
         return verify_manifest(
             data,
             self._roots,
-            self._clock.now(),
+            now,
             Expectation(self._core_arn, notice.group_id, notice.deployment_id),
-            not_before=running.manifest.manifest.created_at if running else None,
+            not_before=newest,
         )
 
     async def _artifact(self, notice: DeploymentNotice, name: str) -> bytes:

@@ -8,6 +8,7 @@
         membership/<group id>.json                 the newest list of certificates, as signed
         serials.json                               the highest serial seen of each group
         reported                                   the last deployment the cloud heard the end of
+        newest                                     when the newest deployment seen was made
 
 `group` is a symbolic link that a rename replaces, so there is never a moment without a whole
 group. A file that was changed on disk no longer fits its signature and is not run.
@@ -18,6 +19,7 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -27,6 +29,7 @@ from hedgerow.contract import ARTIFACT_GROUP, DeploymentManifest, SignedDocument
 from hedgerow.core.deployment.verification import (
     Expectation,
     VerifiedGroup,
+    VerifiedManifest,
     VerifiedMembership,
     signing_time,
     verify_group,
@@ -40,6 +43,7 @@ _RUNNING = "group"
 _PREVIOUS = "previous"
 _MANIFEST = "manifest.json"
 _REPORTED = "reported"
+_NEWEST = "newest"
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,127}", re.ASCII)
 _EMPTIED = frozenset({b"", b"{}"})
 
@@ -96,6 +100,7 @@ class DeploymentFolder:
     def switch(self, group: VerifiedGroup, membership: VerifiedMembership) -> None:
         """Make a staged deployment the one that runs, and keep the one before it."""
         version = self._version(group.group.deployment_id)
+        self._note_newest(group.manifest)
         self.store_membership(membership)
         running = self._path / _RUNNING
         if running.is_symlink():
@@ -128,8 +133,22 @@ class DeploymentFolder:
         """Remember that the cloud was told the outcome of a deployment."""
         write_private(self._path / _REPORTED, _safe(deployment_id).encode())
 
-    def clear(self) -> None:
-        """Take the group away, as a reset asks; the serials stay, so nothing old comes back."""
+    def newest(self) -> datetime | None:
+        """Return when the newest deployment this core has seen was made."""
+        try:
+            text = (self._path / _NEWEST).read_text(encoding="ascii")
+            return datetime.fromisoformat(text.strip())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def _note_newest(self, manifest: VerifiedManifest) -> None:
+        made, newest = manifest.manifest.created_at, self.newest()
+        if newest is None or made > newest:
+            write_private(self._path / _NEWEST, made.isoformat().encode())
+
+    def clear(self, reset: VerifiedManifest) -> None:
+        """Take the group away, as a reset asks; what keeps old documents out stays."""
+        self._note_newest(reset)
         for link in (_RUNNING, _PREVIOUS):
             (self._path / link).unlink(missing_ok=True)
         for folder in ("versions", "membership"):

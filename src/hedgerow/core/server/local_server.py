@@ -72,13 +72,15 @@ class LocalServer:
         those that were refused a subscription which the new table allows, so that they ask again.
         """
         self.authority.serving = serving
-        self._renew_context()
         self.broker.new_epoch()
         self._cut_departed()
         self.broker.disconnect(
             self.authority.could_subscribe_now,
             "the subscription table changed; connect and subscribe again",
         )
+        # Last, because it takes time for a large group: until then a handshake may still finish
+        # with a certificate that is gone, and `admit` turns it away.
+        self._renew_context()
 
     def stop_serving(self) -> None:
         """Let nobody in any more and cut everybody, as a reset asks."""

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -305,6 +306,73 @@ async def test_a_revocation_takes_effect_even_if_the_wished_deployment_cannot_ru
     assert bench.core.membership.certificate_ids == {b.certificate_id}
     assert bench.core.group is not None
     assert bench.core.group.group.deployment_id.endswith("1")
+
+
+@pytest.mark.promise(4)
+async def test_a_replayed_list_of_certificates_is_refused_whatever_the_notice_says(
+    bench: Bench,
+) -> None:
+    a, b = bench.double.devices
+    bench.double.serial = 5
+    await bench.deploy()
+    bench.double.revoke(a)
+    bench.tell()
+    await until(lambda: bench.agent.state.membership_serial == 6)
+    bench.double.revoked.clear()
+    bench.double.serial = 5
+    bench.agent.hear(
+        DeploymentNotice(
+            group_id=bench.double.group_id,
+            deployment_id=bench.double.deployment_id,
+            deployment_type="NewDeployment",
+            membership_serial=7,
+        )
+    )
+    await until(lambda: "so it is an old one" in (bench.agent.state.problem or ""))
+    assert bench.core.membership is not None
+    assert bench.core.membership.certificate_ids == {b.certificate_id}
+    bench.double.new_deployment(SECOND)
+    await bench.deploy()
+    assert bench.cloud.statuses[-1][1] == "Failure"
+    assert "so it is an old one" in bench.cloud.statuses[-1][2]
+
+
+@pytest.mark.promise(2)
+async def test_a_replayed_deployment_is_refused_and_reported(bench: Bench) -> None:
+    older, made = bench.double.deployment_id, bench.double.created_at
+    await bench.deploy()
+    bench.double.new_deployment(SECOND)
+    await bench.deploy()
+    bench.double.deployment_id, bench.double.created_at = older, made
+    await bench.deploy()
+    assert bench.cloud.statuses[-1][:2] == ("1", "Failure")
+    assert "redeploy the group" in bench.cloud.statuses[-1][2]
+    assert bench.agent.state.running == SECOND
+
+
+@pytest.mark.promise(2)
+async def test_a_deployment_from_before_a_reset_cannot_be_replayed(bench: Bench) -> None:
+    older, made = bench.double.deployment_id, bench.double.created_at
+    await bench.deploy()
+    bench.double.new_deployment(SECOND, "ResetDeployment")
+    await bench.deploy()
+    bench.double.deployment_id, bench.double.created_at = older, made
+    bench.double.deployment_type = "NewDeployment"
+    await bench.deploy()
+    assert bench.cloud.statuses[-1][:2] == ("1", "Failure")
+    assert bench.core.group is None
+
+
+async def test_a_deployment_by_a_clock_far_ahead_does_not_shut_out_later_ones(
+    bench: Bench,
+) -> None:
+    made = bench.double.created_at
+    bench.double.created_at += timedelta(days=3650)
+    await bench.deploy()
+    bench.double.created_at = made
+    bench.double.new_deployment(SECOND)
+    await bench.deploy()
+    assert bench.agent.state.running == SECOND
 
 
 @pytest.mark.spec("P12")

@@ -4,17 +4,12 @@ from pathlib import Path
 import pytest
 from tests.support.clock import ManualClock
 from tests.support.cloud_documents import CloudKeys, GroupDouble, thing_arn
+from tests.support.local_server import verified
 
 from hedgerow.core.config import CoreFolders
 from hedgerow.core.deployment import (
     DeploymentFolder,
-    Expectation,
-    VerifiedGroup,
-    VerifiedMembership,
     read_running_group,
-    verify_group,
-    verify_manifest,
-    verify_membership,
 )
 from hedgerow.kernel import ConfigurationError
 
@@ -31,21 +26,6 @@ def double() -> GroupDouble:
 @pytest.fixture
 def folder(tmp_path: Path, double: GroupDouble) -> DeploymentFolder:
     return DeploymentFolder(tmp_path, thing_arn(double.core), [double.keys.root.certificate])
-
-
-def verified(double: GroupDouble) -> tuple[VerifiedGroup, VerifiedMembership]:
-    roots, now = [double.keys.root.certificate], double.created_at
-    expected = Expectation(thing_arn(double.core), double.group_id, double.deployment_id)
-    manifest = verify_manifest(double.signed_manifest(), roots, now, expected)
-    membership = verify_membership(
-        double.signed_membership(),
-        roots,
-        now,
-        group_id=double.group_id,
-        deployment_id=double.deployment_id,
-        serial_floor=0,
-    )
-    return verify_group(manifest, double.group_json()), membership
 
 
 def deploy(folder: DeploymentFolder, double: GroupDouble) -> None:
@@ -88,6 +68,9 @@ def test_staging_changes_nothing_of_what_runs(
 def test_a_group_file_replaced_by_braces_starts_a_core_without_a_group(
     folder: DeploymentFolder, double: GroupDouble
 ) -> None:
+    """It is what the administrator wants: the deployment before it is not taken instead."""
+    deploy(folder, double)
+    double.new_deployment(SECOND)
     deploy(folder, double)
     folder.running_group_file.write_text("{}\n")
     assert folder.load().group is None
@@ -167,8 +150,9 @@ def test_a_signers_certificate_that_has_expired_since_does_not_stop_local_work(
 def test_the_serial_floor_outlives_a_reset(folder: DeploymentFolder, double: GroupDouble) -> None:
     double.serial = 7
     deploy(folder, double)
-    folder.clear()
+    folder.clear(verified(double)[0].manifest)
     assert folder.load().group is None
+    assert folder.newest() == double.created_at
     assert folder.serial_floor(double.group_id) == 7
     assert folder.serial_floor("another") == 0
 
