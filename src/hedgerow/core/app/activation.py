@@ -11,6 +11,9 @@ from hedgerow.core.server import LocalServer, Serving
 from hedgerow.core.spool import CloudQueue, SpoolSettings
 from hedgerow.core.switchboard import Switchboard
 
+_QOS_FROM_CLOUD = {"AtMostOnce": 0, "AtLeastOncePersistent": 1}
+"""`GG_CONFIG_SUBSCRIPTION_QUALITY`; the session is not persistent yet, whatever it says."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -85,7 +88,9 @@ class GroupActivation:
         self._running = plan
         parts.server.serve(Serving.of(plan.group, membership, plan.switchboard))
         parts.queue.configure(plan.spool)
-        parts.link.listen_to(plan.switchboard.cloud_subjects())
+        parts.link.listen_to(
+            plan.switchboard.cloud_subjects(), qos=_QOS_FROM_CLOUD[plan.spool.subscription_quality]
+        )
         if plan.detects:
             parts.detector.switch_on(parts.server.port)
         else:

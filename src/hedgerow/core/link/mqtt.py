@@ -62,6 +62,7 @@ class CloudLink:
         self._clock = clock
         self._log = log
         self._subjects: tuple[str, ...] = ()
+        self._subjects_qos = 0
         self._subjects_changed = asyncio.Event()
         self._subject_connections: dict[ConnectionPlan, LinkConnection] = {}
         first = core_client_id(config.thing_name, config.core_client_id)
@@ -91,9 +92,10 @@ class CloudLink:
             tasks.create_task(self._main.run(), name="cloud link")
             tasks.create_task(self._keep_subject_connections(), name="cloud subjects")
 
-    def listen_to(self, subjects: Sequence[str]) -> None:
+    def listen_to(self, subjects: Sequence[str], *, qos: int = 0) -> None:
         """Subscribe in the cloud to exactly these topic filters from now on."""
         self._subjects = tuple(subjects)
+        self._subjects_qos = qos
         self._subjects_changed.set()
 
     async def wait_connected(self) -> None:
@@ -104,10 +106,6 @@ class CloudLink:
         """Publish at QoS 1 and return the cloud's answer; `UnavailableError` without one."""
         answer = await self._main.publish(topic, payload, _QOS_TO_CLOUD)
         return Published(accepted=not answer.is_failure, reason=str(answer))
-
-    async def ask(self, topic: str) -> None:
-        """Publish an empty request at QoS 0, such as a `get` of a shadow."""
-        await self._main.publish(topic, b"", 0)
 
     async def _keep_subject_connections(self) -> None:
         """Hold one connection for each fifty subjects; those whose subjects stay are left alone."""
@@ -138,7 +136,11 @@ class CloudLink:
         step = SUBSCRIPTIONS_PER_CONNECTION
         chunks = [self._subjects[i : i + step] for i in range(0, len(self._subjects), step)]
         return [
-            ConnectionPlan((subscription_client_id(self._config.thing_name, taken + n),), chunk)
+            ConnectionPlan(
+                (subscription_client_id(self._config.thing_name, taken + n),),
+                chunk,
+                self._subjects_qos,
+            )
             for n, chunk in enumerate(chunks)
         ]
 

@@ -1,7 +1,6 @@
 """The listener and the broker, and what changes them while they serve."""
 
 import asyncio
-import ssl
 from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
@@ -9,10 +8,11 @@ from structlog.typing import FilteringBoundLogger
 from hedgerow.contract import CLOUD
 from hedgerow.core.certificates import ServerCertificate
 from hedgerow.core.server.authority import CoreAuthority
+from hedgerow.core.server.door import Door
 from hedgerow.core.server.serving import NOBODY, Serving
 from hedgerow.kernel import CallerError, Clock, ConfigurationError, UnavailableError
 from hedgerow.mqtt import Broker, Message, Peer
-from hedgerow.pki import TlsListener, TlsPeer, TlsSlot, Trust, server_context
+from hedgerow.pki import TlsListener, TlsPeer
 
 _ALL_ADDRESSES = ""
 
@@ -34,14 +34,16 @@ class LocalServer:
     ) -> None:
         self._log = log
         self._certificate: ServerCertificate | None = None
-        self._slot = TlsSlot(_refusing_context())
+        self._door = Door()
 
         def tap(message: Message) -> None:
             to_cloud(message.topic, message.payload)
 
         self.authority = CoreAuthority(tap, log)
         self.broker = Broker(self.authority, clock=clock, name="local")
-        self._listener = TlsListener(self._slot, self._protocol, on_refusal=self._handshake_refused)
+        self._listener = TlsListener(
+            self._door.slot, self._protocol, on_refusal=self._handshake_refused
+        )
 
     @property
     def port(self) -> int:
@@ -63,6 +65,7 @@ class LocalServer:
     async def stop(self) -> None:
         """Stop listening, say goodbye to every client, and wait until all are gone."""
         await self._listener.stop()
+        self._door.shut()
         await self.broker.stop()
 
     def serve(self, serving: Serving) -> None:
@@ -78,9 +81,7 @@ class LocalServer:
             self.authority.could_subscribe_now,
             "the subscription table changed; connect and subscribe again",
         )
-        # Last, because it takes time for a large group: until then a handshake may still finish
-        # with a certificate that is gone, and `admit` turns it away.
-        self._renew_context()
+        self._set_door()
 
     def stop_serving(self) -> None:
         """Let nobody in any more and cut everybody, as a reset asks."""
@@ -89,7 +90,7 @@ class LocalServer:
     def serve_certificate(self, certificate: ServerCertificate | None) -> None:
         """Prove ourselves with this certificate to new connections; with none refuse them."""
         self._certificate = certificate
-        self._renew_context()
+        self._set_door()
 
     def publish_from_cloud(self, topic: str, payload: bytes) -> None:
         """Deliver a message of the cloud along the rows whose source it is."""
@@ -106,8 +107,8 @@ class LocalServer:
         if cut:
             self._log.info("connections were cut", count=cut)
 
-    def _renew_context(self) -> None:
-        """Give new connections the newest certificate and trust; those that stand go on."""
+    def _set_door(self) -> None:
+        """Let new connections meet the newest certificate and trust; those that stand go on."""
         serving, certificate = self.authority.serving, self._certificate
         if serving is NOBODY:
             self.authority.closed_because = "no group is deployed to this core"
@@ -115,10 +116,9 @@ class LocalServer:
             self.authority.closed_because = "this core has no valid server certificate now"
         else:
             self.authority.closed_because = None
-            trust = Trust(serving.certificates_pem)
-            self._slot.replace(server_context(certificate.key, certificate.pem, trust))
+            self._door.open(certificate, serving.certificates_pem)
             return
-        self._slot.replace(_refusing_context())
+        self._door.shut()
 
     def _protocol(self, peer: TlsPeer) -> asyncio.BufferedProtocol:
         return self.broker.protocol(Peer(identity=peer.certificate_id, address=peer.address))
@@ -126,10 +126,3 @@ class LocalServer:
     def _handshake_refused(self, reason: str, address: str) -> None:
         self.authority.refusals[f"tls: {reason}"] += 1
         self._log.warning("refused", action="tls", reason=reason, address=address)
-
-
-def _refusing_context() -> ssl.SSLContext:
-    """Return a context without a certificate: every handshake ends with an alert."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

@@ -1,8 +1,11 @@
+import ssl
 from collections.abc import AsyncIterator
 
 import pytest
 from tests.support.cloud_documents import Device
+from tests.support.core import until
 from tests.support.local_server import Local, local_server
+from tests.support.mqtt_client import ConnectionEndedError
 
 from hedgerow.contract import CLOUD, SHADOW_SERVICE
 from hedgerow.mqtt import ProtocolVersion, ReasonCode
@@ -113,18 +116,36 @@ async def test_the_documented_sizes_are_taken_and_no_more(local: Local) -> None:
 
 
 @pytest.mark.spec("G01")
-async def test_a_group_may_have_2500_devices(local: Local) -> None:
+async def test_a_group_may_have_2500_devices_and_changes_of_it_do_not_stall_the_others(
+    local: Local,
+) -> None:
     a, b = local.double.devices
     issue = local.double.keys.device_ca.issue
     certificates = [issue(device_certificate(), a.key.public_key) for _ in range(2499)]
-    local.double.devices = [Device(f"D{n}", a.key, pem) for n, pem in enumerate(certificates)] + [b]
+    many = [Device(f"D{n}", a.key, pem) for n, pem in enumerate(certificates)]
+    local.double.devices = [*many, b]
     local.double.rows = [("cloud", "t", b.arn)]
     local.serve()
     async with (
         await local.connected(b) as receiver,
-        await local.connected(local.double.devices[2498]) as last,
+        await local.connected(many[-1]) as last,
     ):
         await receiver.subscribe("t")
-        local.server.publish_from_cloud("t", b"x")
-        assert (await receiver.message()).payload == b"x"
+        local.double.revoke(many[0])
+        new = local.double.keys.device("new")
+        local.double.devices.append(new)
+        local.serve()
+        assert not local.server._door.is_settled
+        local.server.publish_from_cloud("t", b"while it is built")
+        assert (await receiver.message()).payload == b"while it is built"
+        async with await local.connected(new) as late:
+            await late.sync()
+        await until(lambda: local.server._door.is_settled)
         await last.sync()
+    with pytest.raises((ssl.SSLError, ConnectionEndedError)):
+        await local.connected(many[0])
+    renewed = local.renew_certificate()
+    await until(lambda: local.server._door.is_settled)
+    async with await local.connected(new) as late:
+        presented = late.transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    assert presented == ssl.PEM_cert_to_DER_cert(renewed.pem)
