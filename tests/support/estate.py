@@ -211,7 +211,7 @@ async def estate(folder: Path, *, start: bool = False) -> AsyncIterator[Estate]:
             signer=signer,
             clock=clock,
         )
-        directory.on_change(lambda _change: deployer.members_changed())
+        directory.on_change(lambda change: deployer.members_changed(change.things))
         if start:
             await deployer.start()
         try:

@@ -128,7 +128,7 @@ class CloudApp:
         await rooms.index.start()
         self._closing.callback(rooms.index.stop)
         self._closing.callback(
-            rooms.directory.on_change(lambda _change: rooms.deployer.members_changed())
+            rooms.directory.on_change(lambda change: rooms.deployer.members_changed(change.things))
         )
         await rooms.deployer.start()
         self._closing.push_async_callback(rooms.deployer.stop)

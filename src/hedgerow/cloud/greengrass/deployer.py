@@ -8,7 +8,7 @@ notice that is written twice says the same.
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 import structlog
@@ -86,6 +86,8 @@ class Deployer:
         self._clock = clock
         self._begun: asyncio.Queue[str] = asyncio.Queue()
         self._members_changed = asyncio.Event()
+        self._changed_things: set[str] = set()
+        self._to_announce: set[str] = set()
         self._announcing = asyncio.Lock()
         self._posted: dict[str, DeploymentNotice] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -95,6 +97,8 @@ class Deployer:
         for record in await self._store.all(DEPLOYMENT, self._home.account):
             if record.document.state == "Building":
                 self._begun.put_nowait(record.id)
+        # A notice may have been lost when the process died: every group is looked at once.
+        self._to_announce.update(view.group_id for view in await self._index.all())
         self._members_changed.set()
         loop = asyncio.get_running_loop()
         self._tasks = [
@@ -115,8 +119,9 @@ class Deployer:
         """Build a deployment whose beginning was committed."""
         self._begun.put_nowait(deployment_id)
 
-    def members_changed(self) -> None:
-        """Hear that certificates, their attachments or their policies changed."""
+    def members_changed(self, things: Iterable[str]) -> None:
+        """Hear that certificates of these things, their attachments or policies changed."""
+        self._changed_things.update(things)
         self._members_changed.set()
 
     async def _build_forever(self) -> None:
@@ -129,7 +134,6 @@ class Deployer:
             except Exception:  # noqa: BLE001 - the next deployment must still be built
                 _LOG.exception("building a deployment failed", id=deployment_id)
                 await self._fail_internally(deployment_id)
-                self._try_again_later()  # it may have failed after it was built: tell the core
 
     async def build(self, deployment_id: str) -> None:
         """Bring one deployment from Building to InProgress, or to Failure with its reasons."""
@@ -167,13 +171,23 @@ class Deployer:
         files = self._files(record, resolved)
         async with self._store.transaction() as tx:
             await deployments.deliver(tx, self._home, record, resolved.core, files)
-        await self.announce(resolved.group_id)
+        await self._deliver_notice(resolved.group_id)
+
+    async def _deliver_notice(self, group_id: str) -> None:
+        """Tell the core; if that fails, it is tried again until it does not."""
+        self._to_announce.add(group_id)
+        try:
+            await self.announce(group_id)
+        except BaseException:
+            self._try_again_later()
+            raise
+        self._to_announce.discard(group_id)
 
     async def _build_reset(self, record: Record[Deployment]) -> None:
         files = self._files(record, None) if record.document.core_thing_arn else None
         async with self._store.transaction() as tx:
             await deployments.deliver(tx, self._home, record, None, files)
-        await self.announce(record.parent or "")
+        await self._deliver_notice(record.parent or "")
 
     async def _parts(self, record: Record[Deployment]) -> GroupParts:
         home, group_id = self._home, record.parent or ""
@@ -258,16 +272,24 @@ class Deployer:
                 await self._fail(record, message, ())
 
     async def _follow_members(self) -> None:
-        """Whenever members change, and once at start, tell every core whose list is another."""
+        """Tell every core whose list of members became another one."""
         while True:
             await self._members_changed.wait()
             self._members_changed.clear()
-            for view in await self._index.all():
-                try:
-                    await self.announce(view.group_id)
-                except Exception:  # noqa: BLE001 - one group's trouble must not keep a revocation from others
-                    _LOG.exception("following a group's members failed", group=view.group_id)
-                    self._try_again_later()
+            things, self._changed_things = self._changed_things, set()
+            for thing in things:
+                self._to_announce.update(await self._index.groups_claiming(thing))
+            await self._announce_all()
+
+    async def _announce_all(self) -> None:
+        for group_id in tuple(self._to_announce):
+            try:
+                await self.announce(group_id)
+            except Exception:  # noqa: BLE001 - one group's trouble must not keep others waiting
+                _LOG.exception("telling a core of its members failed", group=group_id)
+                self._try_again_later()
+            else:
+                self._to_announce.discard(group_id)
 
     def _try_again_later(self) -> None:
         asyncio.get_running_loop().call_later(RETRY_SECONDS, self._members_changed.set)

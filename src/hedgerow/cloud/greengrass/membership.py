@@ -7,7 +7,7 @@ core never goes back to an older list.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -20,6 +20,9 @@ from hedgerow.cloud.iot.registry import Registry
 from hedgerow.contract import DeviceCertificate, GroupDeployment, Membership
 from hedgerow.kernel import DeniedError
 from hedgerow.store import Store
+
+CERTIFICATES_KEPT = 20_000
+"""How many certificates are kept ready for lists: about 25 MB of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class MembershipLedger:
         self._directory = directory
         self._registry = registry
         self._home = home
+        self._known_pems: dict[str, str] = {}
 
     async def refresh(self, group_id: str) -> Rollout | None:
         """Raise the group's serial if its list changed; return the rollout as it is now.
@@ -100,15 +104,15 @@ class MembershipLedger:
         rollout = await self.refresh(deployment.group_id)
         names = (device.thing_name for device in deployment.devices)
         found = members(names, self._directory)
-        known = await self._registry.certificates(entry.certificate_id for entry in found)
+        pems = await self._pems([entry.certificate_id for entry in found])
         certificates = (
             DeviceCertificate(
                 certificate_id=entry.certificate_id,
-                pem=known[entry.certificate_id].pem,
+                pem=pems[entry.certificate_id],
                 thing_name=entry.thing_name,
             )
             for entry in found
-            if entry.certificate_id in known
+            if entry.certificate_id in pems
         )
         return Membership(
             group_id=deployment.group_id,
@@ -116,6 +120,16 @@ class MembershipLedger:
             serial=0 if rollout is None else rollout.membership_serial,
             certificates=tuple(certificates),
         )
+
+    async def _pems(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """Return certificates by id. They can be kept: an id is the digest of its certificate."""
+        unknown = [identifier for identifier in ids if identifier not in self._known_pems]
+        if len(self._known_pems) + len(unknown) > CERTIFICATES_KEPT:
+            self._known_pems.clear()
+            unknown = list(ids)
+        for identifier, registered in (await self._registry.certificates(unknown)).items():
+            self._known_pems[identifier] = registered.pem
+        return {i: self._known_pems[i] for i in ids if i in self._known_pems}
 
 
 def _is_admitted(directory: DeviceDirectory, certificate_id: str) -> bool:

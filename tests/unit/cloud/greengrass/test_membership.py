@@ -1,12 +1,17 @@
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.estate import Deployed, Estate, estate, until
-from tests.support.registry import issued
+from tests.support.registry import HOME, issued
 
+from hedgerow.cloud.greengrass import deployer
+from hedgerow.cloud.iot_data import ShadowService
 from hedgerow.contract import GroupDeployment, Membership, decode, deployment_thing
+from hedgerow.kernel import UnavailableError
 
 
 async def listed(greengrass: Estate, deployed: Deployed) -> Membership:
@@ -108,3 +113,35 @@ async def test_a_notice_lost_in_a_crash_is_written_at_the_next_start(tmp_path: P
         assert not await posted()
         await greengrass.deployer.start()
         await until(greengrass.registrar.store, posted)
+
+
+class FailsOnce(ShadowService):
+    """A shadow service that cannot be reached the first time."""
+
+    failures = 1
+
+    async def set_desired(self, thing_name: str, desired: Mapping[str, Any] | None) -> bytes:
+        if self.failures:
+            self.failures -= 1
+            raise UnavailableError("the store is busy")
+        return await super().set_desired(thing_name, desired)
+
+
+async def test_a_notice_that_cannot_be_written_is_written_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployer, "RETRY_SECONDS", 0.01)
+    async with estate(tmp_path, start=True) as greengrass:
+        deployed = await greengrass.deployed("core", "a")
+        serial = (await listed(greengrass, deployed)).serial
+        store = greengrass.registrar.store
+        flaky = FailsOnce(store, HOME, greengrass.registrar.clock)
+        greengrass.deployer._shadows = flaky
+
+        async def posted() -> bool:
+            shadow = json.loads(await greengrass.shadows.get(deployment_thing("core")))
+            return bool(shadow["state"]["desired"]["MembershipSerial"] > serial)
+
+        await greengrass.registrar.status(deployed.identities["a"], "REVOKED")
+        await until(store, posted)
+        assert flaky.failures == 0
