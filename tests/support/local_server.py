@@ -1,5 +1,6 @@
 """A core's local MQTT server on a free port, with a group and certificates but without a cloud."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from hedgerow.core.deployment import (
 from hedgerow.core.server import LocalServer, Serving
 from hedgerow.kernel import Clock, SystemClock
 from hedgerow.mqtt import ProtocolVersion
-from hedgerow.pki import client_context, server_certificate
+from hedgerow.pki import FileKey, client_context, server_certificate
 
 
 def verified(double: GroupDouble) -> tuple[VerifiedGroup, VerifiedMembership]:
@@ -41,9 +42,11 @@ def verified(double: GroupDouble) -> tuple[VerifiedGroup, VerifiedMembership]:
     return verify_group(manifest, double.group_json()), membership
 
 
-def certificate_for(double: GroupDouble, lifetime: timedelta) -> ServerCertificate:
+def certificate_for(
+    double: GroupDouble, lifetime: timedelta, key: FileKey | None = None
+) -> ServerCertificate:
     """Return a server certificate of the group's authority for this machine."""
-    key, names = ec_key(), ("localhost", "127.0.0.1")
+    key, names = key or ec_key(), ("localhost", "127.0.0.1")
     pem = double.keys.group_ca.issue(server_certificate(names, lifetime), key.public_key)
     return ServerCertificate.of(key, pem, double.group_id, names)
 
@@ -60,19 +63,26 @@ class Local:
         """Put the group in force as it is now."""
         self.server.serve(Serving.of(*verified(self.double)))
 
-    def renew_certificate(self) -> ServerCertificate:
-        """Give the server a new certificate and key."""
-        certificate = certificate_for(self.double, timedelta(days=7))
+    def renew_certificate(self, key: FileKey | None = None) -> ServerCertificate:
+        """Give the server a new certificate, over a new EC key if none is given."""
+        certificate = certificate_for(self.double, timedelta(days=7), key)
         self.server.serve_certificate(certificate)
         return certificate
 
     async def transport(
-        self, identity: Device | Identity | None, version: ProtocolVersion = ProtocolVersion.V5
+        self,
+        identity: Device | Identity | None,
+        version: ProtocolVersion = ProtocolVersion.V5,
+        *,
+        suite: str = "",
     ) -> MqttClient:
-        """Finish a handshake as somebody; nothing is sent yet."""
+        """Finish a handshake as somebody; nothing is sent yet. With a suite, of TLS 1.2."""
         roots = self.double.keys.group_ca.certificate_pem
         key, pem = (identity.key, identity.certificate_pem) if identity else (None, None)
         context = client_context(roots, key, pem)
+        if suite:
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            context.set_ciphers(suite)
         return await MqttClient.open(
             "127.0.0.1", self.server.port, tls=context, server_hostname="localhost", version=version
         )

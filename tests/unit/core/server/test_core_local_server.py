@@ -10,7 +10,7 @@ from tests.support.mqtt_client import ConnectionEndedError
 from hedgerow.contract import CLOUD, SHADOW_SERVICE
 from hedgerow.mqtt import ProtocolVersion, ReasonCode
 from hedgerow.mqtt.codec import Disconnect
-from hedgerow.pki import device_certificate
+from hedgerow.pki import FileKey, device_certificate
 
 
 @pytest.fixture
@@ -149,3 +149,29 @@ async def test_a_group_may_have_2500_devices_and_changes_of_it_do_not_stall_the_
     async with await local.connected(new) as late:
         presented = late.transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
     assert presented == ssl.PEM_cert_to_DER_cert(renewed.pem)
+
+
+@pytest.mark.spec("B01")
+@pytest.mark.parametrize(
+    ("suite", "key"),
+    [
+        ("ECDHE-RSA-AES256-GCM-SHA384", "RSA"),
+        ("ECDHE-ECDSA-AES128-GCM-SHA256", "EC"),
+        ("ECDHE-ECDSA-AES256-GCM-SHA384", "EC"),
+    ],
+)
+async def test_the_documented_suites_of_tls_1_2_are_negotiated(
+    local: Local, suite: str, key: str
+) -> None:
+    server_key = FileKey.generate_rsa_in_memory() if key == "RSA" else None
+    local.renew_certificate(server_key)
+    async with await local.transport(local.double.devices[0], suite=suite) as client:
+        await client.connect("A")
+        assert client.transport.get_extra_info("cipher")[:2] == (suite, "TLSv1.2")
+
+
+@pytest.mark.parametrize("suite", ["AES128-GCM-SHA256", "AES256-SHA", "ECDHE-RSA-AES128-SHA"])
+async def test_suites_without_forward_secrecy_or_with_cbc_are_not(local: Local, suite: str) -> None:
+    local.renew_certificate(FileKey.generate_rsa_in_memory())
+    with pytest.raises(ssl.SSLError):
+        await local.transport(local.double.devices[0], suite=f"{suite}:@SECLEVEL=0")
