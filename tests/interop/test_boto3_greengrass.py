@@ -369,8 +369,11 @@ async def test_a_group_is_deployed_again_rolled_back_and_reset(cloud: RunningClo
     ]
     reset = await cloud.greengrass("reset_deployments", GroupId=group.group_id, Force=True)
     group.deployment_id = reset["DeploymentId"]
-    status = await group.wait_for("Success")
-    assert status["DeploymentType"] == "ForceResetDeployment"
+    status = await group.status()
+    assert (status["DeploymentStatus"], status["DeploymentType"]) == (
+        "Success",
+        "ForceResetDeployment",
+    )
     await cloud.greengrass("delete_group", GroupId=group.group_id)
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.support.cloud import (
     ACCOUNT,
     REGION,
+    Answer,
     CloudGroup,
     EnrolledThing,
     RunningCloud,
@@ -25,7 +26,7 @@ from hedgerow.contract import (
     discovery_path,
     encode,
 )
-from hedgerow.pki import TlsListener, TlsSlot, Trust, server_context
+from hedgerow.pki import FileKey, TlsListener, TlsSlot, Trust, server_context
 from hedgerow.policy import minimal_core_policy
 
 LOCAL = {"Id": "lan", "HostAddress": "127.0.0.1", "PortNumber": 8883, "Metadata": ""}
@@ -40,12 +41,16 @@ async def cloud(tmp_path: Path) -> AsyncIterator[RunningCloud]:
 async def server_identity(cloud: RunningCloud, group: CloudGroup) -> Identity:
     """Return an MQTT server's key and certificate, as the group's core gets them."""
     key = new_key()
-    wanted = CertificateRequest(
-        group_id=group.group_id, certificate_signing_request=signing_request(key)
-    )
-    async with cloud.https(group.core.identity) as core:
-        answer = await core.post(CERTIFICATE_PATH, encode(wanted))
+    answer = await ask_for_certificate(cloud, group.core, group.group_id, key)
     return Identity(key, decode(answer.body, CertificateAnswer).certificate)
+
+
+async def ask_for_certificate(
+    cloud: RunningCloud, core: EnrolledThing, group_id: str, key: FileKey
+) -> Answer:
+    wanted = CertificateRequest(group_id=group_id, certificate_signing_request=signing_request(key))
+    async with cloud.https(core.identity) as connection:
+        return await connection.post(CERTIFICATE_PATH, encode(wanted))
 
 
 async def authorities(cloud: RunningCloud, device: EnrolledThing) -> list[str]:
@@ -91,10 +96,12 @@ async def test_after_the_drill_clients_refuse_the_lost_core_and_trust_the_new_on
     minimal = minimal_core_policy(
         region=REGION, account=ACCOUNT, core_thing_name="found", group_id=group.group_id
     )
-    group.core = await cloud.enrol("found", minimal)
+    lost_core, group.core = group.core, await cloud.enrol("found", minimal)
     await group.new_version(device)
     await cloud.greengrass("create_group_certificate_authority", GroupId=group.group_id)
     await cloud.greengrass("reset_deployments", GroupId=group.group_id, Force=True)
+    late = await ask_for_certificate(cloud, lost_core, group.group_id, new_key())
+    assert late.status == 403  # it gets none of the authority that comes after it
     await group.deploy()
 
     found = await server_identity(cloud, group)

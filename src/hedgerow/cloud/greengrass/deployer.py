@@ -115,6 +115,16 @@ class Deployer:
                 await task
         self._tasks = []
 
+    async def build_now(self, deployment_id: str) -> None:
+        """Build a deployment; whatever goes wrong ends in its state, not here."""
+        try:
+            await self.build(deployment_id)
+        except VersionConflictError:
+            _LOG.info("deployment was superseded while it was built", id=deployment_id)
+        except Exception:  # noqa: BLE001 - the next deployment must still be built
+            _LOG.exception("building a deployment failed", id=deployment_id)
+            await self._fail_internally(deployment_id)
+
     def build_soon(self, deployment_id: str) -> None:
         """Build a deployment whose beginning was committed."""
         self._begun.put_nowait(deployment_id)
@@ -126,14 +136,7 @@ class Deployer:
 
     async def _build_forever(self) -> None:
         while True:
-            deployment_id = await self._begun.get()
-            try:
-                await self.build(deployment_id)
-            except VersionConflictError:
-                _LOG.info("deployment was superseded while it was built", id=deployment_id)
-            except Exception:  # noqa: BLE001 - the next deployment must still be built
-                _LOG.exception("building a deployment failed", id=deployment_id)
-                await self._fail_internally(deployment_id)
+            await self.build_now(await self._begun.get())
 
     async def build(self, deployment_id: str) -> None:
         """Bring one deployment from Building to InProgress, or to Failure with its reasons."""

@@ -29,7 +29,8 @@ class GroupView:
     """A deployed group, as of its last change.
 
     `core` and `devices` are of the deployment that serves (the last that succeeded, or the first
-    one while it is on its way); `claimed` also counts the devices of the one on its way.
+    one while it is on its way); `claimed` also counts the devices of the one on its way, and
+    `deployed` says whether there is either: not after a reset.
     """
 
     group_id: str
@@ -37,6 +38,7 @@ class GroupView:
     core: CoreMember | None
     devices: frozenset[str]
     claimed: frozenset[str]
+    deployed: bool = True
     authorities: tuple[Record[Authority], ...] = ()
     connectivity: ConnectivityInfo = field(default_factory=ConnectivityInfo)
 
@@ -151,6 +153,7 @@ class GroupIndex:
             core=served.core if served else None,
             devices=_device_names(served),
             claimed=_device_names(serving) | _device_names(target),
+            deployed=serving is not None or target is not None,
             authorities=await self._store.all(AUTHORITY, account, parent=group_id),
             connectivity=await connectivity.read(self._store, account, rollout.core_thing_name),
         )

@@ -18,7 +18,7 @@ from hedgerow.cloud.greengrass.core_desk import OwnGroup
 from hedgerow.cloud.greengrass.lookup import existing_group
 from hedgerow.cloud.home import Home
 from hedgerow.contract import CertificateAnswer, ConnectivityInfo
-from hedgerow.kernel import Clock
+from hedgerow.kernel import Clock, DeniedError
 from hedgerow.pki import CertificateAuthority, load_certificate, load_csr, server_certificate
 from hedgerow.store import Store
 
@@ -52,11 +52,19 @@ class ServerCertificates:
         self._clock = clock
 
     async def issue(self, own: OwnGroup, csr_pem: str) -> CertificateAnswer:
-        """Return a certificate over the key of a request. Raises `CallerError` for a bad one.
+        """Return a certificate over the key of a request.
+
+        Raises `CallerError` for a bad request, and `DeniedError` after a reset: the group has no
+        core then, and a lost one must not get a certificate of the authority that comes after it.
 
         To whom the authority issues is on disk before the certificate leaves: a rotation must not
         miss anyone.
         """
+        if not own.view.deployed:
+            raise DeniedError(
+                f"group {own.view.group_id} has no deployment now, so its core gets no server "
+                "certificate; deploy the group"
+            )
         csr = load_csr(csr_pem)
         group = await existing_group(self._store, self._home, own.view.group_id)
         async with self._store.transaction() as tx:

@@ -124,12 +124,16 @@ class GreengrassService(Service):
     @operation("CreateDeployment")
     async def create_deployment(self, call: Call) -> Members:
         """Begin a deployment; it is built after this call is answered."""
-        return await self._begin(call, deployments.begin)
+        answer = await self._write(call, deployments.begin)
+        self._deployer.build_soon(answer["DeploymentId"])
+        return answer
 
     @operation("ResetDeployments")
     async def reset_deployments(self, call: Call) -> Members:
-        """Forget a group's deployments and begin the reset of its core."""
-        return await self._begin(call, deployments.reset)
+        """Forget a group's deployments and begin the reset of its core; a forced one is done."""
+        answer = await self._write(call, deployments.reset)
+        await self._deployer.build_now(answer["DeploymentId"])
+        return answer
 
     @operation("GetConnectivityInfo")
     async def get_connectivity_info(self, call: Call) -> Members:
@@ -180,11 +184,6 @@ class GreengrassService(Service):
     async def disassociate_role_from_group(self, call: Call) -> Members:
         """Take a group's role away."""
         return await self._write(call, self._dated(roles.disassociate_group_role))
-
-    async def _begin(self, call: Call, write: Write) -> Members:
-        answer = await self._write(call, write)
-        self._deployer.build_soon(answer["DeploymentId"])
-        return answer
 
     async def _write(self, call: Call, write: Write) -> Members:
         async with self._store.transaction() as tx:
