@@ -13,7 +13,11 @@ from hedgerow.policy.decide import AccessRequest, Decision, decide
 from hedgerow.policy.documents import NamedPolicy, Policy
 from hedgerow.policy.errors import MalformedPolicyError
 from hedgerow.policy.explain import Explanation, StatementExplanation, explain
-from hedgerow.policy.generate import minimal_core_policy, minimal_device_policy
+from hedgerow.policy.generate import (
+    core_message_policy,
+    minimal_core_policy,
+    minimal_device_policy,
+)
 from hedgerow.policy.parse import DOCUMENT_LIMIT, parse_policy
 from hedgerow.policy.variables import connection_variables
 
@@ -27,6 +31,7 @@ __all__ = [
     "Policy",
     "StatementExplanation",
     "connection_variables",
+    "core_message_policy",
     "decide",
     "explain",
     "minimal_core_policy",

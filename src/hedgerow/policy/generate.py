@@ -80,6 +80,34 @@ def minimal_device_policy(
     return _policy(*statements)
 
 
+def core_message_policy(
+    *, region: str, account: str, to_cloud: Sequence[str] = (), from_cloud: Sequence[str] = ()
+) -> str:
+    """Return what a core needs beside its minimal policy to carry messages to and from the cloud.
+
+    Both are subjects of subscription rows: topic filters with the cloud as target or source.
+    Raises `CallerError` if there are none, or a name is not plain.
+    """
+    for name in (region, account):
+        _require_plain(name)
+    if not to_cloud and not from_cloud:
+        raise CallerError("there is no row to or from the cloud to make a policy for")
+
+    def iot(resource: str) -> str:
+        return str(Arn("iot", region, account, resource))
+
+    statements = []
+    if to_cloud:
+        sent = [iot(f"topic/{each}") for one in to_cloud for each in _received(one)]
+        statements.append(_allow(["iot:Publish"], *sent))
+    if from_cloud:
+        received = [iot(f"topic/{each}") for one in from_cloud for each in _received(one)]
+        filters = [iot(f"topicfilter/{_literal(one)}") for one in from_cloud]
+        statements.append(_allow(["iot:Subscribe"], *filters))
+        statements.append(_allow(["iot:Receive"], *received))
+    return _policy(*statements)
+
+
 def _allow(actions: Sequence[str], *resources: str) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
 

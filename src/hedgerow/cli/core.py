@@ -1,0 +1,12 @@
+"""`hedgerow core`: which word leads to which module."""
+
+from hedgerow.cli.entry import LazyGroup, Place
+
+core = LazyGroup(
+    name="core",
+    help="The core: the edge daemon on a Greengrass root folder.",
+    places=(
+        Place("provision", "hedgerow.cli.core_provision", "Make everything a new core needs."),
+        Place("run", "hedgerow.cli.core_run", "Serve client devices until told to stop."),
+    ),
+)

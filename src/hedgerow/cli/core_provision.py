@@ -1,0 +1,177 @@
+"""`hedgerow core provision`: everything a new core needs, in one step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from hedgerow.cli.options import root_option
+from hedgerow.cli.output import as_json, print_json, print_pairs, progress
+from hedgerow.cli.provision.api import CloudApi, DeviceEndpoint
+from hedgerow.cli.provision.config_file import config_bytes, config_document, config_path
+from hedgerow.cli.provision.group import GroupContent, Row, ensure_service_role, start_deployment
+from hedgerow.cli.provision.identity import (
+    Identity,
+    let_core_carry,
+    make_core_identity,
+    make_device_identity,
+)
+from hedgerow.contract import CLOUD
+from hedgerow.kernel import CallerError, ConfigurationError, quoted
+from hedgerow.pki import write_public
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What provisioning made."""
+
+    core: Identity
+    devices: tuple[Identity, ...]
+    group_id: str
+    group_version: str
+    deployment_id: str | None
+    endpoint: DeviceEndpoint
+
+
+@click.command()
+@root_option
+@click.option("--name", required=True, help="The core's thing name.")
+@click.option("--group", help="The group's name; without it NAME-group.")
+@click.option("--device", "devices", multiple=True, metavar="NAME", help="A client device to make.")
+@click.option(
+    "--devices-dir",
+    default="devices",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where each device's files go, in a folder of its name.",
+)
+@click.option(
+    "--row",
+    "rows",
+    nargs=3,
+    multiple=True,
+    metavar="SOURCE TOPIC TARGET",
+    help="A row of the subscription table, by thing names or 'cloud'.",
+)
+@click.option("--mqtt-port", default=8883, show_default=True, help="ggMqttPort (0: any free one).")
+@click.option("--daemon-port", default=8000, show_default=True, help="ggDaemonPort (likewise).")
+@click.option("--deploy/--no-deploy", default=True, show_default=True, help="Deploy the group.")
+@as_json
+def provision(
+    root: Path,
+    name: str,
+    group: str | None,
+    devices: tuple[str, ...],
+    devices_dir: Path,
+    rows: tuple[tuple[str, str, str], ...],
+    mqtt_port: int,
+    daemon_port: int,
+    *,
+    deploy: bool,
+    as_json: bool,
+) -> None:
+    """Make a core's thing, key, certificate, policy, group and config.json.
+
+    Needs the environment that 'hedgerow env' prints.
+    """
+    if config_path(root).exists():
+        raise ConfigurationError(f"{config_path(root)} exists; this root belongs to a core already")
+    api = CloudApi()
+    content = _group(api, group or f"{name}-group")
+    endpoint = api.device_endpoint()
+    with progress(f"Making the identity of {name}"):
+        core = make_core_identity(api, root / "certs", name, content.group_id, endpoint.root_ca_pem)
+    made_devices = tuple(_device(api, devices_dir, device, endpoint) for device in devices)
+    with progress("Making the group"):
+        content = content.with_core(api, core).with_devices(api, made_devices)
+        content = content.with_rows(api, [Row(*row) for row in rows])
+        to_cloud = [topic for _, topic, target in rows if target == CLOUD]
+        from_cloud = [topic for source, topic, _ in rows if source == CLOUD]
+        let_core_carry(api, core, to_cloud, from_cloud)
+        version = content.save(api)
+    deployment = _deploy(api, content.group_id, version) if deploy else None
+    document = config_document(core, endpoint, mqtt_port=mqtt_port, daemon_port=daemon_port)
+    write_public(config_path(root), config_bytes(document))
+    made = Made(core, made_devices, content.group_id, version, deployment, endpoint)
+    if as_json:
+        print_json(facts(made))
+    else:
+        _show(root, made)
+
+
+def _group(api: CloudApi, name: str) -> GroupContent:
+    """Return the group to fill: the one of that name if it has no core yet, else a new one."""
+    found = GroupContent.find(api, name)
+    if found is None:
+        return GroupContent.create(api, name)
+    if found.has_core:
+        raise CallerError(f"the group {quoted(name)} has a core already; a group has exactly one")
+    return found
+
+
+def _device(api: CloudApi, folder: Path, name: str, endpoint: DeviceEndpoint) -> Identity:
+    with progress(f"Making the identity of {name}"):
+        return make_device_identity(api, folder / name, name, endpoint.root_ca_pem)
+
+
+def _deploy(api: CloudApi, group_id: str, version: str) -> str:
+    ensure_service_role(api)
+    return start_deployment(api, group_id, version)
+
+
+def facts(made: Made) -> dict[str, object]:
+    """Return what was made, for programs."""
+    return {
+        "core": identity_facts(made.core),
+        "devices": [identity_facts(device) for device in made.devices],
+        "groupId": made.group_id,
+        "groupVersionId": made.group_version,
+        "deploymentId": made.deployment_id,
+        "host": made.endpoint.host,
+        "httpsPort": made.endpoint.https_port,
+        "mqttPort": made.endpoint.mqtt_port,
+    }
+
+
+def identity_facts(identity: Identity) -> dict[str, str]:
+    """Return one identity, for programs."""
+    return {
+        "thingName": identity.thing_name,
+        "thingArn": identity.thing_arn,
+        "certificateArn": identity.certificate_arn,
+        "certificateId": identity.certificate_id,
+        "certificate": str(identity.certificate_path),
+        "privateKey": str(identity.key_path),
+        "rootCa": str(identity.root_ca_path),
+    }
+
+
+def device_lines(devices: Sequence[Identity], endpoint: DeviceEndpoint) -> list[str]:
+    """Return what a person needs to point a device SDK at its core."""
+    lines: list[str] = []
+    discovery = f"https://{endpoint.host}:{endpoint.https_port}/greengrass/discover/thing"
+    for device in devices:
+        lines += [
+            f"\n{device.thing_name}",
+            f"  certificate  {device.certificate_path}",
+            f"  private key  {device.key_path}",
+            f"  root CA      {device.root_ca_path}",
+            f"  discovery    {discovery}/{device.thing_name}",
+        ]
+    return lines
+
+
+def _show(root: Path, made: Made) -> None:
+    print_pairs(
+        {
+            "core": made.core.thing_arn,
+            "group": made.group_id,
+            "version": made.group_version,
+            "deployment": made.deployment_id or "none yet",
+            "config": str(config_path(root)),
+        }
+    )
+    for line in device_lines(made.devices, made.endpoint):
+        click.echo(line)
+    click.echo(f"\nNext: hedgerow core run --root {root}")

@@ -1,0 +1,70 @@
+"""`hedgerow env`: what a shell needs so that boto3 and the AWS CLI talk to this cloud."""
+
+import shlex
+from pathlib import Path
+from typing import TypeVar
+
+import click
+import msgspec
+
+from hedgerow.cli.options import data_option
+from hedgerow.cli.output import as_json, print_json
+from hedgerow.cloud.app import AdministratorFile, Endpoints, Layout
+from hedgerow.kernel import ConfigurationError
+
+T = TypeVar("T")
+
+
+def environment(data: Path) -> dict[str, str]:
+    """Return the variables for the running cloud of this data folder.
+
+    Raises `ConfigurationError` if the cloud does not run or the folder is not a cloud's.
+    """
+    layout = Layout(data)
+    if not layout.settings.exists():
+        raise ConfigurationError(
+            f"{data} is not a cloud's data folder; make one with: hedgerow cloud init --data {data}"
+        )
+    administrator = _read(
+        layout.administrator, AdministratorFile, "use the access key where you keep it now"
+    )
+    endpoints = _read(
+        layout.endpoints,
+        Endpoints,
+        f"the cloud does not run; start it with: hedgerow cloud run --data {data}",
+    )
+    return {
+        "AWS_ENDPOINT_URL": f"https://{endpoints.host}:{endpoints.api_port}",
+        "AWS_CA_BUNDLE": str(layout.root_certificate.absolute()),
+        "AWS_ACCESS_KEY_ID": administrator.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": administrator.secret_access_key,
+        "AWS_DEFAULT_REGION": administrator.region,
+        "HEDGEROW_DEVICE_HTTPS_PORT": str(endpoints.device_https_port),
+        "HEDGEROW_DEVICE_MQTT_PORT": str(endpoints.device_mqtt_port),
+    }
+
+
+def _read(path: Path, kind: type[T], without: str) -> T:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        raise ConfigurationError(f"there is no {path}: {without}") from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigurationError(f"cannot read {path}: {error}") from error
+
+
+@click.command()
+@data_option
+@as_json
+def env(data: Path, *, as_json: bool) -> None:
+    """Print shell exports; use them with: eval "$(hedgerow env --data DIR)".
+
+    The output holds the administrator's secret key.
+    """
+    variables = environment(data)
+    if as_json:
+        print_json(variables)
+        return
+    for name, value in variables.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+    click.echo("unset AWS_SESSION_TOKEN AWS_PROFILE")

@@ -1,0 +1,191 @@
+"""A Greengrass group by its content: read the latest version, change it, save a new version."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hedgerow.cli.provision.api import CloudApi
+from hedgerow.cli.provision.identity import Identity
+from hedgerow.contract import CLOUD, SHADOW_SERVICE
+from hedgerow.kernel import CallerError, new_uuid, quoted
+
+_IP_DETECTOR = {
+    "Id": "ip-detector",
+    "FunctionArn": "arn:aws:lambda:::function:GGIPDetector:1",
+    "FunctionConfiguration": {"Pinned": True, "MemorySize": 32768, "Timeout": 3},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A subscription row by names: of things, or `cloud`."""
+
+    source: str
+    topic: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupContent:
+    """The definition versions of a group's latest version, by their names in the API."""
+
+    group_id: str
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def create(cls, api: CloudApi, name: str) -> "GroupContent":
+        """Make a new, empty group."""
+        return cls(api.call("greengrass", "create_group", Name=name)["Id"])
+
+    @classmethod
+    def find(cls, api: CloudApi, name: str) -> "GroupContent | None":
+        """Return the group of that name, or None; `CallerError` if there are several."""
+        groups = [
+            group
+            for group in api.pages("greengrass", "list_groups", "Groups")
+            if group["Name"] == name
+        ]
+        if not groups:
+            return None
+        if len(groups) > 1:
+            raise CallerError(f"there are {len(groups)} groups named {quoted(name)}; rename one")
+        return cls.read(api, groups[0])
+
+    @classmethod
+    def read(cls, api: CloudApi, group: dict[str, Any]) -> "GroupContent":
+        """Return the content of the latest version of a group from `ListGroups`."""
+        if not group.get("LatestVersion"):
+            return cls(group["Id"])
+        latest = api.call(
+            "greengrass",
+            "get_group_version",
+            GroupId=group["Id"],
+            GroupVersionId=group["LatestVersion"],
+        )
+        return cls(group["Id"], dict(latest["Definition"]))
+
+    @property
+    def has_core(self) -> bool:
+        """Whether a core stands in the group."""
+        return "CoreDefinitionVersionArn" in self.versions
+
+    def with_core(self, api: CloudApi, core: Identity) -> "GroupContent":
+        """Return the group with its core, and with the function that publishes its addresses."""
+        with_core = self.with_added(api, "core", "Cores", [_member(core)])
+        return with_core.with_added(api, "function", "Functions", [_IP_DETECTOR])
+
+    def with_devices(self, api: CloudApi, devices: Sequence[Identity]) -> "GroupContent":
+        """Return the group with more client devices."""
+        if not devices:
+            return self
+        return self.with_added(api, "device", "Devices", [_member(device) for device in devices])
+
+    def with_rows(self, api: CloudApi, rows: Sequence[Row]) -> "GroupContent":
+        """Return the group with more rows in its subscription table."""
+        if not rows:
+            return self
+        entries = [
+            {
+                "Id": new_uuid(),
+                "Source": _end(api, row.source),
+                "Subject": row.topic,
+                "Target": _end(api, row.target),
+            }
+            for row in rows
+        ]
+        return self.with_added(api, "subscription", "Subscriptions", entries)
+
+    def save(self, api: CloudApi) -> str:
+        """Make a new group version of this content and return its id."""
+        made = api.call(
+            "greengrass", "create_group_version", GroupId=self.group_id, **self.versions
+        )
+        version: str = made["Version"]
+        return version
+
+    def with_added(
+        self, api: CloudApi, kind: str, listed: str, entries: Sequence[dict[str, Any]]
+    ) -> "GroupContent":
+        """Return the group with entries added to the definition of one kind.
+
+        `kind` is the API's word (`core`, `device`, …) and `listed` its member with the entries.
+        """
+        member = f"{kind.capitalize()}DefinitionVersionArn"
+        current = self.versions.get(member)
+        if current is None:
+            made = api.call(
+                "greengrass",
+                f"create_{kind}_definition",
+                Name=f"{kind}s-of-{self.group_id}",
+                InitialVersion={listed: list(entries)},
+            )
+            arn = made["LatestVersionArn"]
+        else:
+            arn = self._extended(api, kind, listed, current, entries)
+        return GroupContent(self.group_id, {**self.versions, member: arn})
+
+    def _extended(
+        self,
+        api: CloudApi,
+        kind: str,
+        listed: str,
+        current: str,
+        entries: Sequence[dict[str, Any]],
+    ) -> str:
+        title = kind.capitalize()
+        definition_id, _, version_id = current.rpartition(f"/{kind}s/")[2].partition("/versions/")
+        version = api.call(
+            "greengrass",
+            f"get_{kind}_definition_version",
+            **{
+                f"{title}DefinitionId": definition_id,
+                f"{title}DefinitionVersionId": version_id,
+            },
+        )
+        made = api.call(
+            "greengrass",
+            f"create_{kind}_definition_version",
+            **{f"{title}DefinitionId": definition_id},
+            **{listed: [*version["Definition"].get(listed, []), *entries]},
+        )
+        arn: str = made["Arn"]
+        return arn
+
+
+def ensure_service_role(api: CloudApi) -> None:
+    """Give the account a service role, which deployments need, unless it has one."""
+    try:
+        api.call("greengrass", "get_service_role_for_account")
+    except CallerError:
+        role = f"arn:aws:iam::{api.account}:role/Greengrass_ServiceRole"
+        api.call("greengrass", "associate_service_role_to_account", RoleArn=role)
+
+
+def start_deployment(api: CloudApi, group_id: str, version_id: str) -> str:
+    """Deploy a version of a group and return the deployment's id."""
+    made = api.call(
+        "greengrass",
+        "create_deployment",
+        GroupId=group_id,
+        GroupVersionId=version_id,
+        DeploymentType="NewDeployment",
+    )
+    deployment: str = made["DeploymentId"]
+    return deployment
+
+
+def _member(identity: Identity) -> dict[str, Any]:
+    return {
+        "Id": new_uuid(),
+        "ThingArn": identity.thing_arn,
+        "CertificateArn": identity.certificate_arn,
+        "SyncShadow": False,
+    }
+
+
+def _end(api: CloudApi, name: str) -> str:
+    """Return a row's source or target as the API wants it."""
+    if name in (CLOUD, SHADOW_SERVICE) or name.startswith("arn:"):
+        return name
+    arn: str = api.call("iot", "describe_thing", thingName=name)["thingArn"]
+    return arn

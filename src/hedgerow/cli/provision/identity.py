@@ -1,0 +1,142 @@
+"""A thing with its key, certificate and policy: the three things that make it usable."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import NameOID
+
+from hedgerow.cli.provision.api import CloudApi
+from hedgerow.kernel import CallerError, ConfigurationError
+from hedgerow.pki import FileKey, write_public
+from hedgerow.policy import core_message_policy, minimal_core_policy, minimal_device_policy
+
+ROOT_CA = "root.ca.pem"
+_PENDING_KEY = "pending.private.key"
+_HASH_DIGITS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A registered thing and the files that prove to be it."""
+
+    thing_name: str
+    thing_arn: str
+    certificate_arn: str
+    certificate_id: str
+    certificate_path: Path
+    key_path: Path
+    root_ca_path: Path
+
+
+def make_core_identity(
+    api: CloudApi, folder: Path, thing_name: str, group_id: str, root_ca_pem: str
+) -> Identity:
+    """Make a core's thing, key, certificate and least-privilege policy; write files to `folder`."""
+    policy = minimal_core_policy(
+        region=api.region, account=api.account, core_thing_name=thing_name, group_id=group_id
+    )
+    return _make(api, folder, thing_name, root_ca_pem, policy)
+
+
+def make_device_identity(
+    api: CloudApi, folder: Path, thing_name: str, root_ca_pem: str
+) -> Identity:
+    """Make a client device's thing, key, certificate and policy; write files to `folder`."""
+    policy = minimal_device_policy(region=api.region, account=api.account, thing_name=thing_name)
+    return _make(api, folder, thing_name, root_ca_pem, policy)
+
+
+def let_core_carry(
+    api: CloudApi, core: Identity, to_cloud: Sequence[str], from_cloud: Sequence[str]
+) -> None:
+    """Give a core's certificate the policy to carry messages to and from the cloud.
+
+    Both are topics of subscription rows with the cloud at one end. Nothing is done for none.
+    """
+    if to_cloud or from_cloud:
+        policy = core_message_policy(
+            region=api.region, account=api.account, to_cloud=to_cloud, from_cloud=from_cloud
+        )
+        _attach_policy(api, f"{core.thing_name}-messages", policy, core.certificate_arn)
+
+
+def _make(api: CloudApi, folder: Path, thing_name: str, root_ca_pem: str, policy: str) -> Identity:
+    if list(folder.glob("*.cert.pem")):
+        raise ConfigurationError(
+            f"{folder} already holds a certificate; give an empty folder for {thing_name}"
+        )
+    thing = api.call("iot", "create_thing", thingName=thing_name)
+    pending = folder / _PENDING_KEY
+    pending.unlink(missing_ok=True)
+    key = FileKey.generate_rsa(pending)
+    made = api.call(
+        "iot",
+        "create_certificate_from_csr",
+        certificateSigningRequest=_request(key, thing_name),
+        setAsActive=True,
+    )
+    stem = made["certificateId"][:_HASH_DIGITS]
+    identity = Identity(
+        thing_name=thing_name,
+        thing_arn=thing["thingArn"],
+        certificate_arn=made["certificateArn"],
+        certificate_id=made["certificateId"],
+        certificate_path=folder / f"{stem}.cert.pem",
+        key_path=folder / f"{stem}.private.key",
+        root_ca_path=folder / ROOT_CA,
+    )
+    pending.rename(identity.key_path)
+    write_public(folder / f"{stem}.public.key", _public_pem(key))
+    write_public(identity.certificate_path, made["certificatePem"].encode())
+    write_public(identity.root_ca_path, root_ca_pem.encode())
+    _attach(api, identity, policy)
+    return identity
+
+
+def _attach(api: CloudApi, identity: Identity, document: str) -> None:
+    _attach_policy(api, f"{identity.thing_name}-policy", document, identity.certificate_arn)
+    api.call(
+        "iot",
+        "attach_thing_principal",
+        thingName=identity.thing_name,
+        principal=identity.certificate_arn,
+    )
+
+
+def _attach_policy(api: CloudApi, name: str, document: str, certificate_arn: str) -> None:
+    try:
+        api.call("iot", "create_policy", policyName=name, policyDocument=document)
+    except CallerError as error:
+        if error.reason_code != "ResourceAlreadyExistsException":
+            raise
+        _require_same(api, name, document)
+    api.call("iot", "attach_policy", policyName=name, target=certificate_arn)
+
+
+def _require_same(api: CloudApi, name: str, document: str) -> None:
+    """Accept a policy that an earlier try left, if it says the same."""
+    if api.call("iot", "get_policy", policyName=name)["policyDocument"] != document:
+        raise CallerError(
+            f"the policy {name} exists and says something else; "
+            "delete it, or choose another thing name"
+        )
+
+
+def _request(key: FileKey, common_name: str) -> str:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name[:64])])
+    request = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(name)
+        .sign(key.signing_key(), hashes.SHA256())
+    )
+    return request.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _public_pem(key: FileKey) -> bytes:
+    pem: bytes = key.public_key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return pem
