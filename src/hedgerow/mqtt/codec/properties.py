@@ -21,7 +21,7 @@ from hedgerow.mqtt.codec.wire import (
 Place = PacketType | Literal["WILL"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Properties:
     """All properties of MQTT 5; `None` or an empty tuple where one was not sent."""
 
@@ -52,6 +52,15 @@ class Properties:
     wildcard_subscription_available: bool | None = None
     subscription_identifier_available: bool | None = None
     shared_subscription_available: bool | None = None
+
+    def __repr__(self) -> str:
+        # What belongs to the message and not to the protocol is not for logs.
+        shown = (
+            f"{name}={'***' if name in _CONTENT else repr(getattr(self, name))}"
+            for name in _NAMES
+            if getattr(self, name) not in (None, ())
+        )
+        return f"Properties({', '.join(shown)})"
 
 
 NO_PROPERTIES: Final = Properties()
@@ -162,6 +171,7 @@ _TABLE: Final = (
 )
 _BY_IDENTIFIER: Final = MappingProxyType({row.identifier: row for row in _TABLE})
 _NAMES: Final = tuple(field.name for field in fields(Properties))
+_CONTENT: Final = frozenset({"correlation_data", "user_property"})
 _REPEATABLE: Final = frozenset({"user_property", "subscription_identifier"})
 
 

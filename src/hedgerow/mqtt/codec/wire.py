@@ -10,6 +10,7 @@ MAXIMUM_TEXT_BYTES: Final = 0xFFFF
 MAXIMUM_VARIABLE_INTEGER: Final = 268_435_455
 _MAXIMUM_VARIABLE_BYTES: Final = 4
 _MORE: Final = 0x80
+_SEVEN_BITS: Final = 0x7F
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ def read_variable_integer(data: bytes, position: int, end: int) -> tuple[int, in
         if at >= end:
             return -1, position
         byte = data[at]
-        value |= (byte & ~_MORE) << (7 * index)
+        value |= (byte & _SEVEN_BITS) << (7 * index)
         if not byte & _MORE:
             return value, at + 1
     raise MalformedPacketError("a length takes more than four bytes")
@@ -164,7 +165,7 @@ def write_variable_integer(value: int) -> bytes:
         raise CallerError(f"a packet or number of {value} is more than MQTT can carry")
     written = bytearray()
     while True:
-        value, byte = value >> 7, value & ~_MORE
+        value, byte = value >> 7, value & _SEVEN_BITS
         written.append(byte | _MORE if value else byte)
         if not value:
             return bytes(written)
