@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from hedgerow.mqtt.authority import Peer
 from hedgerow.mqtt.codec import (
@@ -75,12 +75,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("an MQTT connection needs a stream transport")
+        # Not every loop's transports derive from asyncio's classes (uvloop's TLS does not), so
+        # that it is a stream is the listener's word and cannot be asked of the object.
+        stream = cast("asyncio.Transport", transport)
         limits = self._engine.limits
-        self._transport = transport
-        self._outbox = Outbox(transport, limits, self._engine.clock)
-        transport.set_write_buffer_limits(high=limits.transport_bytes)
+        self._transport = stream
+        self._outbox = Outbox(stream, limits, self._engine.clock)
+        stream.set_write_buffer_limits(high=limits.transport_bytes)
         self._since = self._engine.clock.monotonic()
         self._opened(self)
 
