@@ -33,25 +33,24 @@ def place() -> Iterator[Place]:
     """Set everything up with the `hedgerow` command, and take it down again."""
     with tempfile.TemporaryDirectory(prefix="hedgerow-bench-") as name:
         folder = Path(name)
-        cloud, ports, aws = start_cloud(folder, print)
+        running: list[Daemon] = []
         try:
+            cloud, ports, aws = start_cloud(folder, print, running)
             device = _provision(folder, aws.environment)
-            core = _start_core(folder)
-            try:
-                group = folder / "core" / "ggc" / "deployment" / "group" / "group.json"
-                until(group.exists, "the group to be deployed", _START_SECONDS)
-                yield Place(
-                    ports=ports,
-                    cloud_pid=cloud.pid,
-                    core_pid=core.pid,
-                    certificate=Path(device["certificate"]),
-                    key=Path(device["privateKey"]),
-                    root_ca=Path(device["rootCa"]),
-                )
-            finally:
-                core.stop_if_running()
+            core = _start_core(folder, running)
+            group = folder / "core" / "ggc" / "deployment" / "group" / "group.json"
+            until(group.exists, "the group to be deployed", _START_SECONDS)
+            yield Place(
+                ports=ports,
+                cloud_pid=cloud.pid,
+                core_pid=core.pid,
+                certificate=Path(device["certificate"]),
+                key=Path(device["privateKey"]),
+                root_ca=Path(device["rootCa"]),
+            )
         finally:
-            cloud.stop_if_running()
+            for daemon in reversed(running):
+                daemon.stop_if_running()
 
 
 def _provision(folder: Path, environment: dict[str, str]) -> dict[str, str]:
@@ -66,7 +65,7 @@ def _provision(folder: Path, environment: dict[str, str]) -> dict[str, str]:
     return device
 
 
-def _start_core(folder: Path) -> Daemon:
+def _start_core(folder: Path, running: list[Daemon]) -> Daemon:
     root = folder / "core"
     core = Daemon(
         "the core",
@@ -74,5 +73,6 @@ def _start_core(folder: Path) -> Daemon:
         root / "ggc" / "var" / "state" / "endpoints.json",
         folder / "core.log",
     )
+    running.append(core)
     core.start()
     return core

@@ -55,7 +55,9 @@ async def attempt_at(context: ssl.SSLContext, answer: bytes, pair: KeyPair | Non
     host, port = server.sockets[0].getsockname()
     async with server:
         ca = shared_authority().certificate_pem
-        return await asyncio.to_thread(attempt, (host, port), ca, "meter", pair)
+        return await asyncio.to_thread(
+            attempt, (host, port), ca, "meter", pair.files if pair else None
+        )
 
 
 @pytest.fixture

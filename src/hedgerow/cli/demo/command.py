@@ -4,7 +4,6 @@ import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -14,6 +13,7 @@ from rich.table import Table
 
 from hedgerow.cli.demo import steps_changes, steps_messages, steps_refusals
 from hedgerow.cli.demo.observation import Observation
+from hedgerow.cli.demo.processes import Daemon
 from hedgerow.cli.demo.setting_up import build, start_cloud
 from hedgerow.cli.demo.site import Site
 from hedgerow.cli.output import as_json, print_json
@@ -52,37 +52,46 @@ def demo(*, keep: bool, as_json: bool) -> None:
     clock = SystemClock()
     start = clock.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="hedgerow-demo-"))
-    with ExitStack() as cleaning:
+    running: list[Daemon] = []
+    observations: list[Observation] = []
+    try:
+        site = _prepare(folder, console, running)
+        observations += [_observe(step, site, console) for step in STEPS]
+        site.close()
+    finally:
+        good = bool(observations) and all(seen.ok for seen in observations)
         if not keep:
-            cleaning.callback(shutil.rmtree, folder, ignore_errors=True)
-        site = _prepare(folder, console, cleaning, keep=keep)
-        observations = [_observe(step, site, console) for step in STEPS]
-        for device in (*site.members, site.dashboard):
-            device.close()
-        seconds = clock.monotonic() - start
-        if as_json:
-            print_json([dataclasses.asdict(observation) for observation in observations])
-        _summary(console, observations, seconds)
-        if keep:
-            _how_to_go_on(console, site)
-    if not all(observation.ok for observation in observations):
+            _clean_up(folder, running, console, keep_logs=not good)
+    if as_json:
+        print_json([dataclasses.asdict(observation) for observation in observations])
+    _summary(console, observations, clock.monotonic() - start)
+    if keep:
+        _how_to_go_on(console, site)
+    if not good:
         raise click.exceptions.Exit(1)
 
 
-def _prepare(folder: Path, console: Console, cleaning: ExitStack, *, keep: bool) -> Site:
+def _prepare(folder: Path, console: Console, running: list[Daemon]) -> Site:
     console.rule("Setting up", align="left")
 
     def say(what: str) -> None:
         console.print(f"  {what}", soft_wrap=True)
 
-    cloud, ports, aws = start_cloud(folder, say)
-    cleaning.callback(cloud.stop_if_running)
-    site = build(folder, cloud, ports, aws, say)
-    cleaning.callback(site.core.stop_if_running)
-    if keep:
-        cleaning.pop_all()
+    cloud, ports, aws = start_cloud(folder, say, running)
+    site = build(folder, cloud, ports, aws, say, running)
     console.rule("Trying it", align="left")
     return site
+
+
+def _clean_up(
+    folder: Path, running: Sequence[Daemon], console: Console, *, keep_logs: bool
+) -> None:
+    for daemon in reversed(running):
+        daemon.stop_if_running()
+    if keep_logs:
+        console.print(f"The logs of cloud and core are in {folder}", soft_wrap=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _observe(step: Step, site: Site, console: Console) -> Observation:

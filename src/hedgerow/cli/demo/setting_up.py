@@ -23,14 +23,18 @@ _ANY_PORTS = (
 )
 
 
-def start_cloud(folder: Path, say: Say) -> tuple[Daemon, Ports, Aws]:
-    """Make a cloud, start it, and return boto3 clients of it."""
+def start_cloud(folder: Path, say: Say, running: list[Daemon]) -> tuple[Daemon, Ports, Aws]:
+    """Make a cloud, start it, and return boto3 clients of it.
+
+    `running` gets every process before it is started, so that none is forgotten.
+    """
     data = folder / "cloud"
     say("hedgerow cloud init: an account, its certificate authorities, an administrator")
     hedgerow("cloud", "init", "--data", str(data))
     say("hedgerow cloud run: the AWS-compatible APIs, discovery, the message broker")
     run = ("cloud", "run", "--data", str(data), "--host", "127.0.0.1")
     cloud = Daemon("the cloud", run, data / "endpoints.json", folder / "cloud.log")
+    running.append(cloud)
     said = cloud.start(*_ANY_PORTS)
     ports = Ports(
         said["host"],
@@ -43,7 +47,9 @@ def start_cloud(folder: Path, say: Say) -> tuple[Daemon, Ports, Aws]:
     return cloud, ports, Aws.of(environment)
 
 
-def build(folder: Path, cloud: Daemon, ports: Ports, aws: Aws, say: Say) -> Site:
+def build(
+    folder: Path, cloud: Daemon, ports: Ports, aws: Aws, say: Say, running: list[Daemon]
+) -> Site:
     """Make the core, three devices and their group, deploy it, and start the core."""
     say(f"hedgerow core provision: {names.CORE} with key, certificate, policy, group, config.json")
     root = folder / "core"
@@ -71,6 +77,7 @@ def build(folder: Path, cloud: Daemon, ports: Ports, aws: Aws, say: Say) -> Site
         root / "ggc" / "var" / "state" / "endpoints.json",
         folder / "core.log",
     )
+    running.append(core)
     core.start()
     until(lambda: _succeeded(aws.greengrass, group_id, deployment), "the deployment to succeed", 30)
     return Site(

@@ -99,6 +99,11 @@ class Site:
         """The three client devices of the group."""
         return self.a, self.b, self.c
 
+    def close(self) -> None:
+        """Disconnect every client; never raises."""
+        for device in (*self.members, self.dashboard):
+            device.close()
+
     @property
     def core_ca(self) -> str:
         """The certificate authorities that discovery gave."""

@@ -20,9 +20,18 @@ def wrong_client_id(site: Site) -> Observation:
     try:
         impostor.connect(*site.address, site.core_ca, client_id=site.b.name)
     except Exception as error:  # noqa: BLE001 - the SDK raises errors of its own
-        return Observation("Wrong client id", expected, f"refused: {error}", ok=True)
-    impostor.close()
-    return Observation("Wrong client id", expected, "let in", ok=False)
+        said = str(error)
+    else:
+        impostor.close()
+        return Observation("Wrong client id", expected, "let in", ok=False)
+    own = (site.a.files.certificate, site.a.files.key)
+    tried = attempt(site.address, site.core_ca, site.b.name, own)
+    return Observation(
+        "Wrong client id",
+        expected,
+        f"the core answered {tried.reason}, the SDK said {said}",
+        ok=not tried.let_in and tried.reason.startswith("MQTT CONNACK"),
+    )
 
 
 def other_authority(site: Site) -> Observation:
@@ -79,7 +88,7 @@ def _refused(site: Site, title: str, pair: KeyPair | None) -> Observation:
 
 
 def _try(site: Site, pair: KeyPair | None) -> Attempt:
-    return attempt(site.address, site.core_ca, site.spare.thing_name, pair)
+    return attempt(site.address, site.core_ca, site.spare.thing_name, pair.files if pair else None)
 
 
 def _yesterday() -> datetime:

@@ -33,6 +33,11 @@ class KeyPair:
         """The certificate in PEM."""
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """Where the certificate and the key lie."""
+        return self.certificate_path, self.key_path
+
 
 def make_certificate(
     folder: Path,
@@ -80,16 +85,16 @@ def attempt(
     address: tuple[str, int],
     ca_pem: str,
     client_id: str,
-    pair: KeyPair | None,
+    files: tuple[Path, Path] | None,
 ) -> Attempt:
-    """Try to connect under a device's name with a certificate, or with none at all.
+    """Try to connect under a device's name with a certificate and its key, or with none at all.
 
     With TLS 1.3 a server judges the client's certificate after the client's own handshake is
     done, so the verdict is the answer to the first packet: an alert, or an MQTT CONNACK.
     """
     context = ssl.create_default_context(cadata=ca_pem)
-    if pair is not None:
-        context.load_cert_chain(pair.certificate_path, pair.key_path)
+    if files is not None:
+        context.load_cert_chain(*files)
     try:
         with (
             socket.create_connection(address, timeout=_SECONDS) as raw,
