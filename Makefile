@@ -13,7 +13,7 @@ demo: $(READY) ## show the whole system on this machine: a cloud, a core, three 
 	$(BIN)/hedgerow demo $(ARGS)
 
 test: $(READY) ## run every test (ARGS="tests/unit -k arn" runs some)
-	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 check: $(READY) ## format, lint, types and the borders between rooms; changes nothing
 	$(BIN)/ruff format --check

@@ -10,14 +10,14 @@ from hedgerow.cli.options import root_option
 from hedgerow.cli.output import as_json, print_json, print_pairs, progress
 from hedgerow.cli.provision.api import CloudApi, DeviceEndpoint
 from hedgerow.cli.provision.config_file import config_bytes, config_document, config_path
-from hedgerow.cli.provision.group import GroupContent, Row, ensure_service_role, start_deployment
+from hedgerow.cli.provision.group import GroupContent, ensure_service_role, start_deployment
 from hedgerow.cli.provision.identity import (
     Identity,
     let_core_carry,
     make_core_identity,
     make_device_identity,
 )
-from hedgerow.contract import CLOUD
+from hedgerow.cli.provision.row import Row
 from hedgerow.kernel import CallerError, ConfigurationError, quoted
 from hedgerow.pki import write_public
 
@@ -85,10 +85,9 @@ def provision(
     made_devices = tuple(_device(api, devices_dir, device, endpoint) for device in devices)
     with progress("Making the group"):
         content = content.with_core(api, core).with_devices(api, made_devices)
-        content = content.with_rows(api, [Row(*row) for row in rows])
-        to_cloud = [topic for _, topic, target in rows if target == CLOUD]
-        from_cloud = [topic for source, topic, _ in rows if source == CLOUD]
-        let_core_carry(api, core, to_cloud, from_cloud)
+        table = [Row(*row) for row in rows]
+        content = content.with_rows(api, table)
+        let_core_carry(api, core.certificate_arn, f"{name}-messages", table)
         version = content.save(api)
     deployment = _deploy(api, content.group_id, version) if deploy else None
     document = config_document(core, endpoint, mqtt_port=mqtt_port, daemon_port=daemon_port)

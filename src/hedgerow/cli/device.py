@@ -7,8 +7,10 @@ import click
 from hedgerow.cli.core_provision import device_lines, identity_facts
 from hedgerow.cli.output import as_json, print_json, progress
 from hedgerow.cli.provision.api import CloudApi
-from hedgerow.cli.provision.group import GroupContent, Row, start_deployment
-from hedgerow.cli.provision.identity import make_device_identity
+from hedgerow.cli.provision.group import GroupContent, start_deployment
+from hedgerow.cli.provision.identity import let_core_carry, make_device_identity
+from hedgerow.cli.provision.row import Row
+from hedgerow.contract import CLOUD
 from hedgerow.kernel import CallerError, quoted
 
 device = click.Group(name="device", help="Client devices.")
@@ -24,7 +26,14 @@ device = click.Group(name="device", help="Client devices.")
     help="An empty or new folder for its key and certificate.",
 )
 @click.option("--group", help="The name of the group to add it to.")
-@click.option("--row", "rows", nargs=3, multiple=True, metavar="SOURCE TOPIC TARGET")
+@click.option(
+    "--row",
+    "rows",
+    nargs=3,
+    multiple=True,
+    metavar="SOURCE TOPIC TARGET",
+    help="A row to add to the group's subscription table.",
+)
 @click.option("--deploy/--no-deploy", default=True, show_default=True, help="Deploy the group.")
 @as_json
 def provision(
@@ -47,7 +56,10 @@ def provision(
         identity = make_device_identity(api, folder, name, endpoint.root_ca_pem)
     if content is not None:
         content = content.with_devices(api, [identity])
-        content = content.with_rows(api, [Row(*row) for row in rows])
+        table = [Row(*row) for row in rows]
+        content = content.with_rows(api, table)
+        if any(CLOUD in (row.source, row.target) for row in table):
+            let_core_carry(api, content.core_certificate(api), f"messages-of-{name}", table)
         version = content.save(api)
         if deploy:
             start_deployment(api, content.group_id, version)

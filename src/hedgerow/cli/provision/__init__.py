@@ -7,8 +7,9 @@ with mode 0600 and never sent anywhere: the cloud gets a certificate request.
 """
 
 from hedgerow.cli.provision.api import CloudApi
-from hedgerow.cli.provision.group import GroupContent, Row
+from hedgerow.cli.provision.group import GroupContent
 from hedgerow.cli.provision.identity import Identity, make_core_identity, make_device_identity
+from hedgerow.cli.provision.row import Row
 
 __all__ = [
     "CloudApi",

@@ -6,6 +6,7 @@ from typing import Any
 
 from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cli.provision.identity import Identity
+from hedgerow.cli.provision.row import Row
 from hedgerow.contract import CLOUD, SHADOW_SERVICE
 from hedgerow.kernel import CallerError, new_uuid, quoted
 
@@ -14,15 +15,6 @@ _IP_DETECTOR = {
     "FunctionArn": "arn:aws:lambda:::function:GGIPDetector:1",
     "FunctionConfiguration": {"Pinned": True, "MemorySize": 32768, "Timeout": 3},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A subscription row by names: of things, or `cloud`."""
-
-    source: str
-    topic: str
-    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +60,15 @@ class GroupContent:
     def has_core(self) -> bool:
         """Whether a core stands in the group."""
         return "CoreDefinitionVersionArn" in self.versions
+
+    def core_certificate(self, api: CloudApi) -> str:
+        """Return the ARN of the certificate of the group's core; `CallerError` without a core."""
+        if not self.has_core:
+            raise CallerError("the group has no core yet; 'hedgerow core provision' makes one")
+        arn = self.versions["CoreDefinitionVersionArn"]
+        cores = self._listed(api, "core", "Cores", arn)
+        certificate: str = cores[0]["CertificateArn"]
+        return certificate
 
     def with_core(self, api: CloudApi, core: Identity) -> "GroupContent":
         """Return the group with its core, and with the function that publishes its addresses."""
@@ -124,16 +125,10 @@ class GroupContent:
             arn = self._extended(api, kind, listed, current, entries)
         return GroupContent(self.group_id, {**self.versions, member: arn})
 
-    def _extended(
-        self,
-        api: CloudApi,
-        kind: str,
-        listed: str,
-        current: str,
-        entries: Sequence[dict[str, Any]],
-    ) -> str:
+    def _listed(self, api: CloudApi, kind: str, listed: str, arn: str) -> list[dict[str, Any]]:
+        """Return the entries of a definition version."""
         title = kind.capitalize()
-        definition_id, _, version_id = current.rpartition(f"/{kind}s/")[2].partition("/versions/")
+        definition_id, version_id = _ids(kind, arn)
         version = api.call(
             "greengrass",
             f"get_{kind}_definition_version",
@@ -142,11 +137,24 @@ class GroupContent:
                 f"{title}DefinitionVersionId": version_id,
             },
         )
+        entries: list[dict[str, Any]] = version["Definition"].get(listed, [])
+        return entries
+
+    def _extended(
+        self,
+        api: CloudApi,
+        kind: str,
+        listed: str,
+        current: str,
+        entries: Sequence[dict[str, Any]],
+    ) -> str:
+        before = self._listed(api, kind, listed, current)
+        definition_id, _ = _ids(kind, current)
         made = api.call(
             "greengrass",
             f"create_{kind}_definition_version",
-            **{f"{title}DefinitionId": definition_id},
-            **{listed: [*version["Definition"].get(listed, []), *entries]},
+            **{f"{kind.capitalize()}DefinitionId": definition_id},
+            **{listed: [*before, *entries]},
         )
         arn: str = made["Arn"]
         return arn
@@ -172,6 +180,12 @@ def start_deployment(api: CloudApi, group_id: str, version_id: str) -> str:
     )
     deployment: str = made["DeploymentId"]
     return deployment
+
+
+def _ids(kind: str, arn: str) -> tuple[str, str]:
+    """Return the ids of a definition and its version from the version's ARN."""
+    definition_id, _, version_id = arn.rpartition(f"/{kind}s/")[2].partition("/versions/")
+    return definition_id, version_id
 
 
 def _member(identity: Identity) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
 from hedgerow.cli.provision.api import CloudApi
+from hedgerow.cli.provision.row import Row
+from hedgerow.contract import CLOUD
 from hedgerow.kernel import CallerError, ConfigurationError
 from hedgerow.pki import FileKey, write_public
 from hedgerow.policy import core_message_policy, minimal_core_policy, minimal_device_policy
@@ -50,17 +52,19 @@ def make_device_identity(
 
 
 def let_core_carry(
-    api: CloudApi, core: Identity, to_cloud: Sequence[str], from_cloud: Sequence[str]
+    api: CloudApi, certificate_arn: str, policy_name: str, rows: Sequence[Row]
 ) -> None:
-    """Give a core's certificate the policy to carry messages to and from the cloud.
+    """Give a core's certificate the policy to carry the messages of rows to and from the cloud.
 
-    Both are topics of subscription rows with the cloud at one end. Nothing is done for none.
+    Nothing is done if none of the rows has the cloud at one end.
     """
+    to_cloud = [row.topic for row in rows if row.target == CLOUD]
+    from_cloud = [row.topic for row in rows if row.source == CLOUD]
     if to_cloud or from_cloud:
         policy = core_message_policy(
             region=api.region, account=api.account, to_cloud=to_cloud, from_cloud=from_cloud
         )
-        _attach_policy(api, f"{core.thing_name}-messages", policy, core.certificate_arn)
+        _attach_policy(api, policy_name, policy, certificate_arn)
 
 
 def _make(api: CloudApi, folder: Path, thing_name: str, root_ca_pem: str, policy: str) -> Identity:

@@ -1,0 +1,240 @@
+"""The commands a person runs, in the order in which they are run."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hedgerow.cli.demo.processes import Daemon
+from hedgerow.cli.demo.waiting import until
+
+pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("plant")]
+ANY_PORTS = ("--api-port=0", "--device-https-port=0", "--device-mqtt-port=0", "--host=127.0.0.1")
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    error: str
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.out)
+
+
+def hedgerow(*words: object, env: dict[str, str] | None = None) -> Done:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "hedgerow.cli", *map(str, words)],
+        env={**plain, **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def cloud_of(folder: Path) -> Daemon:
+    data = folder / "cloud"
+    words = ("cloud", "run", "--data", str(data), *ANY_PORTS)
+    return Daemon("the cloud", words, data / "endpoints.json", folder / "cloud.log")
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A running cloud and core, made with nothing but commands."""
+
+    folder: Path
+    cloud: Daemon
+    env: dict[str, str]
+    provisioned: dict[str, Any]
+
+    @property
+    def root(self) -> Path:
+        return self.folder / "core"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "cloud"
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    folder = tmp_path_factory.mktemp("plant")
+    assert hedgerow("cloud", "init", "--data", folder / "cloud").code == 0
+    cloud = cloud_of(folder)
+    root = folder / "core"
+    run = ("core", "run", "-i", "--root", str(root))
+    endpoints = root / "ggc" / "var" / "state" / "endpoints.json"
+    core = Daemon("the core", run, endpoints, folder / "core.log")
+    try:
+        cloud.start()
+        env = hedgerow("env", "--data", folder / "cloud", "--json").data
+        made = hedgerow(
+            *("core", "provision", "--root", root, "--name", "line-7", "--json"),
+            *("--device", "press", "--device", "panel", "--devices-dir", folder / "devices"),
+            *("--row", "press", "line/+", "panel", "--row", "press", "line/+", "cloud"),
+            *("--mqtt-port", "0", "--daemon-port", "0"),
+            env=env,
+        )
+        assert made.code == 0, made.error
+        core.start()
+        group = root / "ggc" / "deployment" / "group" / "group.json"
+        until(group.exists, "the deployment")
+        yield Plant(folder, cloud, env, made.data)
+    finally:
+        core.stop_if_running()
+        cloud.stop_if_running()
+
+
+def test_the_aws_cli_works_with_what_env_prints(plant: Plant) -> None:
+    shell = (
+        f'eval "$({sys.executable} -m hedgerow.cli env --data {plant.data})"\n'
+        f"{sys.executable} -m awscli greengrass list-groups --query 'Groups[].Name' --output text"
+    )
+    said = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
+    assert said.stdout.strip() == "line-7-group", said.stderr
+
+
+@pytest.mark.spec("A13")
+@pytest.mark.promise(6)
+def test_a_provisioned_core_has_the_documented_files_and_private_keys(plant: Plant) -> None:
+    certs = plant.root / "certs"
+    stem = plant.provisioned["core"]["certificateId"][:10]
+    names = {f"{stem}.cert.pem", f"{stem}.private.key", f"{stem}.public.key", "root.ca.pem"}
+    assert {path.name for path in certs.iterdir()} == names
+    for key in plant.folder.rglob("*.private.key"):
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+        assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+
+
+def test_a_core_is_not_provisioned_twice(plant: Plant) -> None:
+    again = hedgerow("core", "provision", "--root", plant.root, "--name", "x", env=plant.env)
+    assert again.code == 1
+    assert "belongs to a core already" in again.error
+
+
+def test_why_message_answers_from_what_is_deployed(plant: Plant) -> None:
+    words = ("why", "message", "--root", plant.root, "--topic", "line/1", "--json")
+    assert hedgerow(*words, "--from", "press", "--to", "panel").data["allowed"]
+    assert not hedgerow(*words, "--from", "panel", "--to", "press").data["allowed"]
+
+
+def test_why_device_names_the_statement_or_what_is_missing(plant: Plant) -> None:
+    words = ("why", "device", "--thing", "press", "--json")
+    discover = hedgerow(
+        *words, "--action", "greengrass:Discover", "--resource", "thing/press", env=plant.env
+    )
+    assert discover.data[0]["allowed"]
+    assert discover.data[0]["policy"] == "press-policy"
+    publish = hedgerow(*words, "--action", "iot:Publish", "--resource", "topic/a", env=plant.env)
+    assert not publish.data[0]["allowed"]
+    assert "iot:Publish on arn:aws:iot:" in publish.data[0]["reason"]
+
+
+def test_the_core_may_carry_the_messages_of_its_rows_to_the_cloud(plant: Plant) -> None:
+    words = ("why", "device", "--thing", "line-7", "--action", "iot:Publish", "--json")
+    assert hedgerow(*words, "--resource", "topic/line/1", env=plant.env).data[0]["allowed"]
+    assert not hedgerow(*words, "--resource", "topic/other", env=plant.env).data[0]["allowed"]
+
+
+def test_a_device_is_added_to_a_running_group(plant: Plant) -> None:
+    made = hedgerow(
+        *("device", "provision", "--name", "late", "--dir", plant.folder / "late"),
+        *("--group", "line-7-group", "--row", "late", "late/#", "cloud", "--json"),
+        env=plant.env,
+    )
+    assert made.code == 0, made.error
+    group = plant.root / "ggc" / "deployment" / "group" / "group.json"
+    until(lambda: made.data["thingArn"] in group.read_text(), "the new device on the core")
+    why = ("why", "message", "--root", plant.root, "--topic", "late/1", "--json")
+    assert hedgerow(*why, "--from", "late").data["allowed"]
+
+
+def test_a_group_that_is_not_there_is_one_sentence(plant: Plant) -> None:
+    words = ("device", "provision", "--name", "x", "--dir", plant.folder / "x", "--group", "nix")
+    made = hedgerow(*words, env=plant.env)
+    assert made.code == 1
+    assert "there is no group named 'nix'" in made.error
+
+
+def test_doctor_finds_a_running_core_sound(plant: Plant) -> None:
+    found = {
+        entry["subject"]: entry for entry in hedgerow("doctor", "--root", plant.root, "--json").data
+    }
+    for subject in ("config.json", "core certificate", "core key", "cloud", "clock"):
+        assert found[subject]["ok"], found[subject]
+
+
+def test_without_the_environment_the_sentence_says_how_to_get_it(tmp_path: Path) -> None:
+    words = ("core", "provision", "--root", tmp_path / "core", "--name", "x")
+    made = hedgerow(*words, env={"HOME": str(tmp_path)})
+    assert made.code == 1
+    assert "hedgerow env --data DIR" in made.error
+
+
+def test_a_region_of_aws_itself_is_never_called(tmp_path: Path) -> None:
+    """A forgotten endpoint must not send a plant's names, or a signature, to someone else."""
+    env = {
+        "HOME": str(tmp_path),
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }
+    words = ("why", "device", "--thing", "x", "--action", "iot:Connect", "--resource", "client/x")
+    said = hedgerow(*words, env=env)
+    assert said.code == 1
+    assert "AWS_ENDPOINT_URL is not set" in said.error
+
+
+def test_a_folder_becomes_a_cloud_once(tmp_path: Path) -> None:
+    assert hedgerow("cloud", "init", "--data", tmp_path / "cloud").code == 0
+    again = hedgerow("cloud", "init", "--data", tmp_path / "cloud")
+    assert again.code == 1
+    assert "already" in again.error
+
+
+@pytest.mark.parametrize("words", [("cloud", "run"), ("env",)])
+def test_a_folder_that_is_no_cloud_is_named(tmp_path: Path, words: tuple[str, ...]) -> None:
+    said = hedgerow(*words, "--data", tmp_path / "nix")
+    assert said.code == 1
+    assert str(tmp_path / "nix") in said.error
+
+
+def test_env_says_that_the_cloud_does_not_run(tmp_path: Path) -> None:
+    hedgerow("cloud", "init", "--data", tmp_path / "cloud")
+    said = hedgerow("env", "--data", tmp_path / "cloud")
+    assert said.code == 1
+    assert "the cloud does not run" in said.error
+
+
+def test_a_cloud_that_is_killed_keeps_what_it_acknowledged(tmp_path: Path) -> None:
+    hedgerow("cloud", "init", "--data", tmp_path / "cloud")
+    cloud = cloud_of(tmp_path)
+    try:
+        cloud.start()
+        env = hedgerow("env", "--data", tmp_path / "cloud", "--json").data
+        words = ("device", "provision", "--name", "press", "--dir", tmp_path / "press")
+        assert hedgerow(*words, env=env).code == 0
+        os.kill(cloud.pid, signal.SIGKILL)
+        cloud.stop_if_running()
+        cloud.start()
+        env = hedgerow("env", "--data", tmp_path / "cloud", "--json").data
+        why = ("why", "device", "--thing", "press", "--json", "--action", "iot:Connect")
+        assert hedgerow(*why, "--resource", "client/press", env=env).data[0]["allowed"]
+        assert cloud.stop() == 0
+        assert not (tmp_path / "cloud" / "endpoints.json").exists()
+    finally:
+        cloud.stop_if_running()
