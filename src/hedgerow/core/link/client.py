@@ -1,15 +1,23 @@
 """One MQTT 5 connection of `aiomqtt`, with the cloud's reason codes and reason strings kept."""
 
+import asyncio
+import contextlib
 import logging
+import math
 import socket
 import ssl
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import aiomqtt
 import paho.mqtt.client as paho
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+
+_CONNECT_SECONDS = 20.0
+"""How long a connection may take to stand: TCP, TLS and the answer to CONNECT."""
 
 _FIRST_FAILURE = 0x80
 _CLIENT_IDENTIFIER_NOT_VALID = 0x85
@@ -100,6 +108,7 @@ class ReasonedClient(aiomqtt.Client):
 
     def __init__(self, settings: ClientSettings, context: ssl.SSLContext, client_id: str) -> None:
         self._given_up = False
+        self.patience_seconds: float = settings.operation_timeout_seconds
         self._last_failure = _LastFailure()
         logger = logging.Logger("hedgerow.core.link", logging.ERROR)  # noqa: LOG001 - of its own
         logger.addHandler(self._last_failure)
@@ -112,20 +121,48 @@ class ReasonedClient(aiomqtt.Client):
             protocol=aiomqtt.ProtocolVersion.V5,
             tls_context=context,
             keepalive=settings.keep_alive_seconds,
-            timeout=settings.operation_timeout_seconds,
+            timeout=math.inf,
             max_queued_incoming_messages=settings.queue_limit,
             socket_options=_SOCKET_OPTIONS,
         )
         self.connect_answer: Answer | None = None
         self.disconnect_answer: Answer | None = None
         self._publish_answer = _UNANSWERED
-        self.subscribe_answers: list[Answer] = []
+        self._subscribe_answers: list[Answer] = []
+
+    async def __aenter__(self) -> Self:
+        try:
+            async with self._in_time(max(self.patience_seconds, _CONNECT_SECONDS)):
+                return await super().__aenter__()
+        except BaseException:
+            self._give_up()
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            async with self._in_time():
+                await super().__aexit__(kind, error, trace)
+        except aiomqtt.MqttError:
+            # A goodbye that fails must not take the place of what ended the connection.
+            self._give_up()
 
     async def publish_answered(self, topic: str, payload: bytes, qos: int) -> Answer:
         """Publish and return the cloud's answer; to be called for one message at a time."""
         self._publish_answer = _UNANSWERED
-        await self.publish(topic, payload, qos=qos)
+        async with self._in_time():
+            await self.publish(topic, payload, qos=qos)
         return self._publish_answer
+
+    async def subscribe_answered(self, topic_filters: Sequence[str], qos: int) -> list[Answer]:
+        """Subscribe and return the cloud's answers, in the order of the filters."""
+        async with self._in_time():
+            await self.subscribe([(topic_filter, qos) for topic_filter in topic_filters])
+        return self._subscribe_answers
 
     def lost_because(self) -> BaseException | None:
         """Return what ended the connection beneath MQTT, such as a TLS alert, or None."""
@@ -134,10 +171,34 @@ class ReasonedClient(aiomqtt.Client):
             return lost.exception()
         return self._last_failure.failure
 
-    def give_up(self) -> None:
+    @contextlib.asynccontextmanager
+    async def _in_time(self, seconds: float | None = None) -> AsyncIterator[None]:
+        """Bound a call. `aiomqtt`'s own bound can swallow a cancellation (`asyncio.wait_for`)."""
+        try:
+            async with asyncio.timeout(seconds or self.patience_seconds):
+                yield
+        except TimeoutError:
+            raise aiomqtt.MqttError("there was no answer in time") from None
+
+    def _give_up(self) -> None:
         """Close a connection that did not come to stand; `aiomqtt` leaves it open."""
         self._given_up = True
         self._client.disconnect()
+
+    def _client_connect(self) -> None:
+        """Connect, in a thread; the connection is closed if nobody waits for it any more."""
+        super()._client_connect()
+        connection = self._client.socket()
+        if self._given_up and isinstance(connection, socket.socket):
+            connection.close()
+
+    def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        if not self._given_up:
+            super()._on_socket_open(client, userdata, sock)
+
+    def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        if not self._given_up:
+            super()._on_socket_register_write(client, userdata, sock)
 
     def _on_connect(
         self,
@@ -185,7 +246,7 @@ class ReasonedClient(aiomqtt.Client):
         reason_codes: list[ReasonCode],
         properties: Properties | None = None,
     ) -> None:
-        self.subscribe_answers = [_answer(code, properties) for code in reason_codes]
+        self._subscribe_answers = [_answer(code, properties) for code in reason_codes]
         super()._on_subscribe(client, userdata, mid, reason_codes, properties)
 
 

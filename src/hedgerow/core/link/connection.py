@@ -138,7 +138,6 @@ class LinkConnection:
             async with client:
                 yield
         except aiomqtt.MqttError as error:
-            client.give_up()
             answer = client.connect_answer
             if answer is not None and answer.is_failure:
                 raise self._refusal(answer) from error
@@ -153,8 +152,8 @@ class LinkConnection:
         filters = self._plan.filters
         for start in range(0, len(filters), _FILTERS_PER_SUBSCRIBE):
             chunk = filters[start : start + _FILTERS_PER_SUBSCRIBE]
-            await client.subscribe([(topic_filter, self._plan.qos) for topic_filter in chunk])
-            for topic_filter, answer in zip(chunk, client.subscribe_answers, strict=False):
+            answers = await client.subscribe_answered(chunk, self._plan.qos)
+            for topic_filter, answer in zip(chunk, answers, strict=False):
                 if answer.is_failure:
                     self._log.error(
                         "the cloud refused a subscription",

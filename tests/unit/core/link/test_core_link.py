@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import aiomqtt
 import pytest
 import structlog
 from aiohttp import web
@@ -207,7 +208,7 @@ async def test_a_message_that_is_not_acknowledged_ends_the_connection(
         await link.wait_connected()
         client = link._main._client
         assert client is not None
-        client.timeout = 0.05
+        client.patience_seconds = 0.05
         monkeypatch.setattr(client, "_on_publish", None)
         client._client.on_publish = None  # the acknowledgement gets lost on its way
         with pytest.raises(UnavailableError, match="did not acknowledge"):
@@ -244,6 +245,43 @@ async def test_a_cloud_of_another_root_is_not_talked_to(cloud: CloudDouble, tmp_
             await http.connectivity()
     assert cloud.requests == []
     assert ids(cloud) == []
+
+
+async def test_a_link_that_is_stopped_ends_even_if_its_goodbye_fails(
+    cloud: CloudDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(self: aiomqtt.Client, *_error: object) -> None:
+        self._client.disconnect()
+        raise aiomqtt.MqttError("Operation timed out")
+
+    monkeypatch.setattr(aiomqtt.Client, "__aexit__", failing)
+    core = Core(cloud, tmp_path)
+    task = asyncio.get_running_loop().create_task(core.link.run())
+    await core.link.wait_connected()
+    task.cancel()
+    async with asyncio.timeout(10):
+        await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled()
+
+
+async def test_a_link_that_is_stopped_while_it_connects_ends_at_once(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
+    """The thread that waits for a handshake cannot be stopped; nobody waits for it."""
+    accepted: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+    silent = await asyncio.start_server(lambda _r, w: accepted.put_nowait(w), "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    task = asyncio.get_running_loop().create_task(
+        Core(cloud, tmp_path, iotMqttPort=port).link.run()
+    )
+    writer = await accepted.get()
+    task.cancel()
+    async with asyncio.timeout(2):
+        await asyncio.gather(task, return_exceptions=True)
+    writer.close()
+    await writer.wait_closed()
+    silent.close()
+    await silent.wait_closed()
 
 
 @pytest.fixture
