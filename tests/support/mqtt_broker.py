@@ -118,6 +118,12 @@ class Served:
         assert answer.reason is ReasonCode.SUCCESS
         return client
 
+    async def connected_count(self, wanted: int) -> None:
+        """Wait until so many connections were accepted; a handshake-less client cannot know."""
+        async with asyncio.timeout(10):
+            while self.broker.counters.connections < wanted:  # noqa: ASYNC110 - only counted
+                await asyncio.sleep(0)
+
 
 @asynccontextmanager
 async def serve(

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for every MQTT packet in every form that the protocol allows."""
+"""MQTT packets for tests: written by hand in hex, or drawn from all that the protocol allows."""
 
 from typing import Any
 
@@ -35,6 +35,16 @@ from hedgerow.mqtt.codec.codes import CONNACK_RETURN_CODES, REASONS_OF
 from hedgerow.mqtt.topics import is_shared
 
 V5 = ProtocolVersion.V5
+
+
+def wire_bytes(text: str) -> bytes:
+    """Return the bytes of hex with texts between: `10 0004 'MQTT'`; a text holds no space."""
+    return b"".join(
+        part[1:-1].encode() if part.startswith("'") else bytes.fromhex(part)
+        for part in text.split()
+    )
+
+
 versions = st.sampled_from(list(ProtocolVersion))
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 _levels = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/+#"), max_size=4)

@@ -82,7 +82,7 @@ class Courier:
         outbox = session.outbox
         size = len(frame.head) + len(frame.tail) + (2 if qos else 0)
         taken: bytes | None = None
-        if size <= session.maximum_packet_bytes and outbox.has_room(size):
+        if size <= session.maximum_packet_bytes and outbox.make_room(size):
             taken = session.in_flight.offer(frame) if qos else frame.head + frame.tail
         if taken:
             outbox.push(taken)

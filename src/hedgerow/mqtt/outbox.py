@@ -23,7 +23,7 @@ class Outbox:
     A client that reads slowly holds up its publishers for a short while (as TCP would); if it
     has not caught up by then they go on, what does not fit is dropped and counted, and it may
     not hold anyone up again for a while.
-    INVARIANT: at most `limits.outgoing_bytes` wait here.
+    INVARIANT: at most `limits.outgoing_bytes` wait here for a client that reads slowly.
     """
 
     __slots__ = (
@@ -57,15 +57,19 @@ class Outbox:
     def push(self, chunk: bytes) -> bool:
         """Take bytes of whole packets; False if there is no room and nothing was taken."""
         size = len(chunk)
-        if size > self._room:
+        if size > self._room and not self.make_room(size):
             return False
         self._room -= size
         self._pending.append(chunk)
         return True
 
-    def has_room(self, size: int) -> bool:
-        """Return whether `push` would take so many bytes."""
-        return size <= self._room
+    def make_room(self, size: int) -> bool:
+        """Return whether `push` will take so many bytes; what waits is written if that helps."""
+        if size <= self._room:
+            return True
+        if self._writable:
+            self.flush()
+        return self._writable or size <= self._room
 
     def flush(self) -> bool:
         """Write what is pending in one go; False if the client is slow and it has to wait."""
