@@ -1,6 +1,7 @@
 """A whole core against a whole cloud, with paho as the client devices."""
 
 import contextlib
+import dataclasses
 import functools
 import shutil
 import ssl
@@ -10,8 +11,8 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
-from tests.support.cloud import ACCOUNT, REGION
-from tests.support.core import running_core, until
+from tests.support.cloud import ACCOUNT, REGION, signing_request
+from tests.support.core import CloudPlace, running_core, until, write_root
 from tests.support.core_estate import (
     CORE,
     Estate,
@@ -28,6 +29,7 @@ from tests.support.core_estate import (
     without,
 )
 from tests.support.mqtt_client import ConnectionEndedError, MqttClient
+from tests.support.pki import Identity, new_key
 
 from hedgerow.contract import discovery_path
 from hedgerow.core.app import CoreApp
@@ -291,3 +293,90 @@ async def test_detected_addresses_reach_discovery_and_the_server_certificate(
         assert set(served.requested_names) == {entry["HostAddress"] for entry in entries}
         async with estate.device(core, estate.a) as a:
             await a.publish("t/ab", b"connected as discovered", qos=1)
+
+
+@pytest.mark.spec("P10")
+@pytest.mark.promise(4)
+async def test_a_reset_takes_everything_of_the_group_from_the_core_but_not_its_identity(
+    estate: Estate,
+) -> None:
+    async with running_core(estate.root) as core:
+        await estate.deploy(core)
+        assert (estate.root / "ggc/var/state/server/server.crt").exists()
+        async with estate.device(core, estate.a):
+            await estate.cloud.greengrass("reset_deployments", GroupId=estate.group.group_id)
+            await until(lambda: core.agent.state.running is None)
+            await until(lambda: core.server.broker.sessions == ())
+        assert list((estate.root / "ggc/var/state/server").iterdir()) == []
+        assert not (estate.root / "ggc/deployment/group").exists()
+        assert (estate.root / "config/config.json").exists()
+        assert (estate.root / "certs/core.private.key").exists()
+
+
+@pytest.mark.spec("I10")
+async def test_everything_works_over_one_port_by_alpn(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Port 443 itself is not free on every machine, so another one takes its part."""
+    port = estate.endpoints.combined_port
+    assert port is not None
+    monkeypatch.setattr("hedgerow.core.link.identity._ALPN_PORT", port)
+    place = CloudPlace(port, port, estate.cloud.roots_pem)
+    write_root(estate.root, estate.group.core.arn, estate.group.core.identity, place)
+    async with running_core(estate.root) as core:
+        await estate.deploy(core)
+        async with estate.device(core, estate.a) as a, estate.device(core, estate.b) as b:
+            await b.subscribe("t/ab")
+            await a.publish("t/ab", b"over one port", qos=1)
+            assert await message(b) == ("t/ab", b"over one port")
+
+
+@pytest.mark.promise(4)
+async def test_a_device_whose_policy_is_detached_is_cut_by_the_core_too(estate: Estate) -> None:
+    """All three artefacts are needed: thing, certificate and policy (statement A02)."""
+    async with running_core(estate.root) as core:
+        await estate.deploy(core)
+        with pytest.raises(aiomqtt.MqttError):  # noqa: PT012 - the connection ends inside
+            async with estate.device(core, estate.a) as a:
+                await estate.cloud.iot(
+                    "detach_policy", policyName="A-policy", target=estate.a.certificate_arn
+                )
+                detached = time.monotonic()
+                await message(a)
+        assert time.monotonic() - detached < 1
+
+
+async def test_a_certificate_made_after_the_deployment_gets_in_without_another(
+    estate: Estate,
+) -> None:
+    async with running_core(estate.root) as core:
+        await estate.deploy(core)
+        serial = core.agent.state.membership_serial or 0
+        key = new_key()
+        made = await estate.cloud.iot(
+            "create_certificate_from_csr",
+            certificateSigningRequest=signing_request(key),
+            setAsActive=True,
+        )
+        for operation, members in (
+            ("attach_policy", {"policyName": "A-policy", "target": made["certificateArn"]}),
+            ("attach_thing_principal", {"thingName": "A", "principal": made["certificateArn"]}),
+        ):
+            await estate.cloud.iot(operation, **members)
+        await until(lambda: (core.agent.state.membership_serial or 0) > serial)
+        identity = Identity(key, made["certificatePem"])
+        second = dataclasses.replace(estate.a, identity=identity)
+        async with estate.device(core, second) as client:
+            await client.publish("t/ab", b"with the new certificate", qos=1)
+
+
+@pytest.mark.spec("P12")
+@pytest.mark.promise(4)
+async def test_a_core_that_comes_back_after_a_forced_reset_wipes_itself(estate: Estate) -> None:
+    async with running_core(estate.root) as core:
+        await estate.deploy(core)
+    await estate.cloud.greengrass("reset_deployments", GroupId=estate.group.group_id, Force=True)
+    async with running_core(estate.root) as core:
+        await until(lambda: core.agent.state.running is None)
+    assert list((estate.root / "ggc/var/state/server").iterdir()) == []
+    assert not (estate.root / "ggc/deployment/group").exists()

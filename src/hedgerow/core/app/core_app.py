@@ -107,6 +107,8 @@ class CoreApp:
         file = RotatingFile(folders.system_log / "runtime.log")
         self._held.callback(file.close)
         self._log = log = system_log(file, clock, self._echo)
+        if self._insecure:
+            log.warning("insecure mode: the kernel's link protection was not asked for (-i)")
         if config.proxy is not None:
             log.warning("coreThing.networkProxy is not used yet: connections go out directly")
         identity = LinkIdentity.load(config)

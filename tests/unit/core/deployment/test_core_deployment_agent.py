@@ -375,7 +375,6 @@ async def test_a_deployment_by_a_clock_far_ahead_does_not_shut_out_later_ones(
     assert bench.agent.state.running == SECOND
 
 
-@pytest.mark.spec("P12")
 @pytest.mark.parametrize("kind", ["ResetDeployment", "ForceResetDeployment"])
 async def test_a_reset_takes_the_group_away_once(bench: Bench, kind: str) -> None:
     await bench.deploy()
