@@ -43,7 +43,7 @@ async def estate(tmp_path: Path) -> AsyncIterator[Estate]:
         yield made
 
 
-@pytest.mark.spec("A03", "F01", "F02", "P05", "D12")
+@pytest.mark.spec("A03", "F01", "F02", "P05")
 async def test_a_message_goes_where_the_table_says_and_nowhere_else(estate: Estate) -> None:
     async with running_core(estate.root) as core:
         await estate.deploy(core)
@@ -201,7 +201,7 @@ def _presented(client: aiomqtt.Client) -> bytes | None:
     return connection.getpeercert(binary_form=True)
 
 
-@pytest.mark.spec("P05", "P06")
+@pytest.mark.spec("P05")
 async def test_a_later_deployment_keeps_clients_and_a_failed_one_keeps_everything(
     estate: Estate,
 ) -> None:

@@ -247,7 +247,7 @@ async def test_a_row_that_is_gone_delivers_nothing_more_to_a_live_subscription(
 
 
 @pytest.mark.promise(5)
-@pytest.mark.spec("C05", "C10")
+@pytest.mark.spec("C05")
 async def test_a_new_server_certificate_disconnects_nobody_and_greets_the_next(
     local: Local,
 ) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from hedgerow.core.config import CoreFolders
+from hedgerow.core.config import CoreFolders, load_config
 from hedgerow.kernel import ConfigurationError
 from hedgerow.pki import write_private
 
@@ -29,7 +29,7 @@ def remove_endpoints(folders: CoreFolders) -> None:
 
 def read_endpoints(root: Path) -> CoreEndpoints:
     """Return the ports of the core of a root folder, or raise `ConfigurationError`."""
-    path = CoreFolders(root=root, write=root / "ggc").endpoints
+    path = load_config(root).folders.endpoints
     try:
         return msgspec.json.decode(path.read_bytes(), type=CoreEndpoints)
     except FileNotFoundError:

@@ -146,7 +146,7 @@ async def test_a_start_that_fails_lets_go_of_everything(
         assert again.daemon_port == taken
 
 
-@pytest.mark.spec("I18", "Y04")
+@pytest.mark.spec("I18")
 async def test_the_core_does_not_start_on_a_host_without_link_protection(
     tmp_path: Path, double: GroupDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:

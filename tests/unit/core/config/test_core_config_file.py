@@ -311,7 +311,6 @@ def test_a_half_key_location_is_refused_by_field(tmp_path: Path, uri: str) -> No
     assert field in str(caught.value)
 
 
-@pytest.mark.spec("I11")
 def test_the_proxy_is_read_and_its_password_never_shown(tmp_path: Path) -> None:
     write(
         tmp_path,

@@ -13,7 +13,7 @@ def settings(folder: Path, hard: str | None, soft: str | None) -> Path:
     return folder
 
 
-@pytest.mark.spec("I18", "Y04")
+@pytest.mark.spec("I18")
 @pytest.mark.parametrize(
     ("hard", "soft", "named"),
     [

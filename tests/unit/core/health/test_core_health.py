@@ -47,7 +47,7 @@ async def ask(
             return response.status, await response.text()
 
 
-@pytest.mark.spec("S06", "S07")
+@pytest.mark.spec("S06")
 async def test_get_lists_all_workers_in_the_documented_shape(server: HealthServer) -> None:
     status, text = await ask(server, "/2016-11-01/health/workers")
     assert status == 200
@@ -127,3 +127,16 @@ def test_the_nine_system_functions_have_their_documented_arns() -> None:
 def test_a_question_that_is_not_utf_8_is_malformed() -> None:
     with pytest.raises(BadWorkersRequestError, match="Invalid request"):
         select_workers(b'{"FuncArns": ["\xff"]}', [SPOOLER])
+
+
+@pytest.mark.spec("S07")
+def test_the_states_are_the_documented_ones() -> None:
+    assert set(WorkerState) == {
+        "Working",
+        "Waiting",
+        "Starting",
+        "FailedInitialization",
+        "Terminated",
+        "NotStarted",
+        "Initialized",
+    }

@@ -145,7 +145,7 @@ async def test_a_refused_subscription_is_told_in_the_clouds_words(
         assert words in (link.problem or "")
 
 
-@pytest.mark.spec("G05", "H13", "H18")
+@pytest.mark.spec("G05", "H13")
 async def test_topics_of_the_cloud_are_spread_over_connections_of_fifty(
     cloud: CloudDouble, tmp_path: Path
 ) -> None:
