@@ -311,6 +311,6 @@ async def test_a_refusal_is_counted_with_its_reason(local: Local) -> None:
         await a.publish("nowhere", b"x", qos=1)
     async with await local.transport(device(local, "A")) as client:
         await client.connect("B")
-    refusals = local.server.authority.refusals
+    refusals = local.server.refusals.counters
     assert refusals["publish: publish-denied"] == 1
     assert sum(count for name, count in refusals.items() if name.startswith("connect:")) == 1

@@ -73,7 +73,7 @@ class StatusBoard:
                 "port": parts.server.port,
                 "open": parts.server.is_open,
                 "clients": len(parts.server.broker.sessions),
-                "refusals": dict(parts.server.authority.refusals),
+                "refusals": dict(parts.server.refusals.counters),
                 "serverCertificateEnds": iso_milliseconds(served.not_after) if served else None,
             },
             "spool": {

@@ -1,11 +1,9 @@
 """The rules of the local server, as the MQTT engine asks for them."""
 
-from collections import Counter
 from collections.abc import Sequence
 
-from structlog.typing import FilteringBoundLogger
-
 from hedgerow.contract import CLOUD
+from hedgerow.core.server.refusals import RefusalLog
 from hedgerow.core.server.serving import NOBODY, LocalMember, Serving
 from hedgerow.kernel import quoted
 from hedgerow.mqtt import (
@@ -32,15 +30,14 @@ class CoreAuthority:
     Every answer is about `serving` as it is now; whoever replaces it tells the broker to ask anew.
     """
 
-    def __init__(self, to_cloud: Tap, log: FilteringBoundLogger) -> None:
+    def __init__(self, to_cloud: Tap, refusals: RefusalLog) -> None:
         self._to_cloud = (to_cloud,)
-        self._log = log
+        self._refusals = refusals
         self._refused_filters: dict[str, set[str]] = {}
         self._last_question: tuple[Serving, str, str] | None = None
         self._last_targets: frozenset[str] = frozenset()
         self.serving: Serving = NOBODY
         self.closed_because: str | None = "no group is deployed to this core yet"
-        self.refusals: Counter[str] = Counter()
 
     def admit(self, peer: Peer, client_id: str, connect: ConnectRequest) -> Admission:
         """Admit a client whose id is the thing name that exactly its certificate stands for."""
@@ -96,21 +93,12 @@ class CoreAuthority:
         return self._to_cloud
 
     def refused(self, event: RefusalEvent) -> None:
-        """Count and log a refusal; remember subscriptions that a later table may allow."""
-        self.refusals[f"{event.action}: {event.code}"] += 1
+        """Take note of a refusal; remember subscriptions that a later table may allow."""
         if event.action == "subscribe" and event.client_id and event.topic:
             filters = self._refused_filters.setdefault(event.client_id, set())
             if len(filters) < _REMEMBERED_FILTERS:
                 filters.add(event.topic)
-        self._log.warning(
-            "refused",
-            action=event.action,
-            code=event.code,
-            reason=event.reason,
-            client_id=event.client_id,
-            topic=event.topic,
-            address=event.address,
-        )
+        self._refusals.refused(event)
 
     def is_current(self, session: SessionRef) -> bool:
         """Tell whether the session's certificate still stands for its device."""

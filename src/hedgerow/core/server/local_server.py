@@ -9,6 +9,7 @@ from hedgerow.contract import CLOUD
 from hedgerow.core.certificates import ServerCertificate
 from hedgerow.core.server.authority import CoreAuthority
 from hedgerow.core.server.door import Door
+from hedgerow.core.server.refusals import RefusalLog
 from hedgerow.core.server.serving import NOBODY, Serving
 from hedgerow.kernel import CallerError, Clock, ConfigurationError, UnavailableError
 from hedgerow.mqtt import Broker, Message, Peer
@@ -39,10 +40,11 @@ class LocalServer:
         def tap(message: Message) -> None:
             to_cloud(message.topic, message.payload)
 
-        self.authority = CoreAuthority(tap, log)
+        self.refusals = RefusalLog(clock, log)
+        self.authority = CoreAuthority(tap, self.refusals)
         self.broker = Broker(self.authority, clock=clock, name="local")
         self._listener = TlsListener(
-            self._door.slot, self._protocol, on_refusal=self._handshake_refused
+            self._door.slot, self._protocol, on_refusal=self.refusals.handshake_refused
         )
 
     @property
@@ -122,7 +124,3 @@ class LocalServer:
 
     def _protocol(self, peer: TlsPeer) -> asyncio.BufferedProtocol:
         return self.broker.protocol(Peer(identity=peer.certificate_id, address=peer.address))
-
-    def _handshake_refused(self, reason: str, address: str) -> None:
-        self.authority.refusals[f"tls: {reason}"] += 1
-        self._log.warning("refused", action="tls", reason=reason, address=address)

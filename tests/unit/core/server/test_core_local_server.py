@@ -41,7 +41,7 @@ async def test_a_message_without_a_row_is_dropped_counted_and_explained(local: L
         assert answer is not None
         assert answer.reason is ReasonCode.NOT_AUTHORIZED
         assert a.arn in (answer.properties.reason_string or "")
-    assert local.server.authority.refusals["publish: publish-denied"] == 1
+    assert local.server.refusals.counters["publish: publish-denied"] == 1
 
 
 @pytest.mark.spec("P07")

@@ -1,0 +1,72 @@
+"""Refusals of the local server: every one counted, each kind logged, none of it a flood."""
+
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+
+from structlog.typing import FilteringBoundLogger
+
+from hedgerow.kernel import Clock
+from hedgerow.mqtt import RefusalEvent
+
+QUIET_SECONDS = 60.0
+"""A refusal that repeats is logged once in this time, with how often it came since."""
+
+_KINDS_LIMIT = 1000
+
+
+@dataclass(slots=True)
+class _Seen:
+    logged_at: float
+    repeats: int = 0
+
+
+class RefusalLog:
+    """Counts refusals by action and code, and logs them by who, what and why.
+
+    A client that is refused a hundred thousand times a second must not fill the disk or take the
+    processor; `counters` has every one of them all the same.
+    """
+
+    def __init__(self, clock: Clock, log: FilteringBoundLogger) -> None:
+        self._clock = clock
+        self._log = log
+        self._seen: OrderedDict[tuple[str | None, ...], _Seen] = OrderedDict()
+        self.counters: Counter[str] = Counter()
+
+    def refused(self, event: RefusalEvent) -> None:
+        """Take note of a refusal of the broker."""
+        self.counters[f"{event.action}: {event.code}"] += 1
+        kind = (event.action, event.code, event.client_id, event.topic)
+        repeats = self._due(kind)
+        if repeats is not None:
+            self._log.warning(
+                "refused",
+                action=event.action,
+                code=event.code,
+                reason=event.reason,
+                client_id=event.client_id,
+                topic=event.topic,
+                address=event.address,
+                repeats=repeats,
+            )
+
+    def handshake_refused(self, reason: str, address: str) -> None:
+        """Take note of a handshake that failed."""
+        self.counters[f"tls: {reason}"] += 1
+        repeats = self._due(("tls", reason, address))
+        if repeats is not None:
+            self._log.warning(
+                "refused", action="tls", reason=reason, address=address, repeats=repeats
+            )
+
+    def _due(self, kind: tuple[str | None, ...]) -> int | None:
+        """Return how often a kind came since it was last logged if it is to be logged now."""
+        now = self._clock.monotonic()
+        seen = self._seen.get(kind)
+        if seen is not None and now - seen.logged_at < QUIET_SECONDS:
+            seen.repeats += 1
+            return None
+        if len(self._seen) >= _KINDS_LIMIT:
+            self._seen.popitem(last=False)
+        self._seen[kind] = _Seen(now)
+        return seen.repeats if seen is not None else 0

@@ -1,0 +1,53 @@
+from datetime import timedelta
+
+import structlog
+from structlog.testing import capture_logs
+from tests.support.clock import ManualClock
+
+from hedgerow.core.server.refusals import QUIET_SECONDS, RefusalLog
+from hedgerow.mqtt import RefusalEvent
+
+
+def event(topic: str = "t", client_id: str = "A") -> RefusalEvent:
+    return RefusalEvent(
+        action="publish",
+        code="publish-denied",
+        reason="no row",
+        address="127.0.0.1",
+        client_id=client_id,
+        topic=topic,
+    )
+
+
+def test_every_refusal_is_counted_and_a_flood_is_logged_once_a_minute() -> None:
+    clock = ManualClock()
+    with capture_logs() as lines:
+        refusals = RefusalLog(clock, structlog.get_logger())
+        for _ in range(1000):
+            refusals.refused(event())
+        refusals.refused(event(client_id="B"))
+        clock.advance(timedelta(seconds=QUIET_SECONDS))
+        refusals.refused(event())
+    assert refusals.counters["publish: publish-denied"] == 1002
+    assert [(line["client_id"], line["repeats"]) for line in lines] == [
+        ("A", 0),
+        ("B", 0),
+        ("A", 999),
+    ]
+
+
+def test_handshakes_are_counted_by_reason_and_logged_by_address() -> None:
+    with capture_logs() as lines:
+        refusals = RefusalLog(ManualClock(), structlog.get_logger())
+        for address in ("10.0.0.1", "10.0.0.1", "10.0.0.2"):
+            refusals.handshake_refused("CERTIFICATE_VERIFY_FAILED", address)
+    assert refusals.counters["tls: CERTIFICATE_VERIFY_FAILED"] == 3
+    assert [line["address"] for line in lines] == ["10.0.0.1", "10.0.0.2"]
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    with capture_logs():
+        refusals = RefusalLog(ManualClock(), structlog.get_logger())
+        for number in range(3000):
+            refusals.refused(event(topic=f"t/{number}"))
+    assert len(refusals._seen) == 1000
