@@ -84,9 +84,10 @@ class LinkConnection:
             try:
                 await self._stand()
             except DeniedError as error:
-                self._tell(error)
                 if self._try_next_id():
+                    self._log.info("another client id is tried", reason=error.message)
                     continue
+                self._tell(error)
             except HedgerowError as error:
                 self._tell(error)
             except Exception:  # noqa: BLE001 - a bug in one connection does not end the link
