@@ -75,6 +75,8 @@ class Dialogue:
     def receive(self, packet: Packet) -> None:
         """Answer one packet; what may not come in this state ends the conversation."""
         session = self.session
+        if self.state is State.CLOSED:
+            return
         if session is None:
             if isinstance(packet, Connect):
                 self._connect(packet)
