@@ -62,7 +62,6 @@ def test_rotation_drops_no_one(observations: dict[str, dict[str, Any]]) -> None:
     assert "dropped: none" in observations["Server certificate rotated"]["observed"]
 
 
-@pytest.mark.spec("H20")
 @pytest.mark.promise(10)
 def test_local_messages_go_on_without_the_cloud_and_queued_ones_arrive(
     observations: dict[str, dict[str, Any]],

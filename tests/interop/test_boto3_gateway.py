@@ -40,7 +40,6 @@ async def status_and_code(call: Callable[..., Any], **parameters: Any) -> tuple[
     return response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]
 
 
-@pytest.mark.spec("L01")
 async def test_calls_of_three_services_go_to_one_endpoint(api: ServedCloud) -> None:
     iot = await asyncio.to_thread(api.client, "iot")
     answer = await asyncio.to_thread(lambda: iot.describe_thing(thingName="lamp"))

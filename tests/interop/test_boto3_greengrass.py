@@ -88,7 +88,7 @@ async def refused(cloud: RunningCloud, operation: str, **members: Any) -> dict[s
     return error
 
 
-@pytest.mark.spec("P01", "P02", "V01")
+@pytest.mark.spec("P01", "P02")
 @pytest.mark.parametrize("kind", sorted(CONTENTS))
 async def test_a_definition_lives_through_all_its_operations(
     cloud: RunningCloud, kind: str
@@ -295,7 +295,7 @@ async def test_roles_are_associated_shown_and_taken_away(cloud: RunningCloud) ->
         assert error["Code"] == "BadRequestException"
 
 
-@pytest.mark.spec("V01", "V04")
+@pytest.mark.spec("V04")
 async def test_groups_and_definitions_are_tagged_versions_are_not(cloud: RunningCloud) -> None:
     call = cloud.greengrass
     group = await call("create_group", Name="g", tags={"env": "beta"})

@@ -64,7 +64,7 @@ async def test_a_message_goes_where_the_table_says_and_nowhere_else(estate: Esta
             assert len(c.messages) == 0
 
 
-@pytest.mark.spec("F03", "H13")
+@pytest.mark.spec("H13")
 async def test_messages_pass_to_and_from_the_cloud_along_rows(estate: Estate) -> None:
     who = await watcher(estate)
     async with running_core(estate.root) as core:
@@ -83,7 +83,7 @@ async def test_messages_pass_to_and_from_the_cloud_along_rows(estate: Estate) ->
             assert f"{CORE}-c00" in clients(estate.cloud)
 
 
-@pytest.mark.spec("H01", "H20")
+@pytest.mark.spec("H01")
 @pytest.mark.promise(10)
 async def test_without_a_cloud_local_messages_go_on_and_the_queue_arrives_later_in_order(
     estate: Estate,
@@ -110,7 +110,7 @@ async def test_without_a_cloud_local_messages_go_on_and_the_queue_arrives_later_
             assert await message(b) == ("t/ab", b"never cut")
 
 
-@pytest.mark.spec("A05", "H20")
+@pytest.mark.spec("A05")
 @pytest.mark.promise(10)
 async def test_a_core_that_starts_without_its_cloud_serves_what_was_deployed(
     estate: Estate,
@@ -295,7 +295,6 @@ async def test_detected_addresses_reach_discovery_and_the_server_certificate(
             await a.publish("t/ab", b"connected as discovered", qos=1)
 
 
-@pytest.mark.spec("P10")
 @pytest.mark.promise(4)
 async def test_a_reset_takes_everything_of_the_group_from_the_core_but_not_its_identity(
     estate: Estate,

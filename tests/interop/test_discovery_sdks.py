@@ -112,7 +112,7 @@ async def discover_v2(
     return await asyncio.to_thread(future.result, 10)
 
 
-@pytest.mark.spec("E01", "E02", "E04", "E05", "E12")
+@pytest.mark.spec("E01", "E02", "E04", "E05")
 async def test_sdk_v1_discovers_core_addresses_and_authority(
     cloud: RunningCloud, tmp_path: Path
 ) -> None:
@@ -180,7 +180,7 @@ async def test_the_document_has_the_documented_names_and_nothing_else(
     }
 
 
-@pytest.mark.spec("E12", "D11")
+@pytest.mark.spec("D11")
 async def test_the_sdks_name_each_refusal(cloud: RunningCloud, tmp_path: Path) -> None:
     _, device = await deployed(cloud)
     loner = await cloud.enrol_device("loner")

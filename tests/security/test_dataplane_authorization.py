@@ -252,7 +252,6 @@ async def test_a_device_discovers_for_itself_only(cloud: RunningCloud) -> None:
     assert "GGGroups" not in answer.body.decode()
 
 
-@pytest.mark.spec("D14")
 @pytest.mark.promise(1)
 async def test_shadows_are_reached_only_as_the_policy_says(cloud: RunningCloud) -> None:
     group = await cloud.group("core")

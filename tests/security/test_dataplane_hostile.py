@@ -89,7 +89,7 @@ async def speak(
         writer.transport.abort()
 
 
-@pytest.mark.spec("A02", "B07", "E02")
+@pytest.mark.spec("A02", "E02")
 @pytest.mark.promise(1)
 async def test_no_stranger_gets_a_byte(cloud: RunningCloud) -> None:
     """Another authority, self-signed, expired, not yet valid, none: all end at a TLS alert."""

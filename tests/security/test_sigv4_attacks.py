@@ -27,7 +27,7 @@ from hedgerow.aws import HttpAnswer, HttpRequest, VerifiedCaller
 from hedgerow.aws.claims import MAX_EXPIRES
 from hedgerow.kernel import Secret
 
-pytestmark = [pytest.mark.promise(1), pytest.mark.spec("L01")]
+pytestmark = pytest.mark.promise(1)
 BODY = b'{"attributePayload":{"attributes":{"colour":"red"}}}'
 SOURCES = Path(hedgerow.__file__).parent
 

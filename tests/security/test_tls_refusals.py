@@ -162,7 +162,7 @@ async def test_after_a_trust_swap_the_removed_certificate_is_refused() -> None:
     await listener.stop()
 
 
-@pytest.mark.spec("C10", "B07")
+@pytest.mark.spec("C10")
 async def test_a_client_refuses_a_server_of_another_authority_or_name(
     listener: TlsListener,
 ) -> None:

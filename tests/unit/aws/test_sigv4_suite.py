@@ -56,7 +56,6 @@ def test_the_suite_is_there() -> None:
     assert len(CASES) == 34
 
 
-@pytest.mark.spec("L01")
 @pytest.mark.parametrize("case", CASES)
 def test_a_signed_request_of_the_suite_verifies(case: str) -> None:
     request = signed(case)

@@ -172,7 +172,6 @@ async def test_everything_is_still_there_after_a_restart(tmp_path: Path) -> None
         await app.stop()
 
 
-@pytest.mark.spec("W09")
 @pytest.mark.promise(7)
 async def test_no_secret_of_the_store_is_on_disk_in_plain_text(tmp_path: Path) -> None:
     async with running_cloud(tmp_path, combined=False) as cloud:

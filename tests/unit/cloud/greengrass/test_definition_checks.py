@@ -138,7 +138,6 @@ def test_a_subject_is_a_topic_filter_within_the_limits(subject: str) -> None:
     assert "'r1'" in fault
 
 
-@pytest.mark.spec("F03")
 @pytest.mark.parametrize(
     "party",
     [

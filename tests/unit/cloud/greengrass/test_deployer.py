@@ -256,7 +256,7 @@ async def test_a_core_serves_one_group_until_that_is_reset(greengrass: Estate) -
     assert (await greengrass.status(second, moved))["DeploymentStatus"] == "InProgress"
 
 
-@pytest.mark.spec("P09", "P10", "P11")
+@pytest.mark.spec("P09", "P11")
 async def test_a_reset_clears_the_cloud_then_the_core_and_then_the_group_can_go(
     greengrass: Estate,
 ) -> None:
@@ -287,7 +287,7 @@ async def test_a_reset_clears_the_cloud_then_the_core_and_then_the_group_can_go(
     assert await greengrass.registrar.store.all(DEPLOYMENT, HOME.account) == ()
 
 
-@pytest.mark.spec("P10", "P12")
+@pytest.mark.spec("P12")
 async def test_a_forced_reset_waits_for_no_core_and_ends_a_running_deployment(
     greengrass: Estate,
 ) -> None:

@@ -42,7 +42,6 @@ async def test_a_device_is_listed_only_with_thing_active_certificate_and_policy(
         assert ids(await listed(greengrass, deployed)) == {who["d"].id}
 
 
-@pytest.mark.spec("A03")
 async def test_a_second_certificate_of_a_thing_is_followed_without_a_deployment(
     tmp_path: Path,
 ) -> None:

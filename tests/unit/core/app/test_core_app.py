@@ -47,7 +47,7 @@ async def connected(port: int, device: Device, double: GroupDouble) -> MqttClien
 
 
 @pytest.mark.promise(10)
-@pytest.mark.spec("A05", "H20")
+@pytest.mark.spec("A05")
 async def test_a_core_without_its_cloud_serves_at_once_what_was_deployed(
     tmp_path: Path, double: GroupDouble
 ) -> None:

@@ -213,7 +213,6 @@ async def test_a_certificate_of_another_group_is_not_served(bench: Bench) -> Non
     assert bench.served[-1] is None
 
 
-@pytest.mark.spec("P10")
 async def test_a_reset_removes_the_certificate(bench: Bench, tmp_path: Path) -> None:
     await bench.begin()
     bench.keeper.reset()

@@ -256,7 +256,6 @@ def test_a_url_is_not_a_host(tmp_path: Path) -> None:
         load_config(tmp_path)
 
 
-@pytest.mark.spec("J01", "J03")
 def test_three_principals_may_each_have_their_own_key_in_a_token(tmp_path: Path) -> None:
     document = changed(
         "crypto.PKCS11",
@@ -289,7 +288,6 @@ def test_a_token_key_without_a_token_is_refused(tmp_path: Path) -> None:
         load_config(tmp_path)
 
 
-@pytest.mark.spec("J02")
 @pytest.mark.parametrize("uri", ["https://x/key", "/greengrass/certs/key", "env:KEY"])
 def test_another_scheme_of_a_key_stops_the_core(tmp_path: Path, uri: str) -> None:
     field = "crypto.principals.IoTCertificate.privateKeyPath"

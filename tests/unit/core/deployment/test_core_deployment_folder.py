@@ -34,7 +34,7 @@ def deploy(folder: DeploymentFolder, double: GroupDouble) -> None:
     folder.switch(group, membership)
 
 
-@pytest.mark.spec("A05", "H20")
+@pytest.mark.spec("A05")
 @pytest.mark.promise(10)
 def test_what_was_deployed_is_found_again_without_a_cloud(
     folder: DeploymentFolder, double: GroupDouble

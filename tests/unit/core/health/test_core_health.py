@@ -129,7 +129,6 @@ def test_a_question_that_is_not_utf_8_is_malformed() -> None:
         select_workers(b'{"FuncArns": ["\xff"]}', [SPOOLER])
 
 
-@pytest.mark.spec("S07")
 def test_the_states_are_the_documented_ones() -> None:
     assert set(WorkerState) == {
         "Working",

@@ -19,7 +19,7 @@ async def local() -> AsyncIterator[Local]:
         yield made
 
 
-@pytest.mark.spec("F01", "F03")
+@pytest.mark.spec("F01")
 @pytest.mark.parametrize("version", [ProtocolVersion.V311, ProtocolVersion.V5])
 async def test_a_message_reaches_a_device_and_the_cloud_by_their_rows(
     local: Local, version: ProtocolVersion

@@ -57,7 +57,6 @@ def test_the_oldest_stays_until_it_is_removed(make_spool: MakeSpool) -> None:
     spool.close()
 
 
-@pytest.mark.spec("H05")
 def test_when_full_the_oldest_is_replaced_and_counted(make_spool: MakeSpool) -> None:
     spool = make_spool(262_144)
     for number in range(10):
@@ -68,7 +67,6 @@ def test_when_full_the_oldest_is_replaced_and_counted(make_spool: MakeSpool) -> 
     spool.close()
 
 
-@pytest.mark.spec("H05")
 def test_a_message_that_was_replaced_in_flight_does_not_take_another_with_it(
     make_spool: MakeSpool,
 ) -> None:

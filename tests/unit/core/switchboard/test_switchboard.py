@@ -26,7 +26,6 @@ def test_a_message_passes_only_along_a_row_and_only_one_way() -> None:
     assert Switchboard().targets(A, "t/x") == frozenset()
 
 
-@pytest.mark.spec("F03")
 def test_sources_and_targets_are_devices_functions_the_cloud_and_the_shadow_service() -> None:
     kinds = (A, B, FUNCTION, CLOUD, SHADOW_SERVICE)
     table = Switchboard.compile(
