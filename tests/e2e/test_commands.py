@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from hedgerow.cli.demo.processes import Daemon
 from hedgerow.cli.demo.waiting import until
@@ -50,6 +51,19 @@ def cloud_of(folder: Path) -> Daemon:
     data = folder / "cloud"
     words = ("cloud", "run", "--data", str(data), *ANY_PORTS)
     return Daemon("the cloud", words, data / "endpoints.json", folder / "cloud.log")
+
+
+def aws(plant: "Plant", *words: str) -> Any:
+    """Run the AWS CLI against the plant's cloud."""
+    done = subprocess.run(
+        [sys.executable, "-m", "awscli", *words, "--output", "json"],
+        env={**os.environ, **plant.env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout or "null")
 
 
 @dataclass(frozen=True)
@@ -108,6 +122,12 @@ def test_the_aws_cli_works_with_what_env_prints(plant: Plant) -> None:
     assert said.stdout.strip() == "line-7-group", said.stderr
 
 
+@pytest.mark.spec("L09")
+def test_provisioning_associates_the_service_role_of_the_default_name(plant: Plant) -> None:
+    role = aws(plant, "greengrass", "get-service-role-for-account")
+    assert role["RoleArn"].endswith(":role/Greengrass_ServiceRole")
+
+
 @pytest.mark.spec("A13")
 @pytest.mark.promise(6)
 def test_a_provisioned_core_has_the_documented_files_and_private_keys(plant: Plant) -> None:
@@ -118,6 +138,22 @@ def test_a_provisioned_core_has_the_documented_files_and_private_keys(plant: Pla
     for key in plant.folder.rglob("*.private.key"):
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
         assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.spec("A01")
+def test_each_of_the_five_security_artefacts_can_be_listed(plant: Plant) -> None:
+    made = plant.provisioned
+    role = f"arn:aws:iam::{made['core']['thingArn'].split(':')[4]}:role/Greengrass_ServiceRole"
+    assert aws(plant, "greengrass", "get-service-role-for-account")["RoleArn"] == role
+    for identity in (made["core"], *made["devices"]):
+        listed = aws(plant, "iot", "list-thing-principals", "--thing-name", identity["thingName"])
+        assert listed["principals"] == [identity["certificateArn"]]
+    group = ("--group-id", made["groupId"])
+    aws(plant, "greengrass", "associate-role-to-group", *group, "--role-arn", role)
+    assert aws(plant, "greengrass", "get-associated-role", *group)["RoleArn"] == role
+    aws(plant, "greengrass", "disassociate-role-from-group", *group)
+    server = plant.root / "ggc" / "var" / "state" / "server" / "server.crt"
+    x509.load_pem_x509_certificate(server.read_bytes())
 
 
 def test_a_core_is_not_provisioned_twice(plant: Plant) -> None:

@@ -1,11 +1,13 @@
 """`hedgerow cloud init` and `hedgerow cloud run`."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 import click
 import uvloop
 
+from hedgerow.cli.log import configure_log
 from hedgerow.cli.options import data_option
 from hedgerow.cli.output import as_json, print_json, print_pairs, progress
 from hedgerow.cloud.app import init_cloud, run_cloud
@@ -79,6 +81,7 @@ def run(
     combined_port: int | None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. The ports in force are in DIR/endpoints.json."""
+    configure_log(sys.stderr, SystemClock())
     uvloop.run(
         run_cloud(
             data,
