@@ -11,6 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.support.cloud import ACCOUNT, REGION, RunningCloud, running_cloud
 
+from hedgerow.aws.models import load_model
+from hedgerow.cloud.greengrass import GreengrassService
+
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PREFIX = f"arn:aws:greengrass:{REGION}:{ACCOUNT}:/greengrass"
@@ -132,6 +135,7 @@ async def test_a_definition_lives_through_all_its_operations(
     await call(f"update_{kind}_definition", **name, Name="second")
     (listed,) = (await call(f"list_{kind}_definitions"))["Definitions"]
     assert (listed["Name"], listed["Id"]) == ("second", made["Id"])
+    assert listed["LatestVersion"] == second["Version"]
 
     await call(f"delete_{kind}_definition", **name)
     gone = await refused(cloud, f"get_{kind}_definition", **name)
@@ -170,6 +174,14 @@ async def test_lists_come_in_pages(cloud: RunningCloud) -> None:
         assert error["Code"] == "BadRequestException"
     error = await refused(cloud, "list_groups", **token)
     assert error["Code"] == "BadRequestException"  # a token is good for its own list only
+
+
+@pytest.mark.spec("Z03")
+def test_the_model_has_two_errors_and_the_service_answers_with_them() -> None:
+    modelled = {shape.name for shape in load_model("greengrass").error_shapes}
+    assert modelled == {"BadRequestException", "InternalServerErrorException"}
+    service = GreengrassService
+    assert {service.malformed_code, service.invalid_code, service.internal_code} == modelled
 
 
 @pytest.mark.spec("P17")
@@ -288,6 +300,8 @@ async def test_roles_are_associated_shown_and_taken_away(cloud: RunningCloud) ->
     assert error["Message"] == "You need to attach an IAM role to this deployment group."
     await call("associate_role_to_group", GroupId=group_id, RoleArn=ROLE)
     assert (await call("get_associated_role", GroupId=group_id))["RoleArn"] == ROLE
+    await call("associate_role_to_group", GroupId=group_id, RoleArn=f"{ROLE}_2")
+    assert (await call("get_associated_role", GroupId=group_id))["RoleArn"] == f"{ROLE}_2"
     await call("disassociate_role_from_group", GroupId=group_id)
     assert (await refused(cloud, "get_associated_role", GroupId=group_id))["Status"] == 404
     for wrong in ("role", "arn:aws:iam::999999999999:role/r", "arn:aws:s3:::bucket"):

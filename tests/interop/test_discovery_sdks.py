@@ -7,6 +7,7 @@ import shutil
 import ssl
 import warnings
 from collections.abc import AsyncIterator
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from tests.support.cloud import (
 )
 from tests.support.pki import Identity, new_key
 
-from hedgerow.cloud.app import Layout
+from hedgerow.cloud.app import CloudApp, Layout
 from hedgerow.contract import CERTIFICATE_PATH, CertificateRequest, discovery_path, encode
 from hedgerow.pki import client_context
 
@@ -255,6 +256,7 @@ async def test_during_a_rotation_both_authorities_are_discovered(cloud: RunningC
 
 @pytest.mark.spec("E03", "I10")
 async def test_the_combined_port_serves_only_who_says_what_it_speaks(cloud: RunningCloud) -> None:
+    assert signature(CloudApp.open).parameters["device_https_port"].default == 8443
     _, device = await deployed(cloud)
     port = cloud.endpoints.combined_port
     assert port is not None

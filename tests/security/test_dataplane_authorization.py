@@ -121,7 +121,7 @@ def without(policy: str, action: str) -> str:
     return json.dumps({**document, "Statement": kept})
 
 
-@pytest.mark.spec("D05", "D06", "D07", "D08", "D09", "D10", "D12", "D13", "D15")
+@pytest.mark.spec("C04", "D05", "D06", "D07", "D08", "D09", "D10", "D12", "D13", "D15")
 @pytest.mark.promise(1)
 async def test_every_core_call_needs_its_action_and_the_documented_policy_has_them_all(
     cloud: RunningCloud,

@@ -25,6 +25,9 @@ from tests.support.pki import (
 from hedgerow.contract import discovery_path
 from hedgerow.pki import client_context
 
+TLS_ALERT = 21
+"""The type of a TLS record that carries an alert."""
+
 REFUSALS = (ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)
 TARGETS = (
     "/",
@@ -87,6 +90,24 @@ async def speak(
             return await reader.readexactly(least)
     finally:
         writer.transport.abort()
+
+
+@pytest.mark.spec("B07")
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("port", ["api_port", "device_https_port", "device_mqtt_port"])
+@pytest.mark.parametrize(
+    "first",
+    [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x10\x10\x00\x04MQTT\x04\x02\x00<\x00\x04lamp"],
+)
+async def test_no_port_of_the_cloud_answers_without_tls(
+    cloud: RunningCloud, port: str, first: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection("localhost", getattr(cloud.endpoints, port))
+    writer.write(first)
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    assert not answer or answer[0] == TLS_ALERT
+    writer.close()
 
 
 @pytest.mark.spec("A02", "E02")

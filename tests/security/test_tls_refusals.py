@@ -3,11 +3,20 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 
 import pytest
 from tests.support import pki
 
-from hedgerow.pki import TlsListener, TlsPeer, TlsSlot, Trust, certificate_id, server_context
+from hedgerow.pki import (
+    TlsListener,
+    TlsPeer,
+    TlsSlot,
+    Trust,
+    certificate_id,
+    server_certificate,
+    server_context,
+)
 
 pytestmark = [pytest.mark.promise(1), pytest.mark.promise(2), pytest.mark.both_loops]
 
@@ -174,6 +183,17 @@ async def test_a_client_refuses_a_server_of_another_authority_or_name(
     with pytest.raises(ssl.SSLCertVerificationError, match="not valid for"):
         await greeting(other.port, DEVICE.client_context(ROOTS))
     await other.stop()
+
+
+@pytest.mark.spec("C10")
+async def test_a_client_refuses_a_server_whose_certificate_has_expired() -> None:
+    past = pki.new_authority("past", -timedelta(days=30))
+    expired = pki.new_identity(past, server_certificate(pki.LOCAL_NAMES, timedelta(days=7)))
+    listener = TlsListener(TlsSlot(pki.mutual_context(expired, DEVICE)), Greeter)
+    await listener.start("127.0.0.1", 0)
+    with pytest.raises(ssl.SSLCertVerificationError, match="certificate has expired"):
+        await greeting(listener.port, DEVICE.client_context(past.certificate_pem))
+    await listener.stop()
 
 
 async def test_an_authority_in_the_trust_admits_what_it_signed_and_nothing_else() -> None:

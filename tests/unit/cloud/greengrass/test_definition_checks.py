@@ -121,9 +121,10 @@ def test_a_group_has_2500_devices() -> None:
     assert "2500" in fault
 
 
-@pytest.mark.spec("G02")
-def test_a_group_has_10000_subscriptions() -> None:
-    rows = [row(Id=f"r{n}") for n in range(10_001)]
+@pytest.mark.spec("G02", "G05")
+@pytest.mark.parametrize(("source", "target"), [(THING + "a", "cloud"), ("cloud", THING + "a")])
+def test_a_group_has_10000_subscriptions(source: str, target: str) -> None:
+    rows = [row(Id=f"r{n}", Source=source, Target=target) for n in range(10_001)]
     assert faults("subscriptions", {"Subscriptions": rows[:10_000]}) == ()
     (fault,) = faults("subscriptions", {"Subscriptions": rows})
     assert "10000" in fault
@@ -179,8 +180,12 @@ def test_unknown_spooler_settings_are_refused(variables: dict[str, str]) -> None
 def test_a_group_has_200_functions_and_200_resources() -> None:
     functions = [{"Id": f"f{n}", "FunctionArn": SPOOLER} for n in range(201)]
     assert faults("functions", {"Functions": functions[:200]}) == ()
-    assert faults("functions", {"Functions": functions})
-    assert faults("resources", {"Resources": [{"Id": str(n)} for n in range(201)]})
+    (fault,) = faults("functions", {"Functions": functions})
+    assert "200" in fault
+    resources = [{"Id": str(n)} for n in range(201)]
+    assert faults("resources", {"Resources": resources[:200]}) == ()
+    (fault,) = faults("resources", {"Resources": resources})
+    assert "200" in fault
 
 
 def test_a_function_is_named_by_a_lambda_arn() -> None:

@@ -43,7 +43,7 @@ def opened(greengrass: Estate, signed: bytes) -> bytes:
     return verify(signed, [signing_root().certificate], now).payload
 
 
-@pytest.mark.spec("P04", "P05")
+@pytest.mark.spec("P04", "P05", "P11")
 async def test_a_deployment_goes_from_building_to_success(greengrass: Estate) -> None:
     core = issued()
     await greengrass.registrar.enrol("core", core)
@@ -59,6 +59,8 @@ async def test_a_deployment_goes_from_building_to_success(greengrass: Estate) ->
     deployment_id = begun["DeploymentId"]
     status = await greengrass.status(group_id, deployment_id)
     assert (status["DeploymentStatus"], status["DeploymentType"]) == ("Building", "NewDeployment")
+    with pytest.raises(AwsError, match="in progress"):
+        await greengrass.reset(group_id)
     await greengrass.deployer.build(deployment_id)
     status = await greengrass.status(group_id, deployment_id)
     assert status["DeploymentStatus"] == "InProgress"
@@ -256,7 +258,7 @@ async def test_a_core_serves_one_group_until_that_is_reset(greengrass: Estate) -
     assert (await greengrass.status(second, moved))["DeploymentStatus"] == "InProgress"
 
 
-@pytest.mark.spec("P09", "P11")
+@pytest.mark.spec("P04", "P09", "P11")
 async def test_a_reset_clears_the_cloud_then_the_core_and_then_the_group_can_go(
     greengrass: Estate,
 ) -> None:

@@ -317,6 +317,18 @@ async def test_calls_go_to_the_contracts_paths(cloud: CloudDouble, http: CloudHt
     assert cloud.requests[5][2] == b'{"state":{"reported":{"DeploymentId":"d"}}}'
 
 
+@pytest.mark.spec("G05", "H13")
+async def test_ten_thousand_topics_of_the_cloud_take_two_hundred_connections(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
+    link = Core(cloud, tmp_path).link
+    link.listen_to([f"t/{number:05d}" for number in range(10_000)])
+    plans = link._subject_plans()
+    assert [len(plan.filters) for plan in plans] == [50] * 200
+    assert len({subject for plan in plans for subject in plan.filters}) == 10_000
+    assert (plans[0].client_ids, plans[-1].client_ids) == (("core-1-c00",), ("core-1-c199",))
+
+
 @pytest.mark.spec("D15")
 @pytest.mark.parametrize(
     ("status", "kind"),

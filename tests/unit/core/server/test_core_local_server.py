@@ -44,6 +44,27 @@ async def test_a_message_without_a_row_is_dropped_counted_and_explained(local: L
     assert local.server.refusals.counters["publish: publish-denied"] == 1
 
 
+@pytest.mark.spec("F07")
+@pytest.mark.parametrize("version", [ProtocolVersion.V311, ProtocolVersion.V5])
+async def test_a_message_is_tried_once_without_an_answer_and_kept_for_nobody(
+    local: Local, version: ProtocolVersion
+) -> None:
+    a, b = local.double.devices
+    async with await local.connected(a) as sender:
+        for clean_start in (True, False):
+            async with await local.transport(b, version) as receiver:
+                answer = await receiver.connect("B", clean_start=clean_start)
+                assert not answer.session_present
+                await receiver.sync()
+                await receiver.subscribe("t/ab")
+                await receiver.sync()
+                await sender.publish("t/ab", b"now", qos=1)
+                message = await receiver.message()
+                assert (message.qos, message.packet_id) == (0, 0)
+            await until(lambda: len(local.server.broker.sessions) == 1)
+            await sender.publish("t/ab", b"while B was away", qos=1)
+
+
 @pytest.mark.spec("P07")
 async def test_a_deployment_keeps_the_clients_that_stay(local: Local) -> None:
     a, b = local.double.devices
