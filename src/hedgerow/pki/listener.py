@@ -169,7 +169,7 @@ class TlsListener:
         # it here as well would free its number for the next connection while the loop still has
         # the old one registered under it.
         await asyncio.get_running_loop().connect_accepted_socket(
-            lambda: _Handover(self._factory, address),
+            lambda: _Handover(self._factory, connection, address),
             connection,
             ssl=self._slot.current,
             ssl_handshake_timeout=self._timeout,
@@ -192,11 +192,17 @@ class _Handover(asyncio.Protocol):
     deliver any data, so nothing is lost.
     """
 
-    def __init__(self, factory: Callable[[TlsPeer], AnyProtocol], address: str) -> None:
+    def __init__(
+        self, factory: Callable[[TlsPeer], AnyProtocol], connection: socket.socket, address: str
+    ) -> None:
         self._factory = factory
+        self._connection = connection
         self._address = address
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # In TLS 1.3 the client has the last word of the handshake. Most clients then hold their
+        # first packet back until that word is acknowledged, and the kernel takes 40 ms for it.
+        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         protocol = self._factory(_peer(transport, self._address))
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
