@@ -16,10 +16,12 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from tests.support.mqtt_broker import OpenAuthority, denied, turned_away
+from tests.support.mqtt_client import MqttClient
 from tests.support.pki import Identity, mutual_context, new_identity, new_server, shared_authority
 
 from hedgerow.kernel import SystemClock
 from hedgerow.mqtt import Broker, Limits, Peer
+from hedgerow.mqtt.limits import DEFAULT_LIMITS
 from hedgerow.pki import TlsListener, TlsPeer, TlsSlot
 
 _PATIENCE_S = 20
@@ -57,6 +59,10 @@ class Estate:
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
 
+    def is_anyone_held(self) -> bool:
+        """Tell whether a publisher is made to wait now."""
+        return any(connection._held_by for connection in self.broker._connections)
+
     async def until(self, held: Callable[[], bool]) -> None:
         """Wait until something holds of the broker that no client can tell us."""
         async with asyncio.timeout(_PATIENCE_S):
@@ -65,10 +71,10 @@ class Estate:
 
 
 @asynccontextmanager
-async def _estate(folder: Path) -> AsyncIterator[Estate]:
+async def _estate(folder: Path, limits: Limits) -> AsyncIterator[Estate]:
     ca, authority = shared_authority(), OpenAuthority()
     server, device = new_server(ca), new_identity(ca)
-    broker = Broker(authority, clock=SystemClock(), name="interop", limits=Limits())
+    broker = Broker(authority, clock=SystemClock(), name="interop", limits=limits)
 
     def protocol(peer: TlsPeer) -> asyncio.BufferedProtocol:
         return broker.protocol(Peer(peer.certificate_id, peer.address))
@@ -121,9 +127,10 @@ def _play(
     run: Callable[[Coroutine[Any, Any, None]], None],
     folder: Path,
     scene: Callable[[Estate], Awaitable[None]],
+    limits: Limits = DEFAULT_LIMITS,
 ) -> None:
     async def whole() -> None:
-        async with asyncio.timeout(2 * _PATIENCE_S), _estate(folder) as estate:
+        async with asyncio.timeout(2 * _PATIENCE_S), _estate(folder, limits) as estate:
             await scene(estate)
 
     run(whole())
@@ -248,3 +255,34 @@ def test_a_client_that_stops_reading_is_gone_when_it_is_cut(run: Any, tmp_path: 
         transport.abort()
 
     _play(run, tmp_path, scene)
+
+
+@on_both_loops
+def test_a_publisher_waits_for_a_subscriber_that_reads_late(run: Any, tmp_path: Path) -> None:
+    """Far more than all buffers hold goes through without a loss, if the reader comes in time."""
+    count = 30_000
+
+    async def scene(estate: Estate) -> None:
+        tls = estate.device.client_context(shared_authority().certificate_pem)
+        async with (
+            await MqttClient.open("localhost", estate.port, tls=tls) as subscriber,
+            await MqttClient.open("localhost", estate.port, tls=tls) as publisher,
+        ):
+            await subscriber.connect("subscriber")
+            await subscriber.subscribe("t")
+            await publisher.connect("publisher")
+
+            async def publish() -> None:
+                for number in range(count):
+                    await publisher.publish("t", b"%1000d" % number)
+
+            async with asyncio.TaskGroup() as group:
+                group.create_task(publish())
+                await estate.until(estate.is_anyone_held)
+                for number in range(count):
+                    assert int((await subscriber.message()).payload) == number
+            await publisher.sync()
+            await subscriber.sync()
+        assert estate.broker.counters.messages_dropped == 0
+
+    _play(run, tmp_path, scene, Limits(publisher_pause_s=60))

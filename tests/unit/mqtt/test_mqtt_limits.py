@@ -56,6 +56,7 @@ async def test_a_topic_has_at_most_256_bytes_and_7_slashes(version: ProtocolVers
         assert refusals == {"topic-filter-invalid": 2, "topic-name-invalid": 2}
 
 
+@pytest.mark.spec("G07")
 @BOTH
 async def test_a_payload_has_at_most_128_kib(version: ProtocolVersion) -> None:
     largest = 128 * 1024
