@@ -249,6 +249,17 @@ def test_a_folder_that_is_no_cloud_is_named(tmp_path: Path, words: tuple[str, ..
     assert str(tmp_path / "nix") in said.error
 
 
+def test_env_leaves_out_an_access_key_that_was_moved_away(plant: Plant) -> None:
+    kept = plant.data / "admin.json"
+    moved = kept.rename(plant.folder / "moved.json")
+    try:
+        said = hedgerow("env", "--data", plant.data, "--json").data
+    finally:
+        moved.rename(kept)
+    assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}.isdisjoint(said)
+    assert said["AWS_ENDPOINT_URL"] == plant.env["AWS_ENDPOINT_URL"]
+
+
 def test_env_says_that_the_cloud_does_not_run(tmp_path: Path) -> None:
     hedgerow("cloud", "init", "--data", tmp_path / "cloud")
     said = hedgerow("env", "--data", tmp_path / "cloud")

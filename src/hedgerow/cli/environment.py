@@ -18,6 +18,8 @@ T = TypeVar("T")
 def environment(data: Path) -> dict[str, str]:
     """Return the variables for the running cloud of this data folder.
 
+    The access key is left out once its file was moved away.
+
     Raises `ConfigurationError` if the cloud does not run or the folder is not a cloud's.
     """
     layout = Layout(data)
@@ -25,9 +27,6 @@ def environment(data: Path) -> dict[str, str]:
         raise ConfigurationError(
             f"{data} is not a cloud's data folder; make one with: hedgerow cloud init --data {data}"
         )
-    administrator = _read(
-        layout.administrator, AdministratorFile, "use the access key where you keep it now"
-    )
     endpoints = _read(
         layout.endpoints,
         Endpoints,
@@ -36,11 +35,21 @@ def environment(data: Path) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": f"https://{endpoints.host}:{endpoints.api_port}",
         "AWS_CA_BUNDLE": str(layout.root_certificate.absolute()),
-        "AWS_ACCESS_KEY_ID": administrator.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": administrator.secret_access_key,
-        "AWS_DEFAULT_REGION": administrator.region,
+        **_access_key(layout.administrator),
+        "AWS_DEFAULT_REGION": endpoints.region,
         "HEDGEROW_DEVICE_HTTPS_PORT": str(endpoints.device_https_port),
         "HEDGEROW_DEVICE_MQTT_PORT": str(endpoints.device_mqtt_port),
+    }
+
+
+def _access_key(path: Path) -> dict[str, str]:
+    """Return the administrator's access key; nothing if it is kept elsewhere by now."""
+    if not path.exists():
+        return {}
+    administrator = _read(path, AdministratorFile, "")
+    return {
+        "AWS_ACCESS_KEY_ID": administrator.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": administrator.secret_access_key,
     }
 
 
