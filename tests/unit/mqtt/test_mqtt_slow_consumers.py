@@ -11,7 +11,7 @@ from hedgerow.mqtt import Broker, Limits, Peer, ProtocolVersion
 from hedgerow.mqtt.codec import Connect, Packet, Publish, Subscribe, SubscribeItem, encode
 
 V311 = ProtocolVersion.V311
-_LIMITS = Limits(outgoing_bytes=1000, publisher_pause_s=0.05)
+_LIMITS = Limits(outgoing_bytes=1000, publisher_pause_s=0.05, close_timeout_s=0.125)
 _MESSAGE = Publish("t", b"x" * 95)
 _FRAME = encode(_MESSAGE, V311)
 assert len(_FRAME) == 100
@@ -137,10 +137,10 @@ async def test_a_client_that_does_not_read_the_end_is_cut_off() -> None:
     bench = Bench()
     bench.publisher.close = lambda: None  # type: ignore[method-assign]  # a close that hangs
     bench.broker.disconnect(lambda ref: ref.client_id == "publisher", "revoked")
-    bench.clock.advance(timedelta(seconds=0.5))
+    bench.clock.advance(timedelta(seconds=_LIMITS.close_timeout_s / 2))
     bench.broker.tick()
     assert not bench.publisher.was_aborted()
-    bench.clock.advance(timedelta(seconds=0.5))
+    bench.clock.advance(timedelta(seconds=_LIMITS.close_timeout_s / 2))
     bench.broker.tick()
     assert bench.publisher.was_aborted()
     del bench.publisher.close
@@ -167,3 +167,17 @@ async def test_qos_1_that_does_not_fit_is_dropped_and_counted() -> None:
     sent = len(bench.subscriber.taken()) // 102
     assert sent + bench.dropped == 29
     await bench.broker.stop()
+
+
+async def test_stopping_does_not_wait_for_a_client_that_does_not_read_the_end() -> None:
+    bench = Bench()
+    stuck = bench.connect("stuck")
+    close, stuck.close = stuck.close, lambda: None  # type: ignore[method-assign]  # it hangs
+
+    def abort() -> None:
+        close()
+
+    stuck.abort = abort  # type: ignore[method-assign]
+    await bench.broker.stop()
+    assert stuck.is_closing()
+    assert bench.broker.sessions == ()
