@@ -18,9 +18,9 @@ SECONDS = 8.0
 _METHOD = f"""\
 `hedgerow cloud run` as a process of its own; {CONNECTIONS} connections with mutual TLS 1.3, opened
 once and kept, each asking for the discovery document of a client device again as soon as the
-answer to its last request is complete, for {SECONDS:.0f} seconds after a warm-up of
-{WARM_UP_SECONDS:.0f}. Every answer's status is checked. The generator shares the machine with the
-cloud; the last row leaves it out, by the cloud's own processor time."""
+answer to its last request is complete, for {SECONDS:.0f} seconds after {WARM_UP_SECONDS:.0f} of
+warm-up. Every answer's status is checked. The generator shares the machine with the cloud; the
+last row leaves it out, by the cloud's own processor time."""
 
 
 def measure() -> Section:
