@@ -197,6 +197,7 @@ async def test_an_explicit_deny_beats_every_allow(edge: CloudEdge) -> None:
     await client.close()
 
 
+@pytest.mark.promise(8)
 async def test_every_refusal_leaves_a_record_of_who_and_why(edge: CloudEdge) -> None:
     device = issued()
     await edge.registrar.enrol("lamp", device, policy(allow("iot:Connect", "client/lamp")))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from tests.support.cloud import (
     EnrolledThing,
     RunningCloud,
@@ -126,6 +127,23 @@ async def test_no_stranger_gets_a_byte(cloud: RunningCloud) -> None:
             raise AssertionError(who, await knock(cloud, identity))
     device = await device_of_a_group(cloud)
     assert await knock(cloud, device.identity) == b"H"
+
+
+@pytest.mark.promise(8)
+async def test_every_refusal_leaves_one_record_of_who_what_and_why(cloud: RunningCloud) -> None:
+    device = await device_of_a_group(cloud)
+    path = discovery_path("another")
+    with capture_logs() as lines:
+        with pytest.raises(REFUSALS):
+            await knock(cloud, self_signed())
+        async with cloud.https(device.identity) as connection:
+            assert (await connection.get(path)).status == 403
+    [handshake] = [line for line in lines if line["event"] == "handshake refused"]
+    assert handshake["address"] == "127.0.0.1"
+    [request] = [line for line in lines if line["event"] == "request refused"]
+    assert (request["status"], request["path"]) == (403, path)
+    assert request["certificate_id"] == device.identity.certificate_id
+    assert "greengrass:Discover" in request["reason"]
 
 
 @pytest.mark.promise(1)
