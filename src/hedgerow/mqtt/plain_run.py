@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from hedgerow.mqtt.codec import packet_bounds
+from hedgerow.mqtt.codec import MalformedPacketError, packet_bounds
 from hedgerow.mqtt.limits import Limits
 from hedgerow.mqtt.route import Route
 from hedgerow.mqtt.session import Session
@@ -14,7 +14,10 @@ _SHORTEST = 5
 
 
 class PlainRun(NamedTuple):
-    """Whole messages that follow one another and go the same way."""
+    """Whole messages that follow one another and go the same way.
+
+    `route` is that of the first; those of the others have the same twins.
+    """
 
     route: Route
     stop: int
@@ -30,29 +33,47 @@ def plain_run(
     limits, and has a route that is known to be allowed: a packet is only ever skipped over here
     if its header and topic bytes equal those of one that was looked at closely.
     """
-    if end - position < _SHORTEST or data[position] != _PLAIN:
-        return None
-    body = position + 2
-    stop = body + data[position + 1]
-    if data[position + 1] & _LONG:
-        body, stop = packet_bounds(data, position, end, limits.packet_bytes, strict=False)
-    if stop > end or not data[body - 1]:
-        # Not whole; or a length that is 0, or longer than it needs to be.
-        return None
-    topic_end = body + 2 + (data[body] << 8 | data[body + 1])
-    content = topic_end
-    if session.speaks_5:
-        # Properties need a closer look.
-        if topic_end >= stop or data[topic_end]:
-            return None
-        content += 1
-    route = session.routes.get(data[body + 2 : topic_end])
-    if route is None or not route.plain or not 0 <= stop - content <= limits.payload_bytes:
-        return None
-    head = data[position:content]
-    size = stop - position
-    first, position = position, stop
-    last = end - size
-    while position <= last and data.startswith(head, position):
-        position += size
-    return PlainRun(route, position, (position - first) // size)
+    routes, speaks_5, payload_bytes = session.routes, session.speaks_5, limits.payload_bytes
+    common: Route | None = None
+    messages = 0
+    while end - position >= _SHORTEST and data[position] == _PLAIN:
+        body = position + 2
+        stop = body + data[position + 1]
+        if data[position + 1] & _LONG:
+            body, stop = _bounds(data, position, end, limits)
+        if stop > end or not data[body - 1]:
+            # Not whole, or malformed; or a length that is 0, or longer than it needs to be.
+            break
+        content = topic_end = body + 2 + (data[body] << 8 | data[body + 1])
+        if speaks_5:
+            # Properties need a closer look.
+            if topic_end >= stop or data[topic_end]:
+                break
+            content += 1
+        route = routes.get(data[body + 2 : topic_end])
+        if route is None or not route.plain or not 0 <= stop - content <= payload_bytes:
+            break
+        if common is None:
+            common = route
+        elif route.twins != common.twins:
+            break
+        head = data[position:content]
+        size = stop - position
+        messages += 1
+        position = stop
+        last = end - size
+        while position <= last and data.startswith(head, position):
+            position += size
+            messages += 1
+    return PlainRun(common, position, messages) if common is not None else None
+
+
+def _bounds(data: bytes, position: int, end: int, limits: Limits) -> tuple[int, int]:
+    """Return where a packet's body begins and ends: beyond `end` if it is not to be had.
+
+    Whoever looks more closely finds the fault again, after what came before is on its way.
+    """
+    try:
+        return packet_bounds(data, position, end, limits.packet_bytes, strict=False)
+    except MalformedPacketError:
+        return 0, end + 1

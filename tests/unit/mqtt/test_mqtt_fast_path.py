@@ -26,6 +26,17 @@ class Pair:
         self.publisher.taken()
         self.subscriber.taken()
 
+    def other_subscriber(self, *topics: str) -> MemoryTransport:
+        """Return one more, and let the broker know where the publisher's messages now go."""
+        other = self._client("other")
+        items = tuple(SubscribeItem(topic) for topic in topics)
+        other.deliver(encode(Subscribe(1, items), self.version))
+        for topic in ("t", *topics):
+            self.publisher.deliver(encode(Publish(topic, b"first"), self.version))
+        self.subscriber.taken()
+        other.taken()
+        return other
+
     def _client(self, client_id: str) -> MemoryTransport:
         transport = MemoryTransport()
         transport.attach(self.broker.protocol(Peer(client_id, "memory")))
@@ -46,6 +57,51 @@ async def test_a_run_goes_on_as_one_slice_up_to_the_last_whole_message(
     assert pair.subscriber.taken() == frames[-1]
     assert pair.broker.counters.messages_received == 7
     assert pair.broker.counters.messages_delivered == 7
+    await pair.broker.stop()
+
+
+@pytest.mark.parametrize("version", [V311, V5])
+async def test_neighbours_that_go_to_different_clients_are_parted(
+    version: ProtocolVersion,
+) -> None:
+    pair = Pair(version)
+    other = pair.other_subscriber("u", "v")
+    t, u, v = (encode(Publish(topic, b"x"), version) for topic in "tuv")
+    pair.publisher.deliver(t + t + u + v + v + t)
+    assert pair.subscriber.taken() == t + t + t
+    assert other.taken() == u + v + v
+    await pair.broker.stop()
+
+
+async def test_neighbours_for_one_client_and_for_two_are_parted() -> None:
+    pair = Pair(V311)
+    other = pair.other_subscriber("t")
+    pair.subscriber.deliver(encode(Subscribe(2, (SubscribeItem("own"),)), V311))
+    t, own = (encode(Publish(topic, b"x"), V311) for topic in ("t", "own"))
+    pair.publisher.deliver(t)
+    pair.publisher.deliver(own)
+    pair.subscriber.taken()
+    other.taken()
+    pair.publisher.deliver(t + own + t + own)
+    assert pair.subscriber.taken() == t + own + t + own
+    assert other.taken() == t + t
+    await pair.broker.stop()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "30 FFFFFFFFFF 0001",  # a length without end
+        "30 FFFFFF7F 0001 't'",  # far too large
+    ],
+)
+async def test_what_came_before_a_broken_packet_goes_on(fault: str) -> None:
+    pair = Pair(V311)
+    good = encode(Publish("t", b"good"), V311)
+    pair.publisher.deliver(good + good + wire_bytes(fault))
+    assert pair.subscriber.taken() == good + good
+    assert pair.publisher.is_closing()
+    await asyncio.sleep(0)
     await pair.broker.stop()
 
 
