@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.promise(2)
 class Identity:
     """A key and its certificate."""
 
-    key: ec.EllipticCurvePrivateKey
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
     certificate: x509.Certificate
 
     @property
@@ -36,15 +36,19 @@ class Identity:
 
     @property
     def signer(self) -> Signer:
-        return lambda data: self.key.sign(data, ec.ECDSA(hashes.SHA256()))
+        key = self.key
+        if isinstance(key, rsa.RSAPrivateKey):
+            return lambda data: key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+        return lambda data: key.sign(data, ec.ECDSA(hashes.SHA256()))
 
 
 def make(
     issuer: Identity | None = None,
     usage: ObjectIdentifier | None = ExtendedKeyUsageOID.CODE_SIGNING,
     start: datetime = NOW - DAY,
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
 ) -> Identity:
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     name = x509.Name(
         [x509.NameAttribute(NameOID.COMMON_NAME, "root" if issuer is None else "leaf")]
     )
@@ -64,13 +68,16 @@ def make(
 
 ROOT = make()
 SIGNER = make(ROOT)
+RSA_SIGNER = make(ROOT, key=rsa.generate_private_key(65537, 2048))
+SIGNERS = pytest.mark.parametrize("signer", [SIGNER, RSA_SIGNER], ids=["EC", "RSA"])
 
 
-def test_a_good_signature_gives_the_payload() -> None:
-    signed = sign(PAYLOAD, SIGNER.signer, SIGNER.pem)
+@SIGNERS
+def test_a_good_signature_gives_the_payload(signer: Identity) -> None:
+    signed = sign(PAYLOAD, signer.signer, signer.pem)
     verified = verify(signed, [make().certificate, ROOT.certificate], NOW)
     assert verified.payload == PAYLOAD
-    assert verified.signer_certificate == SIGNER.certificate
+    assert verified.signer_certificate == signer.certificate
 
 
 @pytest.mark.parametrize(
@@ -93,8 +100,9 @@ def test_a_signer_of_the_wrong_kind_is_refused(
         verify(sign(PAYLOAD, signer.signer, signer.pem), [ROOT.certificate], NOW)
 
 
-def test_a_changed_payload_is_refused() -> None:
-    document = msgspec.json.decode(sign(PAYLOAD, SIGNER.signer, SIGNER.pem), type=SignedDocument)
+@SIGNERS
+def test_a_changed_payload_is_refused(signer: Identity) -> None:
+    document = msgspec.json.decode(sign(PAYLOAD, signer.signer, signer.pem), type=SignedDocument)
     changed = msgspec.structs.replace(document, payload=PAYLOAD.replace(b"d", b"e"))
     with pytest.raises(PeerError, match="does not fit"):
         verify(msgspec.json.encode(changed), [ROOT.certificate], NOW)
