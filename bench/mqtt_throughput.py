@@ -32,9 +32,9 @@ rows. Every message is a TLS record of its own, encrypted one by one and handed 
 {RECORDS_PER_SEND} at a time, which keeps the generator cheap; it publishes as fast as TCP lets it
 for {SECONDS:.1f} seconds a turn after a warm-up, then waits until the last message is out. Only
 what arrives at the subscriber counts, by its bytes; what was sent and did not arrive is a row of
-its own. {ROUNDS} rounds. With ten topics in turn neighbouring messages differ. At ease, the publisher
-sends {QUIET_RATE:,} messages a second, each by itself, for {QUIET_SECONDS:.1f} seconds a turn:
-the broker finds one at a time and has nothing to batch."""
+its own. {ROUNDS} rounds. With ten topics in turn, neighbouring messages differ. At ease, the
+publisher sends {QUIET_RATE:,} messages a second, each by itself, for {QUIET_SECONDS:.1f} seconds a
+turn: the broker finds one at a time and has nothing to batch."""
 
 
 @dataclass(frozen=True, slots=True)
