@@ -110,7 +110,8 @@ class Gateway:
         if table is None:
             raise SignatureError(
                 SignatureFault.WRONG_SCOPE,
-                f"Credential should be scoped to correct service: {quoted(claim.service)} is none.",
+                f"Credential should be scoped to correct service: {quoted(claim.service)} is not "
+                f"served here; {', '.join(sorted(self._tables))} are.",
             )
         return table
 

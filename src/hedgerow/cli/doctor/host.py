@@ -19,14 +19,12 @@ _PACKAGES = (
     ("boto3", "hedgerow demo", "pip install 'hedgerow[demo]'"),
     ("awsiot", "hedgerow demo", "pip install 'hedgerow[demo]'"),
     ("AWSIoTPythonSDK", "hedgerow demo", "pip install 'hedgerow[demo]'"),
-    ("pkcs11", "keys in a hardware token", "pip install 'hedgerow[hsm]'"),
 )
 """Python packages of extras: import name, what for, and how to get them."""
 
 _PROGRAMS = (
     ("mosquitto", "make test and make bench", "apt-get install mosquitto"),
     ("mosquitto_pub", "make test", "apt-get install mosquitto-clients"),
-    ("softhsm2-util", "testing with a software token", "apt-get install softhsm2"),
     ("openssl", "looking at certificates by hand", "apt-get install openssl"),
 )
 """Programs: name, what for, and how to get them on Debian."""
