@@ -1,14 +1,29 @@
-"""What holds for every test: an event loop is left as it was found."""
+"""What holds for every test: which event loop it runs on, and that it leaves it as it was found."""
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
+import uvloop
 
+_LOOPS: Mapping[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.new_event_loop,
+    "uvloop": uvloop.new_event_loop,
+}
 _GRACE_SECONDS = 2.0
 _LOST_ERROR = "Task exception was never retrieved"
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config,  # noqa: ARG001 - the hook's own form
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run a test on Python's own loop, and with `both_loops` on that of production as well."""
+    if item.get_closest_marker("both_loops"):
+        return _LOOPS
+    return {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from hedgerow.kernel import Clock, SystemClock, random_bytes
+from hedgerow.kernel import Clock, SystemClock, UnavailableError, quoted, random_bytes
 from hedgerow.pki.keys import PrivateKey, PublicKey, require_strong
 from hedgerow.pki.profiles import BACKDATED, Profile, general_names, root_authority
 
@@ -53,12 +53,15 @@ class CertificateAuthority:
         """Return a certificate (PEM) for a public key or for a request that `load_csr` checked.
 
         Of a request only the key is taken: what a certificate says is the profile's alone.
+        `UnavailableError` if the authority has expired.
         """
+        now = self._clock.now()
+        self._require_alive(now)
         key = (
             subject.public_key() if isinstance(subject, x509.CertificateSigningRequest) else subject
         )
         builder = (
-            _builder(profile, require_strong(key), self._clock.now(), self.certificate)
+            _builder(profile, require_strong(key), now, self.certificate)
             .issuer_name(self.certificate.subject)
             .add_extension(self._own_key_identifier(), critical=False)
         )
@@ -69,6 +72,15 @@ class CertificateAuthority:
         """Return an authority under this one."""
         certificate = x509.load_pem_x509_certificate(self.issue(profile, key.public_key).encode())
         return CertificateAuthority(certificate, key, self._clock)
+
+    def _require_alive(self, now: datetime) -> None:
+        end = self.certificate.not_valid_after_utc
+        if now >= end:
+            name = self.certificate.subject.rfc4514_string()
+            raise UnavailableError(
+                f"the certificate authority {quoted(name)} expired on {end:%Y-%m-%d}, so nobody "
+                "would accept what it issues; create a new authority"
+            )
 
     def _own_key_identifier(self) -> x509.AuthorityKeyIdentifier:
         own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hedgerow.kernel import ConfigurationError
 from hedgerow.pki.handshake import AlertingHandshake
 from hedgerow.pki.keys import PrivateKey
+from hedgerow.pki.openssl import keep_no_sessions
 
 SUITES_1_2 = (
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -42,11 +43,13 @@ def server_context(
     """Return a context for a server that proves itself with `chain_pem` (leaf first).
 
     With a client certificate required, a client that `trust` does not name gets a TLS alert.
+    Sessions are not resumed: every connection proves its certificate anew.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _harden(context)
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_TICKET
     context.num_tickets = 0
+    keep_no_sessions(context)
     context.sslobject_class = AlertingHandshake
     if require_client_certificate:
         context.verify_mode = ssl.CERT_REQUIRED

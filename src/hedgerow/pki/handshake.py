@@ -3,6 +3,9 @@
 Event loops drop the connection at a failed handshake before OpenSSL's alert is on the wire, and
 the client sees nothing but a lost connection. Here the failure is held back for one step, in which
 the loop sends what OpenSSL has to say; it ends the handshake when the client answers or goes.
+
+INVARIANT: a handshake that is complete has checked the client's certificate itself. One that
+resumed an earlier session, whose certificate may have expired since, is refused.
 """
 
 import ssl
@@ -48,3 +51,14 @@ class AlertingHandshake(ssl.SSLObject):
                 refusal.tell(error)
             # The loop reads this as 'send what there is, then wait for the peer'.
             raise ssl.SSLWantReadError from error
+        if self.session_reused:
+            # Contexts remember no session; this is for a Python that hides its OpenSSL from us.
+            raise self._refuse_resumption()
+
+    def _refuse_resumption(self) -> ssl.SSLError:
+        error = ssl.SSLError(ssl.SSL_ERROR_SSL, "sessions are not resumed")
+        error.reason = "SESSION_RESUMED"
+        refusal = refusal_of_this_handshake.get(None)
+        if refusal is not None:
+            refusal.tell(error)
+        return error

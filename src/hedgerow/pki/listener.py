@@ -6,7 +6,6 @@ ones go on undisturbed.
 """
 
 import asyncio
-import contextlib
 import hashlib
 import socket
 import ssl
@@ -17,13 +16,15 @@ from typing import Any
 
 from hedgerow.kernel import UnavailableError
 from hedgerow.pki.handshake import HandshakeRefusal, refusal_of_this_handshake
+from hedgerow.pki.sockets import listening_sockets
+from hedgerow.pki.waiting_room import Visitor, WaitingRoom
 
-BACKLOG = 1024
 MAX_HANDSHAKES = 256
 HANDSHAKE_TIMEOUT_S = 10.0
 LINGER_S = 0.5
 """How long a refused client may take to read its alert and go."""
 _ACCEPT_PAUSE_S = 0.1
+_ACCEPTED_AT_ONCE = 16
 
 AnyProtocol = asyncio.Protocol | asyncio.BufferedProtocol
 
@@ -60,8 +61,9 @@ class TlsPeer:
 class TlsListener:
     """Accepts TCP connections, finishes their handshakes, and hands each one to a protocol.
 
-    At most `MAX_HANDSHAKES` handshakes are under way; further connections wait in the kernel's
-    queue. `refusals` counts handshakes that failed, by OpenSSL's reason.
+    At most `max_handshakes` handshakes are under way. Further connections wait in the kernel's
+    queue, and clients that have connected and are silent make room for them. `refusals` counts
+    handshakes that failed, by OpenSSL's reason; `on_refusal` is told (reason, address) of each.
     """
 
     def __init__(
@@ -76,11 +78,10 @@ class TlsListener:
         self._slot = slot
         self._factory = protocol_factory
         self._timeout = handshake_timeout
-        self._free = asyncio.Semaphore(max_handshakes)
+        self._room = WaitingRoom(max_handshakes, self._turned_away)
         self._on_refusal = on_refusal
         self._sockets: list[socket.socket] = []
-        self._accepting: list[asyncio.Task[None]] = []
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._pause: asyncio.TimerHandle | None = None
         self.refusals: Counter[str] = Counter()
 
     async def start(self, host: str, port: int) -> None:
@@ -93,17 +94,14 @@ class TlsListener:
             found = await loop.getaddrinfo(
                 host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )
-            for family, _, _, _, address in dict.fromkeys(found):
-                own_port = self.port if self._sockets and not port else port
-                self._sockets.append(_listening(family, (address[0], own_port, *address[2:])))
+            addresses = dict.fromkeys((family, address) for family, _, _, _, address in found)
+            self._sockets = listening_sockets(list(addresses), port)
         except OSError as error:
-            self._close_sockets()
             raise UnavailableError(
                 f"cannot listen on {host or 'all addresses'} port {port}: {error.strerror}; "
                 "is another program using it?"
             ) from error
-        for sock in self._sockets:
-            self._accepting.append(loop.create_task(self._accept(sock), name="tls-accept"))
+        self._accept_on()
 
     @property
     def port(self) -> int:
@@ -113,76 +111,98 @@ class TlsListener:
 
     async def stop(self) -> None:
         """Stop accepting and end unfinished handshakes; established connections go on."""
-        tasks = [*self._accepting, *self._handshakes]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._accepting.clear()
-        self._close_sockets()
-
-    def _close_sockets(self) -> None:
+        self._accept_off()
         for sock in self._sockets:
             sock.close()
         self._sockets.clear()
+        await self._room.clear()
 
-    async def _accept(self, listening: socket.socket) -> None:
+    def _accept_on(self) -> None:
+        """Accept again, if nothing else speaks against it."""
+        self._end_pause()
         loop = asyncio.get_running_loop()
-        while True:
-            await self._free.acquire()
+        for sock in self._sockets:
+            loop.add_reader(sock, self._accept, sock)
+
+    def _accept_off(self) -> None:
+        self._end_pause()
+        loop = asyncio.get_running_loop()
+        for sock in self._sockets:
+            loop.remove_reader(sock)
+
+    def _rest(self) -> None:
+        """Leave newcomers in the kernel's queue for a moment, or until a handshake has ended."""
+        self._accept_off()
+        self._pause = asyncio.get_running_loop().call_later(_ACCEPT_PAUSE_S, self._accept_on)
+
+    def _end_pause(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+
+    def _accept(self, listening: socket.socket) -> None:
+        now = asyncio.get_running_loop().time()
+        for _ in range(_ACCEPTED_AT_ONCE):
+            if not self._room.has_place(now):
+                self._rest()
+                return
             try:
-                connection, address = await loop.sock_accept(listening)
+                connection, address = listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
             except OSError:
-                # Out of file descriptors, or the peer has gone already: neither is fatal.
-                self._free.release()
-                await asyncio.sleep(_ACCEPT_PAUSE_S)
-                continue
-            except BaseException:
-                self._free.release()
-                raise
-            task = loop.create_task(self._handshake(connection, str(address[0])), name="tls")
-            self._handshakes.add(task)
-            task.add_done_callback(self._handshake_ended)
+                self._rest()  # out of file descriptors: some may be free in a moment
+                return
+            visitor = Visitor(connection, str(address[0]), now)
+            self._room.enter(visitor, self._handshake, self._handshake_ended)
 
-    def _handshake_ended(self, task: "asyncio.Task[None]") -> None:
-        self._handshakes.discard(task)
-        self._free.release()
+    def _handshake_ended(self) -> None:
+        if self._pause is not None:
+            self._accept_on()
 
-    async def _handshake(self, connection: socket.socket, address: str) -> None:
+    async def _handshake(self, visitor: Visitor) -> None:
         try:
             async with asyncio.timeout(self._timeout) as deadline:
                 refusal_of_this_handshake.set(
-                    HandshakeRefusal(lambda reason: self._refused(reason, address, deadline))
+                    HandshakeRefusal(lambda reason: self._refused(reason, visitor, deadline))
                 )
-                await self._finish_handshake(connection, address)
+                await self._finish_handshake(visitor)
         except (OSError, TimeoutError) as error:
-            if not refusal_of_this_handshake.get().told:
-                self._count_refusal(_reason(error), address)
+            self._count_refusal(_reason(error), visitor)
+        except Exception:
+            # If the protocol could not be made, the loop has told of it and closed the connection.
+            if not visitor.admitted:
+                raise
 
-    async def _finish_handshake(self, connection: socket.socket, address: str) -> None:
-        try:
-            connection.settimeout(0)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except BaseException:
-            connection.close()
-            raise
+    async def _finish_handshake(self, visitor: Visitor) -> None:
+        connection = visitor.connection
+        connection.settimeout(0)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # From here on the loop owns the socket and closes it, however the handshake ends. Closing
         # it here as well would free its number for the next connection while the loop still has
         # the old one registered under it.
+        visitor.is_loops = True
         await asyncio.get_running_loop().connect_accepted_socket(
-            lambda: _Handover(self._factory, connection, address),
+            lambda: _Handover(self._factory, visitor),
             connection,
             ssl=self._slot.current,
             ssl_handshake_timeout=self._timeout,
         )
 
-    def _refused(self, reason: str, address: str, deadline: asyncio.Timeout) -> None:
-        self._count_refusal(reason, address)
+    def _refused(self, reason: str, visitor: Visitor, deadline: asyncio.Timeout) -> None:
+        self._count_refusal(reason, visitor)
         deadline.reschedule(asyncio.get_running_loop().time() + LINGER_S)
 
-    def _count_refusal(self, reason: str, address: str) -> None:
+    def _turned_away(self, visitor: Visitor) -> None:
+        self._count_refusal("silent while others waited", visitor)
+
+    def _count_refusal(self, reason: str, visitor: Visitor) -> None:
+        if visitor.told or visitor.admitted:
+            return
+        visitor.told = True
         self.refusals[reason] += 1
         if self._on_refusal is not None:
-            self._on_refusal(reason, address)
+            self._on_refusal(reason, visitor.address)
 
 
 class _Handover(asyncio.Protocol):
@@ -192,18 +212,17 @@ class _Handover(asyncio.Protocol):
     deliver any data, so nothing is lost.
     """
 
-    def __init__(
-        self, factory: Callable[[TlsPeer], AnyProtocol], connection: socket.socket, address: str
-    ) -> None:
+    def __init__(self, factory: Callable[[TlsPeer], AnyProtocol], visitor: Visitor) -> None:
         self._factory = factory
-        self._connection = connection
-        self._address = address
+        self._visitor = visitor
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._visitor.admitted = True
         # In TLS 1.3 the client has the last word of the handshake. Most clients then hold their
         # first packet back until that word is acknowledged, and the kernel takes 40 ms for it.
-        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        protocol = self._factory(_peer(transport, self._address))
+        connection = self._visitor.connection
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        protocol = self._factory(_peer(transport, self._visitor.address))
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
 
@@ -217,22 +236,6 @@ def _peer(transport: asyncio.BaseTransport, address: str) -> TlsPeer:
         alpn=connection.selected_alpn_protocol(),
         address=address,
     )
-
-
-def _listening(family: int, address: tuple[Any, ...]) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(address)
-        sock.listen(BACKLOG)
-        sock.settimeout(0)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 def _reason(error: BaseException) -> str:

@@ -4,6 +4,7 @@ Every certificate is backdated a little, because devices' clocks are not exact.
 """
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,8 @@ AUTHORITY_LIFETIME = timedelta(days=365 * 20)
 SIGNING_LIFETIME = timedelta(days=365 * 2)
 SERVER_LIFETIME = timedelta(days=30)
 MAX_NAMES = 200
+_HOST_CHARACTERS = 253
+_HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ def server_certificate(names: Sequence[str], lifetime: timedelta = SERVER_LIFETI
         raise CallerError("a server certificate needs at least one name or address")
     if len(names) > MAX_NAMES:
         raise CallerError(f"a server certificate holds at most {MAX_NAMES} names, not {len(names)}")
+    general_names(names)  # which are refused here rather than when the certificate is made
     return Profile(
         common_name=names[0][:64],
         lifetime=lifetime,
@@ -114,7 +118,7 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         pass
-    try:
-        return x509.DNSName(name)
-    except ValueError as error:
-        raise CallerError(f"{quoted(name)} is neither an IP address nor a DNS name") from error
+    labels = name.removesuffix(".").removeprefix("*.").split(".")
+    if len(name) > _HOST_CHARACTERS or not all(map(_HOST_LABEL.fullmatch, labels)):
+        raise CallerError(f"{quoted(name)} is neither an IP address nor a DNS name")
+    return x509.DNSName(name)

@@ -16,13 +16,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, SignatureAlgorit
 from tests.support import pki
 from tests.support.clock import ManualClock
 
-from hedgerow.kernel import CallerError, SystemClock
+from hedgerow.kernel import CallerError, SystemClock, UnavailableError
 from hedgerow.pki import (
     CertificateAuthority,
     FileKey,
     certificate_id,
     device_authority,
     device_certificate,
+    general_names,
     group_authority,
     load_certificate,
     load_csr,
@@ -86,10 +87,31 @@ def test_a_server_certificate_names_hosts_and_addresses() -> None:
     ]
 
 
-@pytest.mark.parametrize("names", [[], ["käse.example"], ["x"] * 201])
+@pytest.mark.parametrize(
+    "names",
+    [
+        [],
+        ["x"] * 201,
+        ["käse.example"],
+        [""],
+        ["*"],
+        ["a..b"],
+        ["good.example", "a\x00b.example"],
+        ["new\nline"],
+        ["192.0.2.1/24"],
+        ["host:8883"],
+        ["x" * 64 + ".example"],
+        ["x." * 127 + "example"],
+    ],
+)
 def test_a_server_certificate_needs_sound_names(names: list[str]) -> None:
     with pytest.raises(CallerError):
-        AUTHORITY.issue(server_certificate(names), pki.new_key().public_key)
+        server_certificate(names)
+
+
+def test_host_names_in_use_are_sound() -> None:
+    names = ["localhost", "core_7", "a.b-c.example.", "*.plant.example", "2001:db8::7", "x" * 63]
+    assert len(general_names(names)) == len(names)
 
 
 @pytest.mark.spec("A11")
@@ -111,6 +133,16 @@ def test_validity_starts_a_little_early_and_never_outlives_the_authority() -> No
     certificate = load_certificate(authority.issue(device_certificate(), pki.new_key().public_key))
     assert certificate.not_valid_before_utc < clock.now()
     assert certificate.not_valid_after_utc == authority.certificate.not_valid_after_utc
+
+
+def test_an_expired_authority_issues_nothing_and_says_so() -> None:
+    clock = ManualClock()
+    authority = CertificateAuthority.create_root(
+        pki.new_key(), "short", clock, profile=device_authority("short", timedelta(days=30))
+    )
+    clock.advance(timedelta(days=30))
+    with pytest.raises(UnavailableError, match=r"CN=short.*expired"):
+        authority.issue(device_certificate(), pki.new_key().public_key)
 
 
 def test_of_a_request_only_the_key_is_taken() -> None:

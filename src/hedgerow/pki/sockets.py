@@ -1,0 +1,66 @@
+"""Listening sockets: every address of a host on one port.
+
+Addresses of a family that this machine has switched off are passed over, as long as one is left.
+"""
+
+import contextlib
+import errno
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+BACKLOG = 1024
+_ATTEMPTS = 5
+_FAMILY_IS_OFF = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+
+SocketAddress = tuple[Any, ...]
+
+
+def listening_sockets(
+    addresses: Sequence[tuple[int, SocketAddress]], port: int
+) -> list[socket.socket]:
+    """Return non-blocking sockets that listen on each (family, address), all on one port.
+
+    Port 0 takes one that is free on all of them. Raises `OSError` if there is none to be had.
+    """
+    attempts = 1 if port else _ATTEMPTS
+    while True:
+        attempts -= 1
+        try:
+            return _all_or_none(addresses, port)
+        except OSError as error:
+            # The port that was free on the first address may be taken on the second.
+            if error.errno != errno.EADDRINUSE or not attempts:
+                raise
+
+
+def _all_or_none(addresses: Sequence[tuple[int, SocketAddress]], port: int) -> list[socket.socket]:
+    made: list[socket.socket] = []
+    for family, address in addresses:
+        own_port = made[0].getsockname()[1] if made else port
+        is_last_hope = not made and (family, address) == addresses[-1]
+        try:
+            made.append(_listening(family, (address[0], own_port, *address[2:])))
+        except OSError as error:
+            if error.errno in _FAMILY_IS_OFF and not is_last_hope:
+                continue
+            for sock in made:
+                sock.close()
+            raise
+    return made
+
+
+def _listening(family: int, address: SocketAddress) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(BACKLOG)
+        sock.settimeout(0)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

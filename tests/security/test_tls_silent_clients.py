@@ -1,0 +1,88 @@
+"""Clients that connect and say nothing keep nobody out."""
+
+import asyncio
+import socket
+
+import pytest
+from tests.support import pki
+
+from hedgerow.pki import TlsListener, TlsPeer, TlsSlot
+from hedgerow.pki.waiting_room import Visitor
+
+pytestmark = [pytest.mark.both_loops]
+
+SERVER = pki.new_server(pki.shared_authority())
+DEVICE = pki.new_identity(pki.new_authority())
+ROOTS = pki.shared_authority().certificate_pem
+PLACES = 4
+HELLO_BEGUN = bytes.fromhex("160301020001")
+
+
+class Greeter(asyncio.Protocol):
+    """Says hello to whoever finished the handshake."""
+
+    def __init__(self, peer: TlsPeer) -> None:
+        self._peer = peer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.write(b"hello\n")  # type: ignore[attr-defined]  # uvloop's is no Transport
+
+
+@pytest.mark.parametrize("words", [b"", HELLO_BEGUN], ids=["silent", "stuck in the first word"])
+async def test_a_crowd_of_silent_clients_makes_room_for_one_that_speaks(words: bytes) -> None:
+    told: list[tuple[str, str]] = []
+    listener = TlsListener(
+        TlsSlot(pki.mutual_context(SERVER, DEVICE)),
+        Greeter,
+        handshake_timeout=30,
+        max_handshakes=PLACES,
+        on_refusal=lambda reason, address: told.append((reason, address)),
+    )
+    await listener.start("127.0.0.1", 0)
+    crowd = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(PLACES)]
+    for _, writer in crowd:
+        writer.write(words)
+    async with asyncio.timeout(15):  # half of what it takes if they are waited for
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", listener.port, ssl=DEVICE.client_context(ROOTS)
+        )
+        assert await reader.readline() == b"hello\n"
+    assert set(told) == {("silent while others waited", "127.0.0.1")}
+    assert sum(listener.refusals.values()) == len(told)
+    writer.close()
+    await listener.stop()
+    for waiting_reader, waiting in crowd:
+        assert await waiting_reader.read() == b""
+        waiting.close()
+
+
+async def test_silent_clients_are_left_alone_while_there_is_room() -> None:
+    listener = TlsListener(
+        TlsSlot(pki.mutual_context(SERVER, DEVICE)), Greeter, max_handshakes=PLACES
+    )
+    await listener.start("127.0.0.1", 0)
+    crowd = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(PLACES - 1)]
+    for _ in range(2 * PLACES):
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", listener.port, ssl=DEVICE.client_context(ROOTS)
+        )
+        assert await reader.readline() == b"hello\n"
+        writer.close()
+    assert not listener.refusals
+    for _, writer in crowd:
+        writer.close()
+    await listener.stop()
+
+
+def test_a_client_whose_words_we_have_not_read_yet_is_not_called_silent() -> None:
+    """A busy machine may be the one that is slow."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        visitor = Visitor(ours, "127.0.0.1", 0.0)
+        assert visitor.is_silent()
+        theirs.send(b"x")
+        assert not visitor.is_silent()
+        assert ours.recv(1) == b"x"
+        theirs.close()
+        assert visitor.is_silent()
+    assert visitor.is_silent()
