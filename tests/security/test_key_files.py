@@ -9,7 +9,7 @@ import pytest
 from tests.support import pki
 
 from hedgerow.kernel import CallerError, ConfigurationError, Secret
-from hedgerow.pki import FileKey, require_private, write_private, write_public
+from hedgerow.pki import FileKey, read_private, write_private, write_public
 
 pytestmark = pytest.mark.promise(6)
 
@@ -102,9 +102,35 @@ def test_a_folder_others_can_write_is_an_error(tmp_path: Path) -> None:
 
 def test_what_is_not_a_regular_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="not a regular file"):
-        require_private(tmp_path)
+        read_private(tmp_path)
     with pytest.raises(ConfigurationError, match="cannot read"):
-        require_private(tmp_path / "absent")
+        read_private(tmp_path / "absent")
+
+
+def test_a_key_that_is_exchanged_between_look_and_read_is_judged_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, loose = tmp_path / "key.pem", tmp_path / "loose.pem"
+    FileKey.generate_ec(path)
+    FileKey.generate_ec(loose)
+    loose.chmod(0o644)
+    real_open = os.open
+
+    def exchanging(name: os.PathLike[str], flags: int, mode: int = 0o777) -> int:
+        if Path(name) == path and loose.exists():
+            loose.replace(path)
+        return real_open(name, flags, mode)
+
+    monkeypatch.setattr(os, "open", exchanging)
+    with pytest.raises(ConfigurationError, match="0644"):
+        FileKey.load(path)
+
+
+def test_a_pipe_in_the_place_of_a_key_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    os.mkfifo(path, 0o600)
+    with pytest.raises(ConfigurationError, match="not a regular file"):
+        FileKey.load(path)
 
 
 @pytest.mark.promise(9)

@@ -11,7 +11,7 @@ certificate may do: that is for policies. Its tests are in `tests/unit/pki`, the
 from hedgerow.pki.authority import CertificateAuthority
 from hedgerow.pki.certificates import certificate_id, load_certificate, load_csr
 from hedgerow.pki.contexts import Trust, client_context, server_context
-from hedgerow.pki.files import require_private, write_private, write_public
+from hedgerow.pki.files import read_private, write_private, write_public
 from hedgerow.pki.keys import FileKey, PrivateKey
 from hedgerow.pki.listener import TlsListener, TlsPeer, TlsSlot
 from hedgerow.pki.profiles import (
@@ -42,7 +42,7 @@ __all__ = [
     "group_authority",
     "load_certificate",
     "load_csr",
-    "require_private",
+    "read_private",
     "root_authority",
     "server_certificate",
     "server_context",

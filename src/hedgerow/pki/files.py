@@ -30,13 +30,26 @@ def write_public(path: Path, data: bytes) -> None:
     _write(path, data, _PUBLIC)
 
 
-def require_private(path: Path) -> None:
-    """Raise `ConfigurationError` unless only this user (or root) can read or replace the file."""
+def read_private(path: Path) -> bytes:
+    """Return the content of a file that only this user (or root) can read or replace.
+
+    `ConfigurationError` if others can. What is judged is what is read, even if the name is given
+    to another file meanwhile.
+    """
     try:
-        found = path.stat()
-        folder = path.parent.stat()
+        # Without O_NONBLOCK, a pipe would be waited for before it could be judged.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise ConfigurationError(f"cannot read the key file {path}: {error.strerror}") from error
+    try:
+        _require_private(path, os.fstat(descriptor), path.parent.stat())
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
+
+
+def _require_private(path: Path, found: os.stat_result, folder: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise ConfigurationError(f"the key file {path} is not a regular file")
     if found.st_mode & _OTHERS:

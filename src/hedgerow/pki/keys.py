@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from hedgerow.kernel import CallerError, ConfigurationError, Secret
-from hedgerow.pki.files import require_private, write_private
+from hedgerow.pki.files import read_private, write_private
 
 Algorithm = Literal["RSA", "EC"]
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
@@ -85,9 +85,9 @@ class FileKey(PrivateKey):
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read a key file. `ConfigurationError` if others can read it or it is not a good key."""
-        require_private(path)
+        content = Secret(read_private(path))
         try:
-            return cls.from_pem(Secret(path.read_bytes()))
+            return cls.from_pem(content)
         except CallerError as error:
             raise ConfigurationError(f"the key file {path}: {error.message}") from error
 
