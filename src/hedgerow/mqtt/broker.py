@@ -37,6 +37,7 @@ class Broker:
         self._engine = Engine(authority, limits, clock)
         self._buffer = memoryview(bytearray(_READ_BYTES))
         self._connections: set[Connection] = set()
+        self._silent: dict[Connection, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._empty.set()
@@ -131,11 +132,21 @@ class Broker:
             self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._on_timer)
         if self._stopping:
             connection.dialogue.end(_SHUTTING_DOWN)
-        elif len(self._connections) - len(self._engine.entries) > self.limits.silent_connections:
-            connection.dialogue.end(_TOO_MANY_SILENT)
+        else:
+            self._silent[connection] = None
+            if len(self._silent) > self.limits.silent_connections:
+                self._end_longest_silent()
+
+    def _end_longest_silent(self) -> None:
+        """Make room: closing the newest would let the silent keep out those that speak."""
+        silent = {connection: None for connection in self._silent if connection.is_silent()}
+        self._silent = silent
+        if len(silent) > self.limits.silent_connections:
+            next(iter(silent)).dialogue.end(_TOO_MANY_SILENT)
 
     def _closed(self, connection: Connection) -> None:
         self._connections.discard(connection)
+        self._silent.pop(connection, None)
         if not self._connections:
             self._empty.set()
             if self._timer is not None:

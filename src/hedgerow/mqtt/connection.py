@@ -71,6 +71,10 @@ class Connection(asyncio.BufferedProtocol):
             raise RuntimeError("the connection was not made yet")
         return self._outbox
 
+    def is_silent(self) -> bool:
+        """Return whether the client has not been let in yet, nor turned away."""
+        return self.dialogue.session is None and not self.dialogue.is_over()
+
     # ---- what the transport calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -120,7 +124,7 @@ class Connection(asyncio.BufferedProtocol):
         """Answer every packet that is complete with this chunk, then write everything once."""
         if self.dialogue.is_over():
             return
-        self._since = self._engine.clock.monotonic()
+        now = self._engine.clock.monotonic()
         data = self._assembly.add(chunk)
         try:
             self._answer(data)
@@ -129,6 +133,9 @@ class Connection(asyncio.BufferedProtocol):
         except Exception:  # noqa: BLE001 - our own bug costs this one client its connection
             _log.exception("a packet could not be handled")
             self._end_safely()
+        if self.dialogue.session is not None:
+            # A CONNECT that comes a byte at a time must be whole in time as any other.
+            self._since = now
         self._engine.courier.flush(None if self.dialogue.is_over() else self)
 
     def _answer(self, data: bytes) -> None:

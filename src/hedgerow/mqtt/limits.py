@@ -27,7 +27,8 @@ class Limits:
     subscriptions: int = 50
     """More filters in one session: `quota-exceeded`, that filter is refused in the SUBACK."""
     silent_connections: int = 1000
-    """More connections that have not sent their CONNECT: `server-busy`, the newest is closed."""
+    """More connections that have not sent their CONNECT: `server-busy`, the one that
+    has been silent for longest is closed."""
     sessions: int = 100_000
     """More clients at once: `server-busy`, refused in the CONNACK."""
     maximum_qos: int = 1
@@ -50,7 +51,7 @@ class Limits:
     publisher_grace_s: float = 10.0
     """How long after that it may not hold them up again."""
     connect_timeout_s: float = 10.0
-    """No CONNECT by then: `connect-timeout`, closed."""
+    """No whole CONNECT by then: `connect-timeout`, closed."""
     keep_alive_s: int = 1200
     """The longest keep-alive, also for clients that want none; after one and a half of it without
     a packet: `keep-alive-timeout`, closed."""

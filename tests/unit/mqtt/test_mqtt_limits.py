@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 from tests.support.clock import ManualClock
-from tests.support.mqtt_broker import serve
+from tests.support.mqtt_broker import OpenAuthority, serve
+from tests.support.mqtt_transport import MemoryTransport
 
 from hedgerow.kernel import CallerError
-from hedgerow.mqtt import Limits, ProtocolVersion, ReasonCode
+from hedgerow.mqtt import Broker, Limits, Peer, ProtocolVersion, ReasonCode
 from hedgerow.mqtt.codec import (
     Auth,
     Connack,
@@ -122,11 +123,13 @@ async def test_there_are_at_most_so_many_connections_without_a_connect() -> None
     async with (
         serve(limits=Limits(silent_connections=1)) as served,
         await served.client() as first,
-        await served.client() as second,
     ):
-        assert await second.expect_end() == []
-        assert served.broker.counters.refusals == {"server-busy": 1}
         assert (await first.connect("a")).reason is R.SUCCESS
+        async with await served.client() as second, await served.client() as third:
+            assert await second.expect_end() == []
+            assert served.broker.counters.refusals == {"server-busy": 1}
+            assert (await third.connect("b")).reason is R.SUCCESS
+            await first.sync()
 
 
 @BOTH
@@ -226,6 +229,22 @@ async def test_a_connect_must_come_in_time() -> None:
         served.broker.tick()
         assert await a.expect_end() == []
         assert served.broker.counters.refusals == {"connect-timeout": 1}
+
+
+@BOTH
+async def test_a_connect_that_drips_in_must_be_whole_in_time(version: ProtocolVersion) -> None:
+    clock = ManualClock()
+    broker = Broker(OpenAuthority(), clock=clock, name="dripped on")
+    transport = MemoryTransport()
+    transport.attach(broker.protocol(Peer("x", "memory")))
+    for byte in encode(Connect("a", version), version)[:10]:
+        assert not transport.is_closing()
+        transport.deliver(bytes([byte]))
+        clock.advance(timedelta(seconds=1))
+        broker.tick()
+    assert transport.is_closing()
+    assert broker.counters.refusals == {"connect-timeout": 1}
+    await broker.stop()
 
 
 @BOTH
