@@ -24,15 +24,19 @@ from hedgerow.pki.profiles import (
     server_certificate,
     signing_certificate,
 )
+from hedgerow.pki.token_engine import Token
+from hedgerow.pki.token_key import Pkcs11Key
 
 __all__ = [
     "CertificateAuthority",
     "FileKey",
+    "Pkcs11Key",
     "PrivateKey",
     "Profile",
     "TlsListener",
     "TlsPeer",
     "TlsSlot",
+    "Token",
     "Trust",
     "certificate_id",
     "client_context",

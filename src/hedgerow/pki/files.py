@@ -7,6 +7,8 @@ renamed.
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hedgerow.kernel import ConfigurationError, new_token
@@ -45,6 +47,17 @@ def read_private(path: Path) -> bytes:
         _require_private(path, os.fstat(descriptor), path.parent.stat())
         with os.fdopen(os.dup(descriptor), "rb") as file:
             return file.read()
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def memory_file(name: str, data: bytes) -> Iterator[str]:
+    """Give a path to an anonymous file in memory: `ssl` takes keys from paths only."""
+    descriptor = os.memfd_create(name, os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, data)
+        yield f"/proc/self/fd/{descriptor}"
     finally:
         os.close(descriptor)
 

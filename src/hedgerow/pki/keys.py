@@ -4,11 +4,8 @@ What a room needs of a key is to sign, to decrypt, to sign requests and certific
 TLS. A key in a file and a key in a token do the same four things; no caller sees which it is.
 """
 
-import os
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Self
 
@@ -17,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from hedgerow.kernel import CallerError, ConfigurationError, Secret
-from hedgerow.pki.files import read_private, write_private
+from hedgerow.pki.files import memory_file, read_private, write_private
 
 Algorithm = Literal["RSA", "EC"]
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
@@ -139,8 +136,8 @@ class FileKey(PrivateKey):
     def attach(self, context: ssl.SSLContext, chain_pem: str) -> None:
         """Make the context prove itself with this key and the certificate chain over it."""
         with (
-            _memory_file("chain", chain_pem.encode()) as chain,
-            _memory_file("key", self.pem().reveal()) as key,
+            memory_file("chain", chain_pem.encode()) as chain,
+            memory_file("key", self.pem().reveal()) as key,
         ):
             try:
                 context.load_cert_chain(chain, key)
@@ -177,14 +174,3 @@ def require_strong(key: object) -> PublicKey:
             return key
         raise CallerError(f"the EC key is on {key.curve.name}; use P-256 or P-384")
     raise CallerError("the key is neither RSA nor EC")
-
-
-@contextmanager
-def _memory_file(name: str, data: bytes) -> Iterator[str]:
-    """Give a path to an anonymous file in memory: `ssl` takes keys from paths only."""
-    descriptor = os.memfd_create(name, os.MFD_CLOEXEC)
-    try:
-        os.write(descriptor, data)
-        yield f"/proc/self/fd/{descriptor}"
-    finally:
-        os.close(descriptor)
