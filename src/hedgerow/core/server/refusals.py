@@ -11,6 +11,9 @@ from hedgerow.mqtt import RefusalEvent
 QUIET_SECONDS = 60.0
 """A refusal that repeats is logged once in this time, with how often it came since."""
 
+LINES_LIMIT = 300
+"""Lines in this time at most: whoever is refused a million different topics writes no more."""
+
 _KINDS_LIMIT = 1000
 
 
@@ -31,6 +34,8 @@ class RefusalLog:
         self._clock = clock
         self._log = log
         self._seen: OrderedDict[tuple[str | None, ...], _Seen] = OrderedDict()
+        self._window_began = clock.monotonic()
+        self._lines = 0
         self.counters: Counter[str] = Counter()
 
     def refused(self, event: RefusalEvent) -> None:
@@ -66,7 +71,21 @@ class RefusalLog:
         if seen is not None and now - seen.logged_at < QUIET_SECONDS:
             seen.repeats += 1
             return None
+        if not self._has_line_left(now):
+            return None
         if len(self._seen) >= _KINDS_LIMIT:
             self._seen.popitem(last=False)
         self._seen[kind] = _Seen(now)
         return seen.repeats if seen is not None else 0
+
+    def _has_line_left(self, now: float) -> bool:
+        if now - self._window_began >= QUIET_SECONDS:
+            self._window_began, self._lines = now, 0
+        self._lines += 1
+        if self._lines == LINES_LIMIT:
+            self._log.warning(
+                "more is refused than is logged; every refusal is counted",
+                lines=LINES_LIMIT,
+                seconds=QUIET_SECONDS,
+            )
+        return self._lines < LINES_LIMIT

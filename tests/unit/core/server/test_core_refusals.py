@@ -4,7 +4,7 @@ import structlog
 from structlog.testing import capture_logs
 from tests.support.clock import ManualClock
 
-from hedgerow.core.server.refusals import QUIET_SECONDS, RefusalLog
+from hedgerow.core.server.refusals import LINES_LIMIT, QUIET_SECONDS, RefusalLog
 from hedgerow.mqtt import RefusalEvent
 
 
@@ -46,8 +46,25 @@ def test_handshakes_are_counted_by_reason_and_logged_by_address() -> None:
 
 
 def test_what_is_remembered_is_bounded() -> None:
+    clock = ManualClock()
     with capture_logs():
-        refusals = RefusalLog(ManualClock(), structlog.get_logger())
+        refusals = RefusalLog(clock, structlog.get_logger())
         for number in range(3000):
+            clock.advance(timedelta(seconds=1))
             refusals.refused(event(topic=f"t/{number}"))
     assert len(refusals._seen) == 1000
+
+
+def test_a_flood_of_different_refusals_is_counted_and_does_not_fill_the_log() -> None:
+    clock = ManualClock()
+    with capture_logs() as lines:
+        refusals = RefusalLog(clock, structlog.get_logger())
+        for number in range(3000):
+            refusals.refused(event(topic=f"t/{number}"))
+        assert len(lines) == LINES_LIMIT
+        assert "more is refused than is logged" in lines[-1]["event"]
+        clock.advance(timedelta(seconds=QUIET_SECONDS))
+        refusals.refused(event(topic="the next minute"))
+    assert len(lines) == LINES_LIMIT + 1
+    assert lines[-1]["topic"] == "the next minute"
+    assert refusals.counters["publish: publish-denied"] == 3001
