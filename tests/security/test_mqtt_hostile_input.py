@@ -8,35 +8,53 @@ import asyncio
 import gc
 import logging
 import tracemalloc
+from datetime import timedelta
 
 import pytest
-from tests.support.mqtt_broker import OpenAuthority, turned_away
+from tests.support.clock import ManualClock
+from tests.support.mqtt_attacks import attacks, broken_rules, connect
+from tests.support.mqtt_broker import OpenAuthority, denied, turned_away
 from tests.support.mqtt_client import MqttClient
 from tests.support.mqtt_mischief import hostile_streams
 from tests.support.mqtt_transport import MemoryTransport
 from tests.support.pki import mutual_context, new_identity, new_server, shared_authority
 
 from hedgerow.kernel import SystemClock
-from hedgerow.mqtt import Broker, Decoder, Peer, ProtocolVersion, encode
+from hedgerow.mqtt import (
+    Admission,
+    Broker,
+    Decoder,
+    Peer,
+    ProtocolVersion,
+    ReasonCode,
+    SessionRef,
+    Verdict,
+    encode,
+)
 from hedgerow.mqtt.codec import (
     Connack,
     Connect,
     Packet,
+    PacketType,
     Pingreq,
+    Pingresp,
     Publish,
     Subscribe,
     SubscribeItem,
 )
+from hedgerow.mqtt.connection import Connection
+from hedgerow.mqtt.session import Session
 from hedgerow.pki import TlsListener, TlsPeer, TlsSlot
 
-V311 = ProtocolVersion.V311
+V311, V5 = ProtocolVersion.V311, ProtocolVersion.V5
 _STREAMS = 500
+_ATTACKS = 5000
 _OVER_TLS = 60
 
 
-def _open(broker: Broker) -> MemoryTransport:
+def _open(broker: Broker, identity: str = "x") -> MemoryTransport:
     transport = MemoryTransport()
-    transport.attach(broker.protocol(Peer("x", "memory")))
+    transport.attach(broker.protocol(Peer(identity, "memory")))
     return transport
 
 
@@ -52,14 +70,17 @@ class HealthyPair:
     def __init__(self, broker: Broker) -> None:
         self.publisher = _open(broker)
         self.subscriber = _open(broker)
-        assert _talk(self.publisher, Connect("healthy-publisher")) == [Connack()]
-        assert _talk(self.subscriber, Connect("healthy-subscriber")) == [Connack()]
+        for transport, name in (
+            (self.publisher, "healthy-publisher"),
+            (self.subscriber, "healthy-subscriber"),
+        ):
+            assert _talk(transport, Connect(name, keep_alive_s=1200)) == [Connack()]
         _talk(self.subscriber, Subscribe(1, (SubscribeItem("healthy"),)))
 
     def check(self) -> None:
         message = Publish("healthy", b"alive")
         _talk(self.publisher, message)
-        assert Decoder(V311).feed(self.subscriber.taken()) == [message]
+        assert _talk(self.subscriber, Pingreq()) == [message, Pingresp()]
 
 
 async def _attack(broker: Broker, chunks: list[bytes]) -> bool:
@@ -98,17 +119,91 @@ def _says_goodbye(chunks: list[bytes]) -> bool:
     return b"\xe0" in b"".join(chunks)
 
 
+class OwnNameOnly(OpenAuthority):
+    """Admits a client under the name of its certificate only, and some topics not at all."""
+
+    def admit(self, peer: Peer, client_id: str, connect: Connect) -> Admission:
+        if peer.identity == "attacker" != client_id:
+            return turned_away("not yours")
+        return super().admit(peer, client_id, connect)
+
+    def may_publish(self, session: SessionRef, topic: str) -> Verdict:
+        return denied() if topic.startswith("no/") else super().may_publish(session, topic)
+
+    def forget(self) -> None:
+        """Drop what was noted so far."""
+        for noted in (self.events, self.questions, self.connects):
+            noted.clear()
+
+
+@pytest.mark.promise(1)
+async def test_each_of_5000_attacks_ends_in_a_close_that_is_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What a stream leaves open is closed by its deadline; no other session ever ends."""
+    clock, authority = ManualClock(), OwnNameOnly()
+    broker = Broker(authority, clock=clock, name="attacked")
+    refusals = broker.counters.refusals
+    healthy = HealthyPair(broker)
+    for name, chunks in attacks(_ATTACKS, "attacker"):
+        before = sum(refusals.values())
+        transport = _open(broker, "attacker")
+        for chunk in chunks:
+            transport.deliver(chunk)
+        healthy.check()
+        for _ in range(3):
+            if not transport.is_closing():
+                clock.advance(timedelta(seconds=1000))
+                broker.tick()
+                healthy.check()
+        assert transport.is_closing(), name
+        assert sum(refusals.values()) > before, name
+        assert len(broker.sessions) == 2, name
+        await asyncio.sleep(0)
+        authority.forget()
+    assert refusals["internal-error"] == 0
+    assert {"connect-timeout", "keep-alive-timeout", "connect-denied", "quota-exceeded"} < {
+        *refusals
+    }
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    gc.collect()
+    left = [type(one) for one in gc.get_objects() if isinstance(one, Connection | Session)]
+    assert sorted(map(str, left)) == sorted(map(str, [Connection, Session] * 2))
+    await broker.stop()
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize(
+    ("version", "data", "reason"),
+    [pytest.param(*case, id=name) for name, *case in broken_rules()],
+)
+async def test_a_session_ends_with_the_first_broken_rule(
+    version: ProtocolVersion, data: bytes, reason: ReasonCode
+) -> None:
+    broker = Broker(OpenAuthority(), clock=SystemClock(), name="attacked")
+    healthy = HealthyPair(broker)
+    transport = _open(broker)
+    transport.deliver(connect("attacker", version))
+    transport.taken()
+    transport.deliver(data + encode(Publish("healthy", b"forged"), version))
+    goodbyes = Decoder(version).feed(transport.taken())
+    assert transport.is_closing()
+    assert broker.counters.refusals == {reason.name.lower().replace("_", "-"): 1}
+    assert [packet.type for packet in goodbyes] == [PacketType.DISCONNECT] * (version is V5)
+    healthy.check()
+    await asyncio.sleep(0)
+    await broker.stop()
+
+
 async def test_hostile_streams_leave_no_memory_behind() -> None:
-    authority = OpenAuthority()
+    authority = OwnNameOnly()
     broker = Broker(authority, clock=SystemClock(), name="attacked")
-    streams = list(hostile_streams(200))
+    streams = [*hostile_streams(200), *attacks(180, "attacker")]
 
     async def all_streams() -> None:
         for _, chunks in streams:
             await _attack(broker, chunks)
-        authority.events.clear()
-        authority.questions.clear()
-        authority.connects.clear()
+        authority.forget()
         gc.collect()
 
     tracemalloc.start()
