@@ -196,13 +196,6 @@ class ReasonedClient(aiomqtt.Client):
         if not self._given_up:
             super()._on_socket_open(client, userdata, sock)
 
-    def _on_socket_close(self, client: paho.Client, userdata: Any, sock: Any) -> None:
-        descriptor = sock.fileno()
-        if descriptor >= 0:
-            # `aiomqtt` leaves the writer behind, and the next socket may get the same number.
-            self._loop.remove_writer(descriptor)
-        super()._on_socket_close(client, userdata, sock)
-
     def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
         if not self._given_up:
             super()._on_socket_register_write(client, userdata, sock)

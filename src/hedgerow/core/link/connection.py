@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import aiomqtt
 from structlog.typing import FilteringBoundLogger
@@ -19,6 +20,8 @@ _FILTERS_PER_SUBSCRIBE = 8
 
 _LASTED_SECONDS = 10.0
 """A connection that stood so long was a success: the next failure waits the shortest time."""
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class LinkConnection:
         self._client: ReasonedClient | None = None
         self._publishing = asyncio.Lock()
         self._lost = asyncio.Event()
+        """Set when the connection that stands has to end or has ended; each has its own."""
         self.connected = asyncio.Event()
         self.problem: str | None = None
 
@@ -100,16 +104,21 @@ class LinkConnection:
         """Publish and return the cloud's answer, or raise `UnavailableError` without one.
 
         One publication is in flight at a time. One that is not answered in time ends the
-        connection, so that it is not answered later and sent twice.
+        connection it was made on, so that it is not answered later and sent twice; one whose
+        connection ends fails with it.
         """
         async with self._publishing:
-            client = self._client
-            if client is None or not self.connected.is_set():
+            client, lost = self._client, self._lost
+            if client is None:
                 raise UnavailableError("there is no connection to the cloud")
             try:
-                return await client.publish_answered(topic, payload, qos)
+                return await _unless(
+                    lost,
+                    client.publish_answered(topic, payload, qos),
+                    "the connection ended before the cloud acknowledged a message",
+                )
             except (aiomqtt.MqttError, ValueError) as error:
-                self._lost.set()
+                lost.set()
                 raise UnavailableError(
                     f"the cloud did not acknowledge a message: {error}"
                 ) from error
@@ -117,19 +126,30 @@ class LinkConnection:
     async def _stand(self) -> None:
         """Connect and serve until the connection ends; always raises."""
         client = ReasonedClient(self._settings, self._context, self.client_id)
-        self._lost.clear()
-        try:
-            async with self._entered(client):
-                self.problem = None
-                await self._subscribe(client)
-                self._client = client
-                self.connected.set()
+        async with self._entered(client):
+            self.problem = None
+            await self._subscribe(client)
+            with self._in_force(client) as lost:
                 self._log.info("connected to the cloud", client_id=self.client_id)
                 self._on_connected()
-                await self._listen(client)
+                await _unless(
+                    lost,
+                    self._receive(client),
+                    "the connection was given up: a message was not acknowledged",
+                )
+
+    @contextlib.contextmanager
+    def _in_force(self, client: ReasonedClient) -> Iterator[asyncio.Event]:
+        """Let others publish on this connection; whatever is in flight at its end fails then."""
+        lost = self._lost = asyncio.Event()
+        self._client = client
+        self.connected.set()
+        try:
+            yield lost
         finally:
             self.connected.clear()
             self._client = None
+            lost.set()
 
     @contextlib.asynccontextmanager
     async def _entered(self, client: ReasonedClient) -> AsyncIterator[None]:
@@ -164,20 +184,6 @@ class LinkConnection:
                     )
                     self.problem = f"the cloud refused to subscribe to {topic_filter}: {answer}"
 
-    async def _listen(self, client: ReasonedClient) -> None:
-        loop = asyncio.get_running_loop()
-        listening = loop.create_task(self._receive(client), name="cloud messages")
-        lost = loop.create_task(self._lost.wait(), name="cloud connection lost")
-        try:
-            await asyncio.wait({listening, lost}, return_when=asyncio.FIRST_COMPLETED)
-            if listening.done():
-                await listening
-            raise UnavailableError("the connection was given up: a message was not acknowledged")
-        finally:
-            for task in (listening, lost):
-                task.cancel()
-            await asyncio.gather(listening, lost, return_exceptions=True)
-
     async def _receive(self, client: ReasonedClient) -> None:
         async for message in client.messages:
             payload = message.payload
@@ -204,3 +210,19 @@ class LinkConnection:
     def _tell(self, error: HedgerowError) -> None:
         self.problem = error.message
         self._log.warning("no connection to the cloud", reason=error.message)
+
+
+async def _unless(lost: asyncio.Event, work: Coroutine[Any, Any, R], reason: str) -> R:
+    """Return what the work returns; `UnavailableError` if the connection is lost first."""
+    loop = asyncio.get_running_loop()
+    working = loop.create_task(work, name="work on the cloud connection")
+    losing = loop.create_task(lost.wait(), name="cloud connection lost")
+    try:
+        await asyncio.wait({working, losing}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise UnavailableError(reason)
+    finally:
+        for task in (working, losing):
+            task.cancel()
+        await asyncio.gather(working, losing, return_exceptions=True)

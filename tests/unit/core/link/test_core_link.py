@@ -180,6 +180,32 @@ async def test_without_a_connection_a_publication_is_unavailable(
         await Core(cloud, tmp_path).link.publish("t", b"x")
 
 
+async def test_a_publication_ends_with_its_connection_and_leaves_the_next_one_alone(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
+    """It used to wait out its time, and then end the connection that stood by then, for ever."""
+    core = Core(cloud, tmp_path)
+    async with core.running() as link:
+        await link.wait_connected()
+        first = link._main._client
+        assert first is not None
+        first.patience_seconds = 3600
+        first._client.on_publish = None  # the acknowledgement gets lost on its way
+        loop = asyncio.get_running_loop()
+        in_flight = loop.create_task(link.publish("t", b"in flight"))
+        waiting = loop.create_task(link.publish("t", b"waiting for its turn"))
+        await until(lambda: cloud.broker.counters.messages_received == 1)
+        cloud.broker.disconnect(lambda _session: True, "maintenance")
+        with pytest.raises(UnavailableError, match="ended before the cloud acknowledged"):
+            await asyncio.wait_for(in_flight, 10)
+        await asyncio.wait({waiting}, timeout=10)
+        assert waiting.done()
+        waiting.exception()
+        await until(lambda: core.connects == 2)
+        assert (await link.publish("t", b"once more")).accepted
+        assert core.connects == 2
+
+
 @pytest.mark.spec("H17")
 async def test_another_connection_with_the_same_id_is_named_as_the_cause(
     cloud: CloudDouble, tmp_path: Path
