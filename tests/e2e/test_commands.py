@@ -199,6 +199,50 @@ def test_a_device_is_added_to_a_running_group(plant: Plant) -> None:
     assert hedgerow(*why, "--from", "late").data["allowed"]
 
 
+@pytest.mark.promise(6)
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("press", ("press", "a", "cloud")),
+        ("gauge", ("gauge", "a/#/b", "cloud")),
+        ("gauge", ("gage", "a", "cloud")),
+    ],
+    ids=["a device that is there already", "a bad topic", "a mistyped thing"],
+)
+def test_a_device_that_cannot_be_made_leaves_no_certificate_and_no_key(
+    plant: Plant, tmp_path: Path, name: str, row: tuple[str, str, str]
+) -> None:
+    before = aws(plant, "iot", "list-certificates", "--page-size", "250")["certificates"]
+    words = ("device", "provision", "--name", name, "--dir", tmp_path, "--group", "line-7-group")
+    failed = hedgerow(*words, "--row", *row, env=plant.env)
+    assert failed.code == 1
+    assert list(tmp_path.iterdir()) == []
+    after = aws(plant, "iot", "list-certificates", "--page-size", "250")["certificates"]
+    assert after == before
+
+
+@pytest.mark.promise(6)
+def test_a_core_that_cannot_be_made_leaves_no_certificate_and_can_be_made_again(
+    plant: Plant, tmp_path: Path
+) -> None:
+    before = aws(plant, "iot", "list-certificates", "--page-size", "250")["certificates"]
+    root, devices = tmp_path / "root", tmp_path / "devices"
+    core = ("core", "provision", "--root", root, "--name", "line-9", "--no-deploy")
+    words = (*core, "--device", "lamp", "--devices-dir", devices)
+    assert hedgerow(*words, "--row", "lmap", "a", "cloud", env=plant.env).code == 1
+    assert aws(plant, "iot", "list-certificates", "--page-size", "250")["certificates"] == before
+    assert not list(root.rglob("*.key")) + list(devices.rglob("*.key"))
+    again = hedgerow(*words, "--row", "lamp", "a", "cloud", env=plant.env)
+    assert again.code == 0, again.error
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "x"])
+def test_a_port_that_cannot_be_is_one_sentence(tmp_path: Path, port: str) -> None:
+    refused = hedgerow("cloud", "run", "--data", tmp_path, "--api-port", port)
+    assert refused.code == 2
+    assert "--api-port" in refused.error
+
+
 def test_a_group_that_is_not_there_is_one_sentence(plant: Plant) -> None:
     words = ("device", "provision", "--name", "x", "--dir", plant.folder / "x", "--group", "nix")
     made = hedgerow(*words, env=plant.env)

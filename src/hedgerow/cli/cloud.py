@@ -8,7 +8,7 @@ import click
 import uvloop
 
 from hedgerow.cli.log import configure_log
-from hedgerow.cli.options import data_option
+from hedgerow.cli.options import PORT, data_option
 from hedgerow.cli.output import as_json, print_json, print_pairs, progress
 from hedgerow.cloud.app import init_cloud, run_cloud
 from hedgerow.cloud.app.cloud_app import ANY_HOST, API_PORT, DEVICE_HTTPS_PORT, DEVICE_MQTT_PORT
@@ -59,17 +59,29 @@ def init(
 @data_option
 @click.option("--host", default=ANY_HOST, show_default=True, help="The address to listen on.")
 @click.option(
-    "--api-port", default=API_PORT, show_default=True, help="AWS APIs (0: any free port)."
+    "--api-port",
+    default=API_PORT,
+    type=PORT,
+    show_default=True,
+    help="AWS APIs (0: any free port).",
 )
 @click.option(
-    "--device-https-port", default=DEVICE_HTTPS_PORT, show_default=True, help="Device data plane."
+    "--device-https-port",
+    default=DEVICE_HTTPS_PORT,
+    type=PORT,
+    show_default=True,
+    help="Device data plane.",
 )
 @click.option(
-    "--device-mqtt-port", default=DEVICE_MQTT_PORT, show_default=True, help="Device MQTT."
+    "--device-mqtt-port",
+    default=DEVICE_MQTT_PORT,
+    type=PORT,
+    show_default=True,
+    help="Device MQTT.",
 )
 @click.option(
     "--combined-port",
-    type=int,
+    type=PORT,
     help="One more port for both of the latter, told apart by ALPN (as AWS does on 443).",
 )
 def run(

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from hedgerow.cli.options import root_option
+from hedgerow.cli.options import PORT, root_option
 from hedgerow.cli.output import as_json, print_json, print_pairs, progress
 from hedgerow.cli.provision.api import CloudApi, DeviceEndpoint
 from hedgerow.cli.provision.config_file import config_bytes, config_document, config_path
 from hedgerow.cli.provision.group import GroupContent, ensure_service_role, start_deployment
 from hedgerow.cli.provision.identity import (
     Identity,
+    discarded_on_failure,
     let_core_carry,
     make_core_identity,
     make_device_identity,
@@ -54,8 +55,12 @@ class Made:
     metavar="SOURCE TOPIC TARGET",
     help="A row of the subscription table, by thing names or 'cloud'.",
 )
-@click.option("--mqtt-port", default=8883, show_default=True, help="ggMqttPort (0: any free one).")
-@click.option("--daemon-port", default=8000, show_default=True, help="ggDaemonPort (likewise).")
+@click.option(
+    "--mqtt-port", default=8883, type=PORT, show_default=True, help="ggMqttPort (0: any free one)."
+)
+@click.option(
+    "--daemon-port", default=8000, type=PORT, show_default=True, help="ggDaemonPort (likewise)."
+)
 @click.option("--deploy/--no-deploy", default=True, show_default=True, help="Deploy the group.")
 @as_json
 def provision(
@@ -82,21 +87,25 @@ def provision(
     endpoint = api.device_endpoint()
     with progress(f"Making the identity of {name}"):
         core = make_core_identity(api, root / "certs", name, content.group_id, endpoint.root_ca_pem)
-    made_devices = tuple(_device(api, devices_dir, device, endpoint) for device in devices)
-    with progress("Making the group"):
-        content = content.with_core(api, core).with_devices(api, made_devices)
-        table = [Row(*row) for row in rows]
-        content = content.with_rows(api, table)
-        let_core_carry(api, core.certificate_arn, f"{name}-messages", table)
-        version = content.save(api)
+    made_devices: list[Identity] = []
+    with discarded_on_failure(api, [core]), discarded_on_failure(api, made_devices):
+        for device in devices:
+            made = _device(api, devices_dir, device, endpoint)
+            made_devices.append(made)
+        with progress("Making the group"):
+            content = content.with_core(api, core).with_devices(api, made_devices)
+            table = [Row(*row) for row in rows]
+            content = content.with_rows(api, table)
+            let_core_carry(api, core.certificate_arn, f"{name}-messages", table)
+            version = content.save(api)
     deployment = _deploy(api, content.group_id, version) if deploy else None
     document = config_document(core, endpoint, mqtt_port=mqtt_port, daemon_port=daemon_port)
     write_public(config_path(root), config_bytes(document))
-    made = Made(core, made_devices, content.group_id, version, deployment, endpoint)
+    result = Made(core, tuple(made_devices), content.group_id, version, deployment, endpoint)
     if as_json:
-        print_json(facts(made))
+        print_json(facts(result))
     else:
-        _show(root, made)
+        _show(root, result)
 
 
 def _group(api: CloudApi, name: str) -> GroupContent:

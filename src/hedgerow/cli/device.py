@@ -8,7 +8,11 @@ from hedgerow.cli.core_provision import device_lines, identity_facts
 from hedgerow.cli.output import as_json, print_json, progress
 from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cli.provision.group import GroupContent, start_deployment
-from hedgerow.cli.provision.identity import let_core_carry, make_device_identity
+from hedgerow.cli.provision.identity import (
+    discarded_on_failure,
+    let_core_carry,
+    make_device_identity,
+)
 from hedgerow.cli.provision.row import Row
 from hedgerow.contract import CLOUD
 from hedgerow.kernel import CallerError, quoted
@@ -55,12 +59,13 @@ def provision(
     with progress(f"Making the identity of {name}"):
         identity = make_device_identity(api, folder, name, endpoint.root_ca_pem)
     if content is not None:
-        content = content.with_devices(api, [identity])
-        table = [Row(*row) for row in rows]
-        content = content.with_rows(api, table)
-        if any(CLOUD in (row.source, row.target) for row in table):
-            let_core_carry(api, content.core_certificate(api), f"messages-of-{name}", table)
-        version = content.save(api)
+        with discarded_on_failure(api, [identity]):
+            content = content.with_devices(api, [identity])
+            table = [Row(*row) for row in rows]
+            content = content.with_rows(api, table)
+            if any(CLOUD in (row.source, row.target) for row in table):
+                let_core_carry(api, content.core_certificate(api), f"messages-of-{name}", table)
+            version = content.save(api)
         if deploy:
             start_deployment(api, content.group_id, version)
     if as_json:

@@ -65,7 +65,8 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except HedgerowError as error:
-            raise click.ClickException(error.message) from error
+            sentences = (error.message, *getattr(error, "__notes__", ()))
+            raise click.ClickException("; ".join(sentences)) from error
 
 
 _PLACES = (

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import click
 
+PORT = click.IntRange(0, 65_535)
+"""A TCP port; 0 means any free one."""
+
 data_option = click.option(
     "--data",
     required=True,

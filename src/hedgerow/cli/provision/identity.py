@@ -1,6 +1,7 @@
 """A thing with its key, certificate and policy: the three things that make it usable."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from cryptography.x509.oid import NameOID
 from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cli.provision.row import Row
 from hedgerow.contract import CLOUD
-from hedgerow.kernel import CallerError, ConfigurationError
+from hedgerow.kernel import CallerError, ConfigurationError, HedgerowError
 from hedgerow.pki import FileKey, write_public
 from hedgerow.policy import core_message_policy, minimal_core_policy, minimal_device_policy
 
@@ -31,6 +32,34 @@ class Identity:
     certificate_path: Path
     key_path: Path
     root_ca_path: Path
+
+    @property
+    def public_key_path(self) -> Path:
+        """Where the public half of the key is."""
+        return self.key_path.with_name(self.key_path.name.replace(".private.", ".public."))
+
+
+@contextmanager
+def discarded_on_failure(api: CloudApi, identities: Sequence[Identity]) -> Iterator[None]:
+    """Take certificates and keys back if what they were made for fails.
+
+    A certificate that nobody knows of must not stay valid. Things and policies stay; they admit
+    nobody without one, and the next try uses them.
+    """
+    try:
+        yield
+    except BaseException as failure:
+        for identity in identities:
+            try:
+                _discard(api, identity)
+            except HedgerowError as error:
+                failure.add_note(
+                    f"the certificate {identity.certificate_id} of {identity.thing_name} could "
+                    f"not be taken back ({error.message}); deactivate it: aws iot "
+                    f"update-certificate --certificate-id {identity.certificate_id} "
+                    "--new-status INACTIVE"
+                )
+        raise
 
 
 def make_core_identity(
@@ -92,12 +121,36 @@ def _make(api: CloudApi, folder: Path, thing_name: str, root_ca_pem: str, policy
         key_path=folder / f"{stem}.private.key",
         root_ca_path=folder / ROOT_CA,
     )
-    pending.rename(identity.key_path)
-    write_public(folder / f"{stem}.public.key", _public_pem(key))
-    write_public(identity.certificate_path, made["certificatePem"].encode())
-    write_public(identity.root_ca_path, root_ca_pem.encode())
-    _attach(api, identity, policy)
+    with discarded_on_failure(api, [identity]):
+        pending.rename(identity.key_path)
+        write_public(identity.public_key_path, _public_pem(key))
+        write_public(identity.certificate_path, made["certificatePem"].encode())
+        write_public(identity.root_ca_path, root_ca_pem.encode())
+        _attach(api, identity, policy)
     return identity
+
+
+def _discard(api: CloudApi, identity: Identity) -> None:
+    api.call(
+        "iot",
+        "detach_thing_principal",
+        thingName=identity.thing_name,
+        principal=identity.certificate_arn,
+    )
+    api.call(
+        "iot",
+        "update_certificate",
+        certificateId=identity.certificate_id,
+        newStatus="INACTIVE",
+    )
+    api.call("iot", "delete_certificate", certificateId=identity.certificate_id, forceDelete=True)
+    for path in (
+        identity.key_path,
+        identity.public_key_path,
+        identity.certificate_path,
+        identity.root_ca_path,
+    ):
+        path.unlink(missing_ok=True)
 
 
 def _attach(api: CloudApi, identity: Identity, document: str) -> None:

@@ -106,7 +106,13 @@ class CloudQueue:
             tasks.create_task(self._sync(), name="spool sync")
 
     def close(self) -> None:
-        """Close the spool; what lies in files stays there."""
+        """Close the spool; what lies in files stays there, and what lies in memory is lost."""
+        if self._spool.count and isinstance(self._spool, MemorySpool):
+            self._log.warning(
+                "messages for the cloud are lost with the memory they waited in; give "
+                "GGCloudSpooler GG_CONFIG_STORAGE_TYPE=FileSystem to keep them over a stop",
+                messages=self._spool.count,
+            )
         self._spool.close()
 
     async def _send(self, publisher: Publisher) -> None:

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import structlog
@@ -132,3 +133,16 @@ async def test_a_queue_in_files_is_sent_after_the_next_start(tmp_path: Path, clo
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     second.close()
+
+
+@pytest.mark.parametrize(("storage", "told"), [("Memory", [2]), ("FileSystem", [])])
+def test_what_is_lost_at_a_stop_is_told(
+    tmp_path: Path, storage: Literal["Memory", "FileSystem"], told: list[int]
+) -> None:
+    with structlog.testing.capture_logs() as logged:
+        queue = CloudQueue(tmp_path, structlog.get_logger())
+        queue.open(SpoolSettings(storage=storage))
+        queue.put("t", b"1")
+        queue.put("t", b"2")
+        queue.close()
+    assert [event["messages"] for event in logged if "messages" in event] == told
