@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError, SSLError
 from tests.support.aws_gateway import ServedCloud, served, small_cloud
 from tests.support.aws_requests import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY, credential
 
-ADMINISTRATOR = credential().arn
+ADMINISTRATOR = credential().principal.arn
 
 
 @pytest.fixture

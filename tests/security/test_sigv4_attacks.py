@@ -357,7 +357,7 @@ def test_only_the_verification_can_make_a_verified_caller() -> None:
     with pytest.raises(TypeError, match=r"sigv4\.verify"):
         VerifiedCaller(**values, proof=object())  # type: ignore[arg-type]  # that is the point
     with pytest.raises((TypeError, ValueError), match="proof"):
-        replace(genuine, account="999999999999")  # type: ignore[call-arg]  # likewise
+        replace(genuine, access_key_id="AKIDOTHER")  # type: ignore[call-arg]  # likewise
 
 
 def test_no_other_module_holds_the_proof() -> None:

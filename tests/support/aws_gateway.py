@@ -13,15 +13,21 @@ from tests.support.aws_requests import ACCESS_KEY, REGION, SECRET_KEY, credentia
 from tests.support.pki import new_authority, new_server
 
 from hedgerow.aws import (
+    AccessDeniedError,
     Answer,
+    Asked,
+    Authorizer,
     AwsError,
     Call,
     CallRecord,
     Credential,
+    CredentialSource,
+    Facts,
     Gateway,
     HttpLimits,
+    Recorder,
     Service,
-    VerifiedCaller,
+    bind,
     operation,
 )
 from hedgerow.kernel import CallerError, Clock, DeniedError, SystemClock, UnavailableError
@@ -117,12 +123,14 @@ class AllowBut:
     def __init__(self, denied: Sequence[str] = ()) -> None:
         self.denied = denied
 
-    async def authorize(
-        self, caller: VerifiedCaller, service: str, operation: str, _call_input: Mapping[str, Any]
-    ) -> None:
-        action = f"{service}:{operation}"
+    async def authorize(self, asked: Asked) -> Facts:
+        action = f"{asked.iam_prefix}:{asked.operation}"
         if action in self.denied:
-            raise DeniedError(f"User: {caller.arn} is not authorized to perform: {action}")
+            raise AccessDeniedError(
+                f"User: {asked.caller.arn} is not authorized to perform: {action}",
+                decision={"effect": "implicit-deny"},
+            )
+        return {"effect": "allow"}
 
 
 @dataclass
@@ -132,6 +140,29 @@ class SmallCloud:
     gateway: Gateway
     iot: SmallIot
     records: list[CallRecord] = field(default_factory=list)
+
+
+def gateway_of(
+    services: Sequence[Service],
+    credentials: CredentialSource,
+    authorizer: Authorizer,
+    *,
+    clock: Clock,
+    record: Recorder,
+    limits: HttpLimits | None = None,
+) -> Gateway:
+    """Return a gateway that serves every account with the same services."""
+    operations = bind(services)
+    return Gateway(
+        [type(service) for service in services],
+        lambda _account: operations,
+        credentials,
+        authorizer,
+        region=REGION,
+        clock=clock,
+        record=record,
+        limits=limits,
+    )
 
 
 def small_cloud(
@@ -144,11 +175,10 @@ def small_cloud(
     """Return a gateway with its three services, not yet listening."""
     records: list[CallRecord] = []
     iot = SmallIot()
-    gateway = Gateway(
+    gateway = gateway_of(
         [iot, SmallGreengrass(), SmallSts()],
         keys or Keys(),
         AllowBut(denied),
-        region=REGION,
         clock=clock or SystemClock(),
         record=records.append,
         limits=limits,

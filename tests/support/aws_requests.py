@@ -11,7 +11,7 @@ from botocore.credentials import Credentials
 from multidict import CIMultiDict, CIMultiDictProxy
 from tests.support.clock import ManualClock
 
-from hedgerow.aws import Credential, HttpRequest, VerifiedCaller
+from hedgerow.aws import Credential, HttpRequest, Principal, VerifiedCaller
 from hedgerow.aws.claims import read_claim
 from hedgerow.aws.sigv4 import Scope, SigningKeys, verify
 from hedgerow.kernel import Secret
@@ -25,8 +25,13 @@ HOST = "api.hedgerow.test:7443"
 
 def credential(**changes: Any) -> Credential:
     """Return the credential of the test's administrator."""
+    return replace(Credential(Secret(SECRET_KEY), principal()), **changes)
+
+
+def principal(**changes: Any) -> Principal:
+    """Return the test's administrator."""
     arn = f"arn:aws:iam::{ACCOUNT}:user/administrator"
-    known = Credential(Secret(SECRET_KEY), ACCOUNT, arn, "AIDAEXAMPLE")
+    known = Principal("IAMUser", ACCOUNT, arn, "AIDAEXAMPLE", name="administrator")
     return replace(known, **changes)
 
 

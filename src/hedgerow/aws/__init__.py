@@ -11,29 +11,38 @@ proven. Its tests are in `tests/unit/aws`, `tests/security/test_sigv4_*`,
 
 from hedgerow.aws.caller import VerifiedCaller
 from hedgerow.aws.credentials import Credential, CredentialSource
-from hedgerow.aws.errors import AwsError, InvalidPageTokenError
+from hedgerow.aws.errors import AccessDeniedError, AwsError, InvalidPageTokenError
 from hedgerow.aws.gateway import Gateway
 from hedgerow.aws.http import HttpAnswer, HttpLimits, HttpRefusal, HttpRequest, HttpServer
 from hedgerow.aws.pagination import decode_token, encode_token
+from hedgerow.aws.principal import Principal, PrincipalKind, Session
 from hedgerow.aws.service import (
     Answer,
+    Asked,
     Authorizer,
+    BoundServices,
     Call,
     CallRecord,
+    Facts,
     Operation,
     Recorder,
     Service,
+    bind,
     operation,
 )
 
 __all__ = [
+    "AccessDeniedError",
     "Answer",
+    "Asked",
     "Authorizer",
     "AwsError",
+    "BoundServices",
     "Call",
     "CallRecord",
     "Credential",
     "CredentialSource",
+    "Facts",
     "Gateway",
     "HttpAnswer",
     "HttpLimits",
@@ -42,9 +51,13 @@ __all__ = [
     "HttpServer",
     "InvalidPageTokenError",
     "Operation",
+    "Principal",
+    "PrincipalKind",
     "Recorder",
     "Service",
+    "Session",
     "VerifiedCaller",
+    "bind",
     "decode_token",
     "encode_token",
     "operation",

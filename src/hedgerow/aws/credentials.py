@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from hedgerow.aws.principal import Principal
 from hedgerow.kernel import Secret
 
 
@@ -16,9 +17,7 @@ class Credential:
     """
 
     secret: Secret[str]
-    account: str
-    arn: str
-    principal_id: str
+    principal: Principal
     session_token: Secret[str] | None = None
     expires_at: datetime | None = None
 
@@ -27,4 +26,7 @@ class CredentialSource(Protocol):
     """Looks access keys up."""
 
     async def find(self, access_key_id: str, session_token: str | None) -> Credential | None:
-        """Return the active credential of that id, or None; inactive keys count as unknown."""
+        """Return the active credential of that id, or None; inactive keys count as unknown.
+
+        The gateway compares the token; a source may use it, and need not.
+        """

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from hedgerow.kernel import CallerError, HedgerowError
+from hedgerow.kernel import CallerError, DeniedError, HedgerowError
 
 _NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 
@@ -29,6 +29,18 @@ class AwsError(HedgerowError):
         self.code = code  # type: ignore[misc]  # the base has one per class, AWS one per case
         self.http_status = http_status
         self.fields = fields
+
+
+class AccessDeniedError(DeniedError):
+    """No policy allows the call, or one denies it.
+
+    The sentence is for the caller. `decision` has the facts behind it, which are kept with the
+    record of the call for those who may read it.
+    """
+
+    def __init__(self, message: str, *, decision: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.decision = decision
 
 
 class MalformedBodyError(CallerError):

@@ -6,7 +6,7 @@ the one before it made, and the first that fails decides the answer.
 
 import asyncio
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
@@ -17,12 +17,22 @@ import structlog
 from hedgerow.aws.caller import VerifiedCaller
 from hedgerow.aws.claims import SignatureClaim, read_claim
 from hedgerow.aws.credentials import CredentialSource
-from hedgerow.aws.errors import AwsError
+from hedgerow.aws.errors import AccessDeniedError, AwsError
 from hedgerow.aws.failures import aws_error, expected_protocol, unrouted_answer
 from hedgerow.aws.http import HttpAnswer, HttpLimits, HttpRefusal, HttpRequest, HttpServer
 from hedgerow.aws.protocol import ErrorCodes
 from hedgerow.aws.redaction import redacted
-from hedgerow.aws.service import Authorizer, Call, CallRecord, Recorder, Service
+from hedgerow.aws.service import (
+    Answer,
+    Asked,
+    Authorizer,
+    BoundServices,
+    Call,
+    CallRecord,
+    Facts,
+    Recorder,
+    Service,
+)
 from hedgerow.aws.signature_errors import SignatureError, SignatureFault
 from hedgerow.aws.sigv4 import SigningKeys, verify
 from hedgerow.aws.tables import PROTOCOLS, CompiledOperation, ServiceTable
@@ -43,17 +53,21 @@ class _Seen:
     caller: VerifiedCaller | None = None
     operation: CompiledOperation | None = None
     input: Mapping[str, Any] | None = None
+    decision: Facts | None = None
 
 
 class Gateway:
     """Serves the APIs of its services: `handle` answers one request, `protocol_factory` connects.
 
-    `record` is called once for every request that reached `handle`, whatever became of it.
+    `services` says which APIs there are, and `operations_of` what an account is served with
+    (`bind` makes it), so that an operation is always the caller's own account's. `record` is
+    called once for every request that reached `handle`, whatever became of it.
     """
 
     def __init__(
         self,
-        services: Sequence[Service],
+        services: Sequence[type[Service]],
+        operations_of: Callable[[str], BoundServices],
         credentials: CredentialSource,
         authorizer: Authorizer,
         *,
@@ -63,6 +77,7 @@ class Gateway:
         limits: HttpLimits | None = None,
     ) -> None:
         self._tables = _tables(services, region)
+        self._operations_of = operations_of
         self._credentials = credentials
         self._authorizer = authorizer
         self._region = region
@@ -96,11 +111,14 @@ class Gateway:
             seen = replace(seen, operation=operation)
             call_input = operation.read(request, route)
             seen = replace(seen, input=call_input)
-            await self._authorizer.authorize(caller, table.iam_prefix, operation.name, call_input)
+            asked = self._asked(request, seen, caller, table, operation, call_input)
+            seen = replace(seen, decision=await self._authorizer.authorize(asked))
             call = self._call(request, caller, operation, call_input, seen.request_id)
-            output = await operation.invoke(call)
+            output = await self._run(call, table)
             answer = operation.answer(output, seen.request_id)
         except Exception as raised:  # noqa: BLE001 - whatever it is, the caller gets an answer
+            if isinstance(raised, AccessDeniedError):
+                seen = replace(seen, decision=raised.decision)
             error = self._error(raised, request, seen)
             answer = _error_answer(error, request, seen)
         return self._recorded(request, seen, output, error, answer)
@@ -121,6 +139,39 @@ class Gateway:
         token = claim.session_token.reveal() if claim.session_token is not None else None
         credential = await self._credentials.find(claim.access_key_id, token)
         return verify(request, claim, credential, scope=table.scope, now=now, keys=self._keys)
+
+    async def _run(self, call: Call, table: ServiceTable) -> Answer:
+        """Run the caller's account's own operation, or raise the error for one not built."""
+        run = self._operations_of(call.account).get(table.name, {}).get(call.operation)
+        if run is None:
+            raise AwsError(
+                "OperationNotSupportedException",
+                f"{call.operation} is not built in Hedgerow yet.",
+                http_status=HTTPStatus.NOT_IMPLEMENTED,
+            )
+        return await run(call)
+
+    def _asked(
+        self,
+        request: HttpRequest,
+        seen: _Seen,
+        caller: VerifiedCaller,
+        table: ServiceTable,
+        operation: CompiledOperation,
+        call_input: Mapping[str, Any],
+    ) -> Asked:
+        return Asked(
+            caller=caller,
+            service=table.name,
+            iam_prefix=table.iam_prefix,
+            operation=operation.name,
+            input=call_input,
+            region=self._region,
+            at=seen.at,
+            source_ip=request.source_ip,
+            user_agent=request.headers.get("user-agent", ""),
+            peer=request.peer,
+        )
 
     def _call(
         self,
@@ -194,6 +245,8 @@ class Gateway:
             at=seen.at,
             request_id=seen.request_id,
             service=seen.table.name if seen.table else seen.claim.service if seen.claim else "",
+            event_source=seen.table.event_source if seen.table else "",
+            api_version=seen.table.api_version if seen.table else "",
             operation=operation.name if operation else "",
             read_only=operation is not None and operation.read_only,
             caller=seen.caller,
@@ -203,13 +256,15 @@ class Gateway:
             user_agent=request.headers.get("user-agent", ""),
             input=redacted(shapes[0], seen.input),
             output=redacted(shapes[1], output) if keeps_output else None,
+            decision=seen.decision,
+            peer=request.peer,
             http_status=status,
             error_code=error.code if error else None,
             error_message=error.message if error else None,
         )
 
 
-def _tables(services: Sequence[Service], region: str) -> dict[str, ServiceTable]:
+def _tables(services: Sequence[type[Service]], region: str) -> dict[str, ServiceTable]:
     tables: dict[str, ServiceTable] = {}
     for service in services:
         table = ServiceTable(service, region)

@@ -1,11 +1,13 @@
 """What a service is to the gateway: a model's name, its quirks as data, and its operations."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from hedgerow.aws.caller import VerifiedCaller
+from hedgerow.aws.models import load_model
+from hedgerow.kernel import ConfigurationError, quoted
 
 _OPERATION_MARK = "__aws_operation__"
 
@@ -96,17 +98,56 @@ class Service:
         return built
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an authorizer is asked: may this caller do this, from there, now.
+
+    `service` is the model's name and `iam_prefix` the one that policies use, so that the action
+    usually reads `iam_prefix:operation`. `peer` is what the accepting side said of the connection.
+    """
+
+    caller: VerifiedCaller
+    service: str
+    iam_prefix: str
+    operation: str
+    input: Mapping[str, Any]
+    region: str
+    at: datetime
+    source_ip: str
+    user_agent: str
+    peer: object
+
+
+Facts = Mapping[str, Any]
+
+
 class Authorizer(Protocol):
     """Decides whether a caller may do what it asks for."""
 
-    async def authorize(
-        self, caller: VerifiedCaller, service: str, operation: str, call_input: Mapping[str, Any]
-    ) -> None:
-        """Return if it may; else raise `DeniedError` (or an `AwsError`) that says what is missing.
+    async def authorize(self, asked: Asked) -> Facts:
+        """Return the facts of the decision if it may; they are kept with the call's record.
 
-        `service` is the name that policies use (`iot`), so that the action reads
-        `service:operation`.
+        Else raise `AccessDeniedError` (or another `DeniedError`) that says what is missing.
         """
+
+
+BoundServices = Mapping[str, Mapping[str, Operation]]
+"""The operations that one account is served with: model name, operation's name, method."""
+
+
+def bind(services: Sequence[Service]) -> BoundServices:
+    """Return the operations of one account's services, for `Gateway`."""
+    bound: dict[str, Mapping[str, Operation]] = {}
+    for service in services:
+        operations = service.operations()
+        unknown = operations.keys() - set(load_model(service.model_name).operation_names)
+        if unknown:
+            raise ConfigurationError(
+                f"{type(service).__name__} declares {', '.join(sorted(unknown))}, "
+                f"which the model {quoted(service.model_name)} does not have."
+            )
+        bound[service.model_name] = operations
+    return bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +156,16 @@ class CallRecord:
 
     `input` has sensitive members as `***`; it is None where the call was refused before its body
     was read. `output` is kept of calls that change something. `caller` is None where the signature
-    was not proven; `access_key_id` is then what the caller claimed.
+    was not proven; `access_key_id` is then what the caller claimed. `decision` is what the
+    authorizer said of its reasons, None where it was not asked. `event_source` is the service's
+    host name at AWS, and `peer` is what the accepting side said of the connection.
     """
 
     at: datetime
     request_id: str
     service: str
+    event_source: str
+    api_version: str
     operation: str
     read_only: bool
     caller: VerifiedCaller | None
@@ -130,6 +175,8 @@ class CallRecord:
     user_agent: str
     input: Mapping[str, Any] | None
     output: Mapping[str, Any] | None
+    decision: Facts | None
+    peer: object
     http_status: int
     error_code: str | None
     error_message: str | None

@@ -99,10 +99,8 @@ def verify(
             "The security token included in the request is expired.",
         )
     return VerifiedCaller(
-        account=credential.account,
-        arn=credential.arn,
+        principal=credential.principal,
         access_key_id=claim.access_key_id,
-        principal_id=credential.principal_id,
         proof=SIGNATURE_PROOF,
     )
 

@@ -1,13 +1,11 @@
 """A service made ready to serve: its model, its protocol, and its operations as they are used."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 from botocore.model import OperationModel, Shape
 
-from hedgerow.aws.errors import AwsError
 from hedgerow.aws.http import HttpRequest
 from hedgerow.aws.json_rpc import JsonRpc
 from hedgerow.aws.models import load_model, protocol_of
@@ -15,10 +13,9 @@ from hedgerow.aws.protocol import Answerer, ErrorCodes, Parser, Protocol
 from hedgerow.aws.query import Query
 from hedgerow.aws.rest_json import RestJson
 from hedgerow.aws.routing import Route
-from hedgerow.aws.service import Answer, Call, Operation, Service
+from hedgerow.aws.service import Service
 from hedgerow.aws.sigv4 import Scope
 from hedgerow.aws.validation import Check, Checks, validate
-from hedgerow.kernel import ConfigurationError, quoted
 
 PROTOCOLS: Mapping[str, type[Protocol]] = {
     protocol.name: protocol for protocol in (RestJson, JsonRpc, Query)
@@ -28,7 +25,7 @@ _READ_ONLY = ("Get", "List", "Describe", "BatchGet", "Search", "Test", "Simulate
 
 @dataclass(frozen=True, slots=True)
 class CompiledOperation:
-    """One operation of a model with all that serving it takes; `run` is None if it is not built."""
+    """One operation of a model, ready to be read and answered."""
 
     name: str
     read_only: bool
@@ -37,7 +34,6 @@ class CompiledOperation:
     parse: Parser
     check: Check | None
     answer: Answerer
-    run: Operation | None
 
     def read(self, request: HttpRequest, route: Route) -> dict[str, Any]:
         """Return the input of a request, which reads well and breaks no constraint."""
@@ -45,26 +41,18 @@ class CompiledOperation:
         validate(self.check, call_input)
         return call_input
 
-    def invoke(self, call: Call) -> Awaitable[Answer]:
-        """Start the operation, or raise the error for one that is not built."""
-        if self.run is None:
-            raise AwsError(
-                "OperationNotSupportedException",
-                f"{self.name} is not built in Hedgerow yet.",
-                http_status=HTTPStatus.NOT_IMPLEMENTED,
-            )
-        return self.run(call)
-
 
 class ServiceTable:
     """What the gateway knows of one service. Operations are compiled at their first use."""
 
-    def __init__(self, service: Service, region: str) -> None:
+    def __init__(self, service: type[Service], region: str) -> None:
         model = load_model(service.model_name)
         self.protocol = PROTOCOLS[protocol_of(model)](model, service.message_member)
         signing_name = str(model.signing_name)
         self.name = service.model_name
         self.iam_prefix = service.iam_prefix or signing_name
+        self.event_source = f"{signing_name}.amazonaws.com"
+        self.api_version = str(model.api_version)
         self.scope = Scope(
             services=frozenset({signing_name, *service.signing_names}),
             regions=frozenset({region, *service.signing_regions}),
@@ -77,17 +65,8 @@ class ServiceTable:
             internal=service.internal_code or usual.internal,
             unavailable=service.unavailable_code or usual.unavailable,
         )
-        self._built = service.operations()
         self._checks = Checks()
         self._compiled: dict[str, CompiledOperation] = {}
-        unknown = self._built.keys() - set(model.operation_names)
-        if unknown:
-            raise ConfigurationError(
-                f"{type(service).__name__} declares {', '.join(sorted(unknown))}, "
-                f"which the model {quoted(service.model_name)} does not have."
-            )
-        for name in self._built:
-            self.operation(name)
 
     def operation(self, name: str) -> CompiledOperation:
         """Return an operation of the model, ready to serve."""
@@ -107,5 +86,4 @@ class ServiceTable:
             parse=self.protocol.parser(operation),
             check=None if shape is None else self._checks.check(shape),
             answer=self.protocol.answerer(operation),
-            run=self._built.get(operation.name),
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from tests.support.aws_gateway import AllowBut, Keys, SmallIot, small_cloud
+from tests.support.aws_gateway import AllowBut, Keys, SmallIot, gateway_of, small_cloud
 from tests.support.aws_requests import REGION, signed_request, unsigned_request
 from tests.support.clock import ManualClock
 
@@ -19,9 +19,7 @@ JSON = {"content-type": "application/json"}
 
 def gateway(*services: Service, records: list[CallRecord] | None = None) -> Gateway:
     kept = records if records is not None else []
-    return Gateway(
-        services, Keys(), AllowBut(), region=REGION, clock=ManualClock(), record=kept.append
-    )
+    return gateway_of(services, Keys(), AllowBut(), clock=ManualClock(), record=kept.append)
 
 
 def asking(
@@ -220,9 +218,7 @@ async def test_an_answer_whose_record_cannot_be_left_is_not_given() -> None:
     def broken(_record: CallRecord) -> Any:
         raise OSError("the disk is full")
 
-    served = Gateway(
-        [SmallIot()], Keys(), AllowBut(), region=REGION, clock=ManualClock(), record=broken
-    )
+    served = gateway_of([SmallIot()], Keys(), AllowBut(), clock=ManualClock(), record=broken)
     answer = await served.handle(asking("GET", "/things/lamp"))
     assert answer.status == 500
     assert b"lamp" not in answer.body

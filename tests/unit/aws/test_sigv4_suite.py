@@ -71,7 +71,7 @@ def test_a_signed_request_of_the_suite_verifies(case: str) -> None:
         assert refused.value.fault is SignatureFault.INCOMPLETE
         return
     caller = verify(request, claim, known, scope=SCOPE, now=NOW, keys=SigningKeys())
-    assert (caller.access_key_id, caller.account) == (ACCESS_KEY, known.account)
+    assert (caller.access_key_id, caller.account) == (ACCESS_KEY, known.principal.account)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -5,15 +5,13 @@ where `hedgerow env` does; the file can be removed once the key is kept elsewher
 """
 
 import base64
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from hedgerow.aws import Credential, VerifiedCaller
+from hedgerow.aws import AccessDeniedError, Asked, Credential, Facts, Principal
 from hedgerow.cloud.home import Home
-from hedgerow.kernel import DeniedError, Secret, new_token, random_bytes
+from hedgerow.kernel import Secret, new_token, random_bytes
 from hedgerow.pki import write_private
 from hedgerow.store import Kind, Store
 
@@ -93,9 +91,13 @@ class StoredAccessKeys:
             return None
         return Credential(
             secret=Secret(record.document.secret),
-            account=self._home.account,
-            arn=record.document.arn,
-            principal_id=record.document.principal_id,
+            principal=Principal(
+                kind="IAMUser",
+                account=self._home.account,
+                arn=record.document.arn,
+                id=record.document.principal_id,
+                name="administrator",
+            ),
         )
 
 
@@ -105,13 +107,13 @@ class AdministratorOnly:
     def __init__(self, home: Home) -> None:
         self._home = home
 
-    async def authorize(
-        self, caller: VerifiedCaller, service: str, operation: str, _call_input: Mapping[str, Any]
-    ) -> None:
-        """Return for the administrator; raise `DeniedError` for anybody else."""
+    async def authorize(self, asked: Asked) -> Facts:
+        """Return for the administrator; raise `AccessDeniedError` for anybody else."""
+        caller = asked.caller
         if caller.account == self._home.account and caller.arn == administrator_arn(self._home):
-            return
-        raise DeniedError(
-            f"User: {caller.arn} is not authorized to perform: {service}:{operation} because only "
-            "the administrator of the account is"
+            return {"effect": "allow"}
+        raise AccessDeniedError(
+            f"User: {caller.arn} is not authorized to perform: "
+            f"{asked.iam_prefix}:{asked.operation} because only the administrator is",
+            decision={"effect": "implicit-deny"},
         )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hedgerow.aws import Gateway
+from hedgerow.aws import Gateway, bind
 from hedgerow.cloud.app.administrator import AdministratorOnly, StoredAccessKeys
 from hedgerow.cloud.app.layout import Layout, Settings
 from hedgerow.cloud.app.records import record_call, record_refused_request
@@ -90,20 +90,23 @@ def compose(store: Store, settings: Settings, authorities: Authorities, clock: C
     )
     addresses = AddressBook(store, home, shadows)
     broker = CloudBroker(directory, shadows, home, clock)
+    services = [
+        IotService(
+            store,
+            home,
+            clock,
+            authority=authorities.devices,
+            directory=directory,
+            endpoint=settings.host_names[0],
+        ),
+        IotDataService(shadows, broker),
+        GreengrassService(store, home, deployer=deployer, addresses=addresses, clock=clock),
+        StsService(),
+    ]
+    operations = bind(services)
     gateway = Gateway(
-        [
-            IotService(
-                store,
-                home,
-                clock,
-                authority=authorities.devices,
-                directory=directory,
-                endpoint=settings.host_names[0],
-            ),
-            IotDataService(shadows, broker),
-            GreengrassService(store, home, deployer=deployer, addresses=addresses, clock=clock),
-            StsService(),
-        ],
+        [type(service) for service in services],
+        lambda _account: operations,
         StoredAccessKeys(store, home),
         AdministratorOnly(home),
         region=home.region,
