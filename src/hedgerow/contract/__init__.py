@@ -21,6 +21,7 @@ from hedgerow.contract.documents import (
     DeviceCertificate,
     DeviceMember,
     FunctionMember,
+    GroupCredentials,
     GroupDeployment,
     Membership,
     SubscriptionRow,
@@ -38,6 +39,7 @@ from hedgerow.contract.paths import (
     deployment_status_arn,
     deployment_status_path,
     discovery_path,
+    group_credentials_path,
     shadow_http_path,
 )
 from hedgerow.contract.signing import SignedDocument, Signer, VerifiedDocument, sign, verify
@@ -67,6 +69,7 @@ __all__ = [
     "DeviceCertificate",
     "DeviceMember",
     "FunctionMember",
+    "GroupCredentials",
     "GroupDeployment",
     "Membership",
     "ShadowTopic",
@@ -86,6 +89,7 @@ __all__ = [
     "deployment_thing",
     "discovery_path",
     "encode",
+    "group_credentials_path",
     "parse_shadow_topic",
     "shadow_http_path",
     "shadow_topic",

@@ -173,6 +173,20 @@ class CertificateAnswer(_Document, frozen=True):
     not_after: datetime
 
 
+class GroupCredentials(_Document, frozen=True):
+    """Temporary credentials of a group's role, on their way from the cloud to the group's core."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    expires_at: datetime
+    role_arn: str
+
+    def __repr__(self) -> str:
+        """Show neither key nor token."""
+        return f"GroupCredentials(role_arn={self.role_arn!r}, expires_at={self.expires_at})"
+
+
 _D = TypeVar("_D", bound=_Document)
 
 

@@ -42,6 +42,11 @@ def connectivity_path(thing_name: str) -> str:
     return f"/greengrass/things/{quote(thing_name, safe='')}/connectivityInfo"
 
 
+def group_credentials_path(group_id: str) -> str:
+    """POST nothing, get `GroupCredentials`: `greengrass:AssumeRoleForGroup` on `*`."""
+    return f"/greengrass/groups/{quote(group_id, safe='')}/role/credentials"
+
+
 def shadow_http_path(thing_name: str) -> str:
     """GET, POST or DELETE: `iot:GetThingShadow`, `iot:UpdateThingShadow`, `iot:DeleteThingShadow`.
 

@@ -1,0 +1,266 @@
+"""How Greengrass comes by roles: which may be associated, and the two that it assumes.
+
+A role is always assumed for one Greengrass resource of one account, and says so: `aws:SourceArn`
+is the group's ARN and `aws:SourceAccount` the group's account. Both come from the same `Home`, so
+they cannot disagree (statement L12), and the credentials of a group's role are made for nobody
+but the core that `OwnGroup` proves (guide page cross-service-confused-deputy-prevention).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from hedgerow.aws import Principal
+from hedgerow.cloud.greengrass.arns import group_arn
+from hedgerow.cloud.greengrass.core_desk import OwnGroup
+from hedgerow.cloud.greengrass.documents import GROUP, SERVICE_ROLE
+from hedgerow.cloud.greengrass.faults import bad_request
+from hedgerow.cloud.greengrass.trust import GREENGRASS, trust_findings
+from hedgerow.cloud.home import Home
+from hedgerow.contract import GroupCredentials
+from hedgerow.kernel import Arn, CallerError, DeniedError, Secret
+from hedgerow.policy import Decision
+from hedgerow.store import Store
+
+INVALID_ROLE: Final = "That role ARN is invalid."
+NO_GROUP_ROLE: Final = "You need to attach an IAM role to this deployment group."
+NO_SERVICE_ROLE: Final = "TES service role is not associated with this account."
+SERVICE_ROLE_REFUSED: Final = (
+    "Greengrass is not authorized to assume the Service Role associated with this account"
+)
+GROUP_ROLE_REFUSED: Final = "Greengrass is not authorized to assume the Group Role of this group"
+GROUP_ROLE_LIFE: Final = timedelta(hours=1)
+"""How long a core can go on with its group's role when it cannot reach the cloud."""
+
+SERVICE_ROLE_LIFE: Final = timedelta(minutes=15)
+_SERVICE_SESSION: Final = "greengrass-deployment"
+_SEAL = object()
+_LOG = structlog.get_logger(__name__)
+
+
+class RoleFacts(Protocol):
+    """What is known of an IAM role (`cloud.iam`)."""
+
+    @property
+    def account(self) -> str:
+        """The account it is of."""
+
+    @property
+    def arn(self) -> str:
+        """Its ARN."""
+
+    @property
+    def trust_text(self) -> str:
+        """Its trust policy as JSON text."""
+
+
+class RoleDirectory(Protocol):
+    """Where roles are looked up (`cloud.iam.IamDirectory`)."""
+
+    async def role(self, role_arn: str) -> RoleFacts | None:
+        """Return a role of any account, or None."""
+
+
+class TemporaryKeys(Protocol):
+    """Credentials of an assumed role (`cloud.sts.TemporaryCredentials`)."""
+
+    @property
+    def access_key_id(self) -> str:
+        """The key's id."""
+
+    @property
+    def secret_access_key(self) -> Secret[str]:
+        """The key."""
+
+    @property
+    def session_token(self) -> Secret[str]:
+        """What has to go with it."""
+
+    @property
+    def expires_at(self) -> datetime:
+        """When they end."""
+
+    @property
+    def principal(self) -> Principal:
+        """Whom they stand for."""
+
+
+class ServiceSessions(Protocol):
+    """Who makes such credentials (`cloud.sts.Sessions`)."""
+
+    async def assume_role_for_service(
+        self,
+        role_arn: str,
+        *,
+        service: str,
+        source_account: str,
+        source_arn: str,
+        session_name: str,
+        duration: timedelta,
+    ) -> TemporaryKeys:
+        """Assume a role, or raise `DeniedError` that says what its trust policy lacks."""
+
+    async def revoke(self, account: str, access_key_id: str) -> None:
+        """End credentials before their time."""
+
+
+class AccessJudge(Protocol):
+    """Who decides what a principal may do (`cloud.access.AccessDecider`)."""
+
+    async def judge(
+        self, principal: Principal, action: str, resource: str, context: Mapping[str, str]
+    ) -> Decision:
+        """Decide by the policies of the principal."""
+
+
+class NoGroupRoleError(CallerError):
+    """The core's own group has no role; V1's words and status 404."""
+
+    code = "NoGroupRole"
+
+
+class ServiceRoleError(DeniedError):
+    """Greengrass has no service role that it may use; `code` is the deployment's error code."""
+
+    code = "SERVICE_ROLE_NOT_FOUND_ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class AssociableRole:
+    """A role that exists in the account it is to be associated in.
+
+    INVARIANT: only `RoleDesk.associable` makes these. `warnings` say what its trust policy lacks.
+    """
+
+    arn: str
+    warnings: tuple[str, ...]
+    _seal: object = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self._seal is not _SEAL:
+            raise TypeError("an AssociableRole comes from RoleDesk.associable only")
+
+
+class RoleDesk:
+    """Looks roles up and assumes them for the groups of one account."""
+
+    def __init__(
+        self,
+        store: Store,
+        home: Home,
+        *,
+        directory: RoleDirectory,
+        sessions: ServiceSessions,
+        judge: AccessJudge,
+    ) -> None:
+        self._store = store
+        self._home = home
+        self._directory = directory
+        self._sessions = sessions
+        self._judge = judge
+
+    async def associable(self, role_arn: str, group_id: str | None = None) -> AssociableRole:
+        """Return the proof that a role can be a group's, or without a group the account's.
+
+        Raises AWS's own `BadRequestException` for what is no role of this account. A trust policy
+        that is too loose, or does not trust Greengrass yet, is accepted and written to the log.
+        """
+        facts = await self._role_of_this_account(role_arn)
+        if facts is None:
+            raise bad_request(INVALID_ROLE)
+        home = self._home
+        source = f"arn:aws:greengrass:{home.region}:{home.account}:*"
+        found = trust_findings(
+            facts.trust_text,
+            role_arn=facts.arn,
+            account=home.account,
+            source=source if group_id is None else group_arn(home, group_id),
+        )
+        for warning in found.warnings:
+            _LOG.warning("a role that Greengrass is to use is too open or unusable", reason=warning)
+        return AssociableRole(arn=facts.arn, warnings=found.warnings, _seal=_SEAL)
+
+    async def assume_service_role(self, group_id: str) -> TemporaryKeys:
+        """Return credentials of the account's service role, for work on one group.
+
+        Raises `ServiceRoleError` in the words that operators know. End them with `release`.
+        """
+        record = await self._store.get(SERVICE_ROLE, self._home.account, self._home.region)
+        if record is None:
+            raise ServiceRoleError(NO_SERVICE_ROLE)
+        try:
+            return await self._assume(
+                record.document.role_arn,
+                group_id,
+                session_name=_SERVICE_SESSION,
+                duration=SERVICE_ROLE_LIFE,
+            )
+        except DeniedError as error:
+            raise ServiceRoleError(
+                f"{SERVICE_ROLE_REFUSED}: {error.message}", code="SERVICE_ROLE_ASSUME_ERROR"
+            ) from error
+
+    async def release(self, keys: TemporaryKeys) -> None:
+        """End credentials whose work is done."""
+        await self._sessions.revoke(self._home.account, keys.access_key_id)
+
+    async def judge(self, principal: Principal, action: str, resource: str) -> Decision:
+        """Decide whether an assumed role may do something."""
+        return await self._judge.judge(principal, action, resource, {"aws:securetransport": "true"})
+
+    async def group_credentials(self, own: OwnGroup) -> GroupCredentials:
+        """Return credentials of a group's role for its core; the session is the certificate's.
+
+        Raises `NoGroupRoleError`, and `DeniedError` if the role does not trust Greengrass for
+        this group.
+        """
+        group_id = own.view.group_id
+        record = await self._store.get(GROUP, self._home.account, group_id)
+        role_arn = None if record is None else record.document.role_arn
+        if role_arn is None or not own.view.deployed:
+            raise NoGroupRoleError(NO_GROUP_ROLE)
+        try:
+            keys = await self._assume(
+                role_arn,
+                group_id,
+                session_name=own.device.certificate_id,
+                duration=GROUP_ROLE_LIFE,
+            )
+        except DeniedError as error:
+            raise DeniedError(f"{GROUP_ROLE_REFUSED}: {error.message}") from error
+        return GroupCredentials(
+            access_key_id=keys.access_key_id,
+            secret_access_key=keys.secret_access_key.reveal(),
+            session_token=keys.session_token.reveal(),
+            expires_at=keys.expires_at,
+            role_arn=role_arn,
+        )
+
+    async def _assume(
+        self, role_arn: str, group_id: str, *, session_name: str, duration: timedelta
+    ) -> TemporaryKeys:
+        if await self._role_of_this_account(role_arn) is None:
+            raise DeniedError(f"there is no role {role_arn} in this account any more")
+        return await self._sessions.assume_role_for_service(
+            role_arn,
+            service=GREENGRASS,
+            source_account=self._home.account,
+            source_arn=group_arn(self._home, group_id),
+            session_name=session_name,
+            duration=duration,
+        )
+
+    async def _role_of_this_account(self, role_arn: str) -> RoleFacts | None:
+        try:
+            arn = Arn.parse(role_arn)
+        except CallerError:
+            return None
+        if (arn.service, arn.region, arn.account) != ("iam", "", self._home.account):
+            return None
+        if not arn.resource.startswith("role/"):
+            return None
+        facts = await self._directory.role(role_arn)
+        return None if facts is None or facts.account != self._home.account else facts
