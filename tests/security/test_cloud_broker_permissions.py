@@ -129,6 +129,36 @@ async def test_a_will_is_judged_like_a_publish(edge: CloudEdge, listener: MqttDe
     assert [event.topic for event in edge.refusals if event.action == "publish"] == ["fan/gone"]
 
 
+async def test_asking_to_retain_is_a_right_of_its_own(
+    edge: CloudEdge, listener: MqttDevice
+) -> None:
+    """MQTT 5 clients are told that nothing is retained here; 3.1.1 has no word for that."""
+    identity = await enrolled(
+        edge, allow("iot:Publish", "topic/lamp/*"), allow("iot:RetainPublish", "topic/lamp/kept")
+    )
+    old = MQTTProtocolVersion.MQTTv311
+    async with mqtt_device(edge, identity, "lamp", version=old) as lamp:
+        await lamp.publish("lamp/kept", retain=True)
+        assert (await listener.received()).topic == "lamp/kept"
+        await lamp.publish("lamp/state", qos=0, retain=True)
+        await lamp.ended()
+    (refused,) = [event for event in edge.refusals if event.action == "publish"]
+    assert "iot:RetainPublish" in refused.reason
+    assert f"{TOPIC}lamp/state" in refused.reason
+    await assert_heard_nothing(edge, listener)
+
+
+async def test_a_retained_will_needs_that_right_too(edge: CloudEdge, listener: MqttDevice) -> None:
+    identity = await enrolled(edge, allow("iot:Publish", "topic/lamp/*"))
+    will = ("lamp/gone", b"gone", 0, True)
+    old = MQTTProtocolVersion.MQTTv311
+    async with mqtt_device(edge, identity, "lamp", version=old, will=will) as lamp:
+        lamp.vanish()
+        await lamp.ended()
+    await assert_heard_nothing(edge, listener)
+    assert "iot:RetainPublish" in edge.refusals[-1].reason
+
+
 @pytest.mark.spec("D02")
 async def test_a_filter_is_judged_as_it_is_written(edge: CloudEdge) -> None:
     """`*` is the policy's wildcard; `+` and `#` in a policy are the characters themselves."""

@@ -92,7 +92,7 @@ class MqttDevice:
         client_id: str,
         *,
         version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5,
-        will: tuple[str, bytes] | None = None,
+        will: tuple[Any, ...] | None = None,
         roots: str | None = None,
     ) -> None:
         self._port = port
@@ -132,9 +132,11 @@ class MqttDevice:
         async with asyncio.timeout(PATIENCE_S):
             return (await self._acknowledgement(packet_id))[0]
 
-    async def publish(self, topic: str, payload: bytes = b"x", qos: int = 1) -> tuple[int, str]:
+    async def publish(
+        self, topic: str, payload: bytes = b"x", qos: int = 1, *, retain: bool = False
+    ) -> tuple[int, str]:
         """Publish with QoS 1 and return the PUBACK's code; QoS 0 returns at once."""
-        packet_id = self._client.publish(topic, payload, qos).mid
+        packet_id = self._client.publish(topic, payload, qos, retain).mid
         if not qos:
             return 0, ""
         acknowledged = self._acknowledgement(packet_id)

@@ -40,6 +40,7 @@ class OpenAuthority:
 
     refused_clients: dict[str, Refused] = field(default_factory=dict)
     no_publish: dict[tuple[str, str], Verdict] = field(default_factory=dict)
+    no_retain: dict[tuple[str, str], Verdict] = field(default_factory=dict)
     no_subscribe: dict[tuple[str, str], Verdict] = field(default_factory=dict)
     no_receive: set[tuple[str, str, str]] = field(default_factory=set)
     tapped: list[tuple[str, Tap]] = field(default_factory=list)
@@ -56,6 +57,11 @@ class OpenAuthority:
         """Allow what is not in `no_publish`."""
         self.questions.append(f"publish {session.client_id} {topic}")
         return self.no_publish.get((session.client_id, topic), ALLOWED)
+
+    def may_retain(self, session: SessionRef, topic: str) -> Verdict:
+        """Allow what is not in `no_retain`."""
+        self.questions.append(f"retain {session.client_id} {topic}")
+        return self.no_retain.get((session.client_id, topic), ALLOWED)
 
     def may_subscribe(self, session: SessionRef, topic_filter: str) -> Verdict:
         """Allow what is not in `no_subscribe`."""

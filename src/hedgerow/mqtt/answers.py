@@ -42,7 +42,7 @@ def _publish(dialogue: "Dialogue", session: Session, publish: Publish) -> None:
         return
     engine.counters.messages_received += 1
     route = engine.router.route(session, publish.topic)
-    verdict = route.verdict
+    verdict = engine.router.publish_verdict(session, route, retain=publish.retain)
     if verdict.allowed:
         delivered = engine.courier.deliver(route, session.ref, publish)
         reason = ReasonCode.SUCCESS if delivered else ReasonCode.NO_MATCHING_SUBSCRIBERS

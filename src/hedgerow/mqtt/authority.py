@@ -109,6 +109,9 @@ class Authority(Protocol):
     def may_publish(self, session: SessionRef, topic: str) -> Verdict:
         """Say whether the session may publish to the topic (its will too)."""
 
+    def may_retain(self, session: SessionRef, topic: str) -> Verdict:
+        """Say whether a message the session may publish may also ask to be retained."""
+
     def may_subscribe(self, session: SessionRef, topic_filter: str) -> Verdict:
         """Say whether the session may hold this subscription."""
 

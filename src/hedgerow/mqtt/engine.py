@@ -87,11 +87,12 @@ class Engine:
     def _publish_will(self, session: Session, will: Will) -> None:
         """Publish a will as its session would have: only if the authority says yes, now."""
         route = self.router.route(session, will.topic)
-        if route.verdict.allowed:
+        verdict = self.router.publish_verdict(session, route, retain=will.retain)
+        if verdict.allowed:
             self.counters.messages_received += 1
             self.courier.deliver(route, session.ref, will.as_publish())
         else:
-            self.refuse(verdict_refusal("publish", route.verdict, will.topic), session.ref)
+            self.refuse(verdict_refusal("publish", verdict, will.topic), session.ref)
 
     def refuse(
         self, refusal: Refusal, who: SessionRef | Peer, client_id: str | None = None

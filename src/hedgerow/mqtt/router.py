@@ -96,6 +96,12 @@ class Router:
             routes[topic] = route
         return route
 
+    def publish_verdict(self, session: Session, route: Route, *, retain: bool) -> Verdict:
+        """Return the verdict on one message of a route: to be retained is a right of its own."""
+        if not (retain and route.verdict.allowed):
+            return route.verdict
+        return self._authority.may_retain(session.ref, route.topic)
+
     def _publish_verdict(self, session: Session, topic: str) -> Verdict:
         if session.epoch != self.epoch:
             session.epoch = self.epoch

@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | CONNECT | `iot:Connect` | `client/<client id>` |
 | PUBLISH, will | `iot:Publish` | `topic/<topic>` |
+| either of them with the retain flag | `iot:RetainPublish` as well | `topic/<topic>` |
 | SUBSCRIBE | `iot:Subscribe` | `topicfilter/<filter>` |
 | delivery | `iot:Receive` | `topic/<topic>` |
 
@@ -43,6 +44,7 @@ from hedgerow.policy import Decision
 
 CONNECT: Final = "iot:Connect"
 PUBLISH: Final = "iot:Publish"
+RETAIN: Final = "iot:RetainPublish"
 SUBSCRIBE: Final = "iot:Subscribe"
 RECEIVE: Final = "iot:Receive"
 
@@ -50,6 +52,7 @@ _RESOURCES: Final[Mapping[str, Callable[[Home, str], str]]] = MappingProxyType(
     {
         CONNECT: client_arn,
         PUBLISH: topic_arn,
+        RETAIN: topic_arn,
         SUBSCRIBE: topic_filter_arn,
         RECEIVE: topic_arn,
     }
@@ -106,6 +109,11 @@ class CloudAuthority:
                 disconnect=True,
             )
         decision = self._decide(_identity(session), PUBLISH, topic)
+        return Verdict(decision.allowed, decision.reason, disconnect=not decision.allowed)
+
+    def may_retain(self, session: SessionRef, topic: str) -> Verdict:
+        """Allow what the policy allows; a refusal ends the connection like that of a publish."""
+        decision = self._decide(_identity(session), RETAIN, topic)
         return Verdict(decision.allowed, decision.reason, disconnect=not decision.allowed)
 
     def may_subscribe(self, session: SessionRef, topic_filter: str) -> Verdict:

@@ -69,6 +69,10 @@ class CoreAuthority:
         decision = self.serving.switchboard.may_publish(member.thing_arn, topic)
         return ALLOWED if decision.allowed else Verdict(allowed=False, reason=decision.reason)
 
+    def may_retain(self, _session: SessionRef, _topic: str) -> Verdict:
+        """Allow it to ask: this server keeps no message, and a row says nothing of it."""
+        return ALLOWED
+
     def may_subscribe(self, session: SessionRef, topic_filter: str) -> Verdict:
         """Allow what some row could ever serve."""
         member = self._member(session)
