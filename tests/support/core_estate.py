@@ -165,7 +165,7 @@ async def watcher(estate: Estate) -> EnrolledThing:
 
 def clients(cloud: RunningCloud) -> set[str]:
     """Return the client ids that are connected to the cloud."""
-    return set(cloud.app._rooms.broker.client_ids)
+    return set(cloud.app._rooms.accounts.founding.broker.client_ids)
 
 
 def without(policy: str, action: str) -> str:

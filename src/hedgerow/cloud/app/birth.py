@@ -5,7 +5,6 @@ INVARIANT: `cloud.json` is written last, so a folder is either a whole cloud or 
 
 import asyncio
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 from hedgerow.cloud.app.administrator import create_administrator, write_administrator
 from hedgerow.cloud.app.layout import Layout, Settings, require_private_folder
 from hedgerow.cloud.home import Home
+from hedgerow.cloud.organizations import found_organization, new_account_id
 from hedgerow.kernel import Clock, ConfigurationError, Secret, quoted
 from hedgerow.pki import (
     CertificateAuthority,
@@ -61,7 +61,7 @@ async def init_cloud(
     this machine's own. Raises `ConfigurationError` if the folder is in use or a value is wrong.
     """
     settings = Settings(
-        account_id=_checked(account_id or _new_account_id(), _ACCOUNT_ID, "an account id"),
+        account_id=_checked(account_id or new_account_id(), _ACCOUNT_ID, "an account id"),
         region=_checked(region, _REGION, "a region"),
         host_names=tuple(dict.fromkeys((*host_names, *LOCAL_NAMES))),
     )
@@ -71,6 +71,8 @@ async def init_cloud(
     await asyncio.to_thread(_make_keys, layout, settings, clock)
     store = await Store.open(layout.database, MasterKey.create_file(layout.master_key), clock)
     try:
+        async with store.transaction() as tx:
+            await found_organization(tx, home)
         administrator = await create_administrator(store, home)
     finally:
         await store.close()
@@ -124,7 +126,3 @@ def _checked(text: str, pattern: re.Pattern[str], what: str) -> str:
     if not pattern.fullmatch(text):
         raise ConfigurationError(f"{quoted(text)} is not {what}")
     return text
-
-
-def _new_account_id() -> str:
-    return str(secrets.randbelow(9 * 10**11) + 10**11)

@@ -16,13 +16,10 @@ from typing import Self
 import msgspec
 import structlog
 
-from hedgerow.cloud.app.composition import (
-    Authorities,
-    Rooms,
-    compose,
-    load_authorities,
-)
-from hedgerow.cloud.app.doors import HTTPS_ALPN, MQTT_ALPN, Doors
+from hedgerow.cloud.app.authorities import Authorities, load_authorities
+from hedgerow.cloud.app.composition import Rooms, compose
+from hedgerow.cloud.app.device_front import AnyProtocol, DeviceFront
+from hedgerow.cloud.app.doors import Doors
 from hedgerow.cloud.app.endpoints import Endpoints, remove_endpoints, write_endpoints
 from hedgerow.cloud.app.layout import Layout, Settings, read_settings
 from hedgerow.cloud.app.records import record_refused_handshake
@@ -35,7 +32,6 @@ DEVICE_HTTPS_PORT = 8443
 DEVICE_MQTT_PORT = 8883
 ANY_HOST = "0.0.0.0"  # noqa: S104 - devices come from the network, and every door has TLS
 _LOG = structlog.get_logger("hedgerow.cloud.app")
-AnyProtocol = asyncio.Protocol | asyncio.BufferedProtocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,26 +118,15 @@ class CloudApp:
         await self._closing.aclose()
 
     async def _start_rooms(self) -> None:
-        rooms = self._rooms
-        await rooms.directory.start()
-        self._closing.push_async_callback(rooms.directory.stop)
-        await rooms.index.start()
-        self._closing.callback(rooms.index.stop)
-        self._closing.callback(
-            rooms.directory.on_change(lambda change: rooms.deployer.members_changed(change.things))
-        )
-        await rooms.deployer.start()
-        self._closing.push_async_callback(rooms.deployer.stop)
-        await rooms.broker.start()
-        self._closing.push_async_callback(rooms.broker.stop)
-        self._closing.push_async_callback(rooms.dataplane.stop)
-        self._closing.push_async_callback(rooms.gateway.stop)
+        self._closing.push_async_callback(self._rooms.accounts.stop)
+        await self._rooms.accounts.start()
+        self._closing.push_async_callback(self._rooms.gateway.stop)
 
     async def _open_doors(self) -> Doors:
         doors = Doors(
             self._layout,
             self._settings,
-            self._rooms.directory,
+            self._rooms.accounts.anchors,
             root=self._authorities.root,
             server_key=self._authorities.server_key,
             clock=self._clock,
@@ -151,19 +136,16 @@ class CloudApp:
         return doors
 
     async def _listen(self, doors: Doors) -> Endpoints:
-        rooms, ports = self._rooms, self._ports
+        gateway, ports = self._rooms.gateway, self._ports
+        front = DeviceFront(self._rooms.accounts)
         combined = None
         if ports.combined is not None:
-            combined = await self._listener(doors.combined, self._by_alpn, ports.combined)
+            combined = await self._listener(doors.combined, front.combined, ports.combined)
         return Endpoints(
             host=self._settings.host_names[0],
-            api_port=await self._listener(doors.api, rooms.gateway.protocol_factory, ports.api),
-            device_https_port=await self._listener(
-                doors.https, rooms.dataplane.protocol, ports.device_https
-            ),
-            device_mqtt_port=await self._listener(
-                doors.mqtt, rooms.broker.protocol_factory, ports.device_mqtt
-            ),
+            api_port=await self._listener(doors.api, gateway.protocol_factory, ports.api),
+            device_https_port=await self._listener(doors.https, front.https, ports.device_https),
+            device_mqtt_port=await self._listener(doors.mqtt, front.mqtt, ports.device_mqtt),
             combined_port=combined,
             account_id=self._settings.account_id,
             region=self._settings.region,
@@ -177,20 +159,6 @@ class CloudApp:
         await listener.start(self._host, port)
         self._closing.push_async_callback(listener.stop)
         return listener.port
-
-    def _by_alpn(self, peer: TlsPeer) -> AnyProtocol:
-        if peer.alpn == HTTPS_ALPN:
-            return self._rooms.dataplane.protocol(peer)
-        if peer.alpn == MQTT_ALPN:
-            return self._rooms.broker.protocol_factory(peer)
-        return _Closed()
-
-
-class _Closed(asyncio.Protocol):
-    """Ends a connection on the combined port that did not say what it wants to speak."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
 
 
 async def run_cloud(

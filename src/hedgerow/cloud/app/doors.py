@@ -1,6 +1,6 @@
 """The cloud's TLS: one server certificate, proven at every door and renewed ahead of expiry.
 
-Doors for devices demand a certificate that the directory's anchors cover; the door for programs
+Doors for devices demand a certificate that the accounts' anchors cover; the door for programs
 asks for none (their signature says who they are). Contexts are replaced while the doors are open:
 new connections get the newest, old ones go on.
 """
@@ -13,7 +13,7 @@ from datetime import timedelta
 import structlog
 
 from hedgerow.cloud.app.layout import Layout, Settings
-from hedgerow.cloud.iot import DeviceDirectory, DeviceDoor
+from hedgerow.cloud.iot import AnchorSource, DeviceDoor
 from hedgerow.kernel import Clock
 from hedgerow.pki import (
     CertificateAuthority,
@@ -35,13 +35,13 @@ _LOG = structlog.get_logger("hedgerow.cloud.app")
 
 
 class Doors:
-    """Holds what listeners take their contexts from. The directory is started before."""
+    """Holds what listeners take their contexts from. The source of anchors is started before."""
 
     def __init__(
         self,
         layout: Layout,
         settings: Settings,
-        directory: DeviceDirectory,
+        anchors: AnchorSource,
         *,
         root: CertificateAuthority,
         server_key: PrivateKey,
@@ -56,7 +56,7 @@ class Doors:
         self._renewal: asyncio.Task[None] | None = None
         self.api = TlsSlot(self._api_context())
         self._devices = {
-            name: DeviceDoor(directory, self._key, self._chain, alpn=alpn)
+            name: DeviceDoor(anchors, self._key, self._chain, alpn=alpn)
             for name, alpn in _DEVICE_DOORS.items()
         }
 
@@ -82,7 +82,7 @@ class Doors:
         self._renewal = loop.create_task(self._keep_renewed(), name="server-certificate")
 
     async def stop(self) -> None:
-        """Look no more, and follow the directory no more."""
+        """Look no more, and follow the anchors no more."""
         if self._renewal is not None:
             self._renewal.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -22,12 +22,13 @@ from hedgerow.cloud.iot.arns import (
     topic_filter_arn,
 )
 from hedgerow.cloud.iot.directory import DeviceDirectory, DirectoryChange
-from hedgerow.cloud.iot.door import DeviceDoor
+from hedgerow.cloud.iot.door import AnchorSource, DeviceDoor
 from hedgerow.cloud.iot.registry import RegisteredCertificate, Registry
 from hedgerow.cloud.iot.service import IotService
 
 __all__ = [
     "AdmittedDevice",
+    "AnchorSource",
     "DeviceDirectory",
     "DeviceDoor",
     "DirectoryChange",

@@ -10,9 +10,9 @@ certificate is that the directory does not admit.
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
-from hedgerow.cloud.iot.directory import DeviceDirectory, DirectoryChange
+from hedgerow.cloud.iot.directory import DirectoryChange
 from hedgerow.pki import PrivateKey, TlsSlot, Trust, server_context
 
 STEP: Final = 100
@@ -21,23 +21,33 @@ QUIET_S: Final = 1.0
 """How long further removals are waited for before a context is built anew."""
 
 
+class AnchorSource(Protocol):
+    """What a door follows: one account's `DeviceDirectory`, or all accounts' together."""
+
+    def trust_anchors(self) -> Trust:
+        """Return what TLS has to trust."""
+
+    def on_change(self, listener: Callable[[DirectoryChange], None]) -> Callable[[], None]:
+        """Call `listener` after every change; return what ends that."""
+
+
 class DeviceDoor:
     """Keeps the `slot` of a listener for devices current.
 
-    INVARIANT: when the directory has told of new trust anchors, the next handshake knows them.
+    INVARIANT: when the source has told of new trust anchors, the next handshake knows them.
     Connections that are already open are not touched here: doors judge them by the certificate.
     """
 
     def __init__(
         self,
-        directory: DeviceDirectory,
+        source: AnchorSource,
         key: PrivateKey,
         chain_pem: str,
         *,
         alpn: Sequence[str] = (),
     ) -> None:
-        """Prove the server with `key` and `chain_pem` (leaf first). The directory is started."""
-        self._directory = directory
+        """Prove the server with `key` and `chain_pem` (leaf first). The source is started."""
+        self._source = source
         self._key = key
         self._chain_pem = chain_pem
         self._alpn = tuple(alpn)
@@ -45,7 +55,7 @@ class DeviceDoor:
         self._coming: tuple[ssl.SSLContext, set[str]] | None = None
         self._next_step: asyncio.Handle | None = None
         self.slot = TlsSlot(self._context(self._wanted()))
-        self._stop_listening: Callable[[], None] = directory.on_change(self._directory_changed)
+        self._stop_listening: Callable[[], None] = source.on_change(self._anchors_changed)
 
     def renew(self, key: PrivateKey, chain_pem: str) -> None:
         """Prove the server with another key and certificate from the next handshake on."""
@@ -54,11 +64,11 @@ class DeviceDoor:
         self._replace(self._context(self._wanted()), set(self._wanted()))
 
     def close(self) -> None:
-        """Stop following the directory."""
+        """Stop following the source."""
         self._stop_listening()
         self._cancel_building()
 
-    def _directory_changed(self, change: DirectoryChange) -> None:
+    def _anchors_changed(self, change: DirectoryChange) -> None:
         if not change.anchors_changed:
             return
         wanted = self._wanted()
@@ -104,7 +114,7 @@ class DeviceDoor:
             self._next_step = None
 
     def _wanted(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self._directory.trust_anchors().anchors))
+        return tuple(dict.fromkeys(self._source.trust_anchors().anchors))
 
     def _context(self, anchors: Sequence[str]) -> ssl.SSLContext:
         return server_context(self._key, self._chain_pem, Trust(tuple(anchors)), alpn=self._alpn)

@@ -12,7 +12,7 @@ from tests.support.pki import ShiftedClock
 from tests.support.registry import registry
 
 from hedgerow.cloud.app import Layout
-from hedgerow.cloud.app.composition import Authorities, load_authorities
+from hedgerow.cloud.app.authorities import Authorities, load_authorities
 from hedgerow.cloud.app.doors import Doors
 from hedgerow.cloud.app.layout import read_settings
 from hedgerow.cloud.iot import DeviceDirectory

@@ -1,0 +1,130 @@
+"""Everything of one account: its registry, groups, broker, data plane and services.
+
+Each room is made with the account's `Home` and knows no other, so that no call, message or request
+of one account can name what belongs to another.
+"""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from hedgerow.aws import Service
+from hedgerow.cloud.app.authorities import Authorities
+from hedgerow.cloud.app.records import record_refused_request
+from hedgerow.cloud.broker import CloudBroker
+from hedgerow.cloud.dataplane import CoreCalls, DataPlane, Discovery, ShadowCalls
+from hedgerow.cloud.greengrass import (
+    AddressBook,
+    CoreDesk,
+    Deployer,
+    GreengrassService,
+    GroupIndex,
+    MembershipLedger,
+    ServerCertificates,
+)
+from hedgerow.cloud.home import Home
+from hedgerow.cloud.iot import DeviceDirectory, IotService, Registry
+from hedgerow.cloud.iot_data import IotDataService, ShadowService
+from hedgerow.cloud.sts import StsService
+from hedgerow.kernel import Clock
+from hedgerow.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What all accounts stand on."""
+
+    store: Store
+    authorities: Authorities
+    management: str
+    """The number of the account that the cloud was born with."""
+    endpoint: str
+    """The host that devices are told to connect to."""
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRooms:
+    """The rooms of one account, put together. `start` them once, then `stop` them."""
+
+    home: Home
+    directory: DeviceDirectory
+    index: GroupIndex
+    deployer: Deployer
+    broker: CloudBroker
+    dataplane: DataPlane
+    services: Sequence[Service]
+    _closing: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
+
+    async def start(self) -> None:
+        """Start every room, in the order in which they need each other; all of them or none."""
+        async with AsyncExitStack() as started:
+            await self.directory.start()
+            started.push_async_callback(self.directory.stop)
+            await self.index.start()
+            started.callback(self.index.stop)
+            started.callback(
+                self.directory.on_change(
+                    lambda change: self.deployer.members_changed(change.things)
+                )
+            )
+            await self.deployer.start()
+            started.push_async_callback(self.deployer.stop)
+            await self.broker.start()
+            started.push_async_callback(self.broker.stop)
+            started.push_async_callback(self.dataplane.stop)
+            self._closing.push_async_exit(started.pop_all())
+
+    async def stop(self) -> None:
+        """Let requests in progress finish, disconnect everyone, and stop."""
+        await self._closing.aclose()
+
+
+def account_rooms(ground: Ground, home: Home) -> AccountRooms:
+    """Put the rooms of one account together."""
+    store, clock, signer = ground.store, ground.clock, ground.authorities.signer
+    devices = ground.authorities.devices
+    directory = DeviceDirectory(store, home, device_authorities=[devices.certificate_pem])
+    shadows = ShadowService(store, home, clock)
+    registry = Registry(store, home)
+    index = GroupIndex(store, home)
+    ledger = MembershipLedger(store, home, index=index, directory=directory, registry=registry)
+    deployer = Deployer(
+        store,
+        home,
+        index=index,
+        ledger=ledger,
+        registry=registry,
+        shadows=shadows,
+        signer=signer,
+        clock=clock,
+    )
+    addresses = AddressBook(store, home, shadows)
+    broker = CloudBroker(directory, shadows, home, clock)
+    desk = CoreDesk(store, home, index=index, ledger=ledger, signer=signer)
+    dataplane = DataPlane(
+        home,
+        directory,
+        discovery=Discovery(index, directory, clock),
+        core_calls=CoreCalls(desk, ServerCertificates(store, home, clock), addresses),
+        shadow_calls=ShadowCalls(shadows),
+        record=record_refused_request,
+    )
+    iot = IotService(
+        store, home, clock, authority=devices, directory=directory, endpoint=ground.endpoint
+    )
+    services = (
+        iot,
+        IotDataService(shadows, broker),
+        GreengrassService(store, home, deployer=deployer, addresses=addresses, clock=clock),
+        StsService(),
+    )
+    return AccountRooms(
+        home=home,
+        directory=directory,
+        index=index,
+        deployer=deployer,
+        broker=broker,
+        dataplane=dataplane,
+        services=services,
+    )
