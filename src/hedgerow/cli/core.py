@@ -7,6 +7,7 @@ core = LazyGroup(
     help="The core: the edge daemon on a Greengrass root folder.",
     places=(
         Place("provision", "hedgerow.cli.core_provision", "Make everything a new core needs."),
+        Place("credentials", "hedgerow.cli.core_credentials", "Run a command as the group's role."),
         Place("run", "hedgerow.cli.core_run", "Serve client devices until told to stop."),
     ),
 )

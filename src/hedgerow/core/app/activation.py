@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hedgerow.core.addresses import AddressDetector, wants_detection
 from hedgerow.core.certificates import CertificateKeeper
+from hedgerow.core.credentials import Credentials
 from hedgerow.core.deployment import StoredDeployment, VerifiedGroup, VerifiedMembership
 from hedgerow.core.link import CloudLink
 from hedgerow.core.server import LocalServer, Serving
@@ -24,6 +25,7 @@ class Parts:
     keeper: CertificateKeeper
     detector: AddressDetector
     link: CloudLink
+    credentials: Credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class GroupActivation:
         parts = self._parts
         parts.server.stop_serving()
         parts.keeper.reset()
+        parts.credentials.reset()
         parts.link.listen_to(())
         parts.detector.switch_off()
         parts.queue.configure(SpoolSettings())
@@ -88,6 +91,7 @@ class GroupActivation:
         self._running = plan
         parts.server.serve(Serving.of(plan.group, membership, plan.switchboard))
         parts.queue.configure(plan.spool)
+        parts.credentials.serve_group(plan.group.group.group_id)
         parts.link.listen_to(
             plan.switchboard.cloud_subjects(), qos=_QOS_FROM_CLOUD[plan.spool.subscription_quality]
         )

@@ -16,6 +16,13 @@ from hedgerow.core.app.notices import NoticeBoard
 from hedgerow.core.app.status import StatusBoard
 from hedgerow.core.certificates import CertificateKeeper, ServerCertificateStore
 from hedgerow.core.config import CoreConfig, load_config, require_link_protection
+from hedgerow.core.credentials import (
+    CREDENTIALS_PATH,
+    Credentials,
+    CredentialsEndpoint,
+    RoleKeeper,
+    TokenCounter,
+)
 from hedgerow.core.deployment import DeploymentAgent, DeploymentFolder
 from hedgerow.core.health import HealthServer
 from hedgerow.core.link import (
@@ -128,6 +135,10 @@ class CoreApp:
             log=log.bind(component="GGDeviceCertificateManager"),
         )
         self.detector = AddressDetector(self.http, log.bind(component="GGIPDetector"))
+        tes = log.bind(component="GGTES")
+        self.role = RoleKeeper(self.http, clock=clock, log=tes)
+        self.credentials = Credentials(self.role, log=tes)
+        self._counter = TokenCounter(folders.credentials_socket, self.credentials, tes)
         self.notices = NoticeBoard(
             config,
             log,
@@ -149,7 +160,9 @@ class CoreApp:
         self._join_deployments(config, identity)
 
     def _join_deployments(self, config: CoreConfig, identity: LinkIdentity) -> None:
-        parts = Parts(self.server, self.queue, self.keeper, self.detector, self.link)
+        parts = Parts(
+            self.server, self.queue, self.keeper, self.detector, self.link, self.credentials
+        )
         self.activation = GroupActivation(parts)
         self._folder = DeploymentFolder(
             config.folders.deployment, str(config.thing_arn), identity.roots
@@ -164,8 +177,12 @@ class CoreApp:
             clock=self._clock,
             log=self._log,
         )
-        self.board = StatusBoard(parts, self.agent, self.notices)
-        self._health = HealthServer(self.board.workers, self.board.status)
+        self.board = StatusBoard(parts, self.agent, self.notices, self.role)
+        self._health = HealthServer(
+            self.board.workers,
+            self.board.status,
+            CredentialsEndpoint(self.credentials).routes(),
+        )
 
     async def _serve(self) -> None:
         config = self.config
@@ -175,6 +192,8 @@ class CoreApp:
         await self._health.start(config.gg_daemon_port)
         self._held.push_async_callback(self._health.stop)
         self._resume()
+        await self._counter.start(f"http://127.0.0.1:{self.daemon_port}{CREDENTIALS_PATH}")
+        self._held.push_async_callback(self._counter.stop)
         self._background = asyncio.get_running_loop().create_task(self._work(), name="core")
         write_endpoints(
             config.folders,
@@ -202,6 +221,8 @@ class CoreApp:
             tasks.create_task(self.notices.run(self.link), name="notices")
             tasks.create_task(self.agent.run(), name="deployments")
             tasks.create_task(self.keeper.run(), name="certificates")
+            tasks.create_task(self.role.run(), name="role")
+            tasks.create_task(self.credentials.run(), name="credentials")
             tasks.create_task(self.detector.run(), name="addresses")
 
     def _heard(self, notice: DeploymentNotice) -> None:

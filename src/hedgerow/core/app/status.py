@@ -7,6 +7,7 @@ from hedgerow.core.addresses import AddressDetector
 from hedgerow.core.app.activation import Parts
 from hedgerow.core.app.notices import NoticeBoard
 from hedgerow.core.certificates import CertificateKeeper
+from hedgerow.core.credentials import RoleKeeper
 from hedgerow.core.deployment import DeploymentAgent
 from hedgerow.core.health import SYSTEM_FUNCTIONS, Worker, WorkerState
 from hedgerow.core.server import LocalServer
@@ -16,10 +17,13 @@ from hedgerow.kernel import iso_milliseconds, new_uuid
 class StatusBoard:
     """Knows every part, changes none."""
 
-    def __init__(self, parts: Parts, agent: DeploymentAgent, notices: NoticeBoard) -> None:
+    def __init__(
+        self, parts: Parts, agent: DeploymentAgent, notices: NoticeBoard, role: RoleKeeper
+    ) -> None:
         self._parts = parts
         self._agent = agent
         self._notices = notices
+        self._role = role
         self._worker_ids = {name: new_uuid() for name in SYSTEM_FUNCTIONS}
 
     def workers(self) -> tuple[Worker, ...]:
@@ -31,6 +35,7 @@ class StatusBoard:
             else WorkerState.WAITING,
             "GGConnManager": _connection_manager(parts.server),
             "GGDeviceCertificateManager": _certificate_manager(parts.keeper),
+            "GGTES": WorkerState.WAITING,
         }
         if parts.detector.is_on:
             states["GGIPDetector"] = _detector(parts.detector)
@@ -53,6 +58,7 @@ class StatusBoard:
             self._agent.state.problem,
             parts.keeper.problem,
             parts.detector.problem,
+            self._role.problem,
         )
         return tuple(dict.fromkeys(problem for problem in found if problem))
 
@@ -61,6 +67,7 @@ class StatusBoard:
         parts, agent, problems = self._parts, self._agent.state, self.problems()
         served = parts.keeper.served
         counters = parts.queue.counters
+        held = self._role.held
         return {
             "status": "degraded" if problems else "ok",
             "problems": problems,
@@ -75,6 +82,10 @@ class StatusBoard:
                 "clients": len(parts.server.broker.sessions),
                 "refusals": dict(parts.server.refusals.counters),
                 "serverCertificateEnds": iso_milliseconds(served.not_after) if served else None,
+            },
+            "role": {
+                "arn": held.role_arn if held else None,
+                "credentialsEnd": iso_milliseconds(held.expires_at) if held else None,
             },
             "spool": {
                 "waiting": counters.waiting,

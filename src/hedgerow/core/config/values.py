@@ -44,6 +44,11 @@ class CoreFolders:
         return self.write / "var" / "log" / "system"
 
     @property
+    def credentials_socket(self) -> Path:
+        """Where processes of the core's user fetch their tokens for credentials."""
+        return self.state / "credentials.sock"
+
+    @property
     def endpoints(self) -> Path:
         """The ports in force, written once the core serves."""
         return self.state / "endpoints.json"

@@ -25,9 +25,12 @@ class HealthServer:
         self,
         workers: Callable[[], Sequence[Worker]],
         status: Callable[[], Mapping[str, object]],
+        routes: Sequence[web.AbstractRouteDef] = (),
     ) -> None:
+        """`routes` are those of other rooms that have their place on the same port."""
         self._workers = workers
         self._status = status
+        self._routes = routes
         self._runner: web.AppRunner | None = None
         self.port = 0
 
@@ -37,6 +40,7 @@ class HealthServer:
         app.router.add_get(WORKERS_PATH, self._all_workers)
         app.router.add_post(WORKERS_PATH, self._some_workers)
         app.router.add_get(STATUS_PATH, self._short_status)
+        app.router.add_routes(self._routes)
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await runner.setup()
         try:

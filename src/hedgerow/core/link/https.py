@@ -13,12 +13,14 @@ from hedgerow.contract import (
     CertificateRequest,
     ConnectivityInfo,
     DeploymentStatusReport,
+    GroupCredentials,
     artifact_path,
     connectivity_path,
     decode,
     deployment_path,
     deployment_status_path,
     encode,
+    group_credentials_path,
     shadow_http_path,
 )
 from hedgerow.core.config import CoreConfig
@@ -108,6 +110,11 @@ class CloudHttp:
         """Ask for a certificate of the local MQTT server (`greengrass:CreateCertificate`)."""
         answer = await self._greengrass_call("POST", CERTIFICATE_PATH, encode(request))
         return decode(answer, CertificateAnswer)
+
+    async def group_credentials(self, group_id: str) -> GroupCredentials:
+        """Ask for credentials of the group's role (`greengrass:AssumeRoleForGroup`)."""
+        answer = await self._greengrass_call("POST", group_credentials_path(group_id))
+        return decode(answer, GroupCredentials)
 
     async def report_shadow(self, thing_name: str, reported: object) -> None:
         """Set the reported state of a thing's shadow (`iot:UpdateThingShadow`)."""

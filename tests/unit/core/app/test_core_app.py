@@ -177,6 +177,7 @@ async def test_the_health_api_tells_of_the_system_functions_that_run(
         "arn:aws:lambda:::function:GGCloudSpooler:1": "Waiting",
         "arn:aws:lambda:::function:GGConnManager": "Waiting",
         "arn:aws:lambda:::function:GGDeviceCertificateManager": "Waiting",
+        "arn:aws:lambda:::function:GGTES": "Waiting",
     }
     assert status["mqtt"]["open"] is True
     assert status["deployment"]["deploymentId"] == double.deployment_id
