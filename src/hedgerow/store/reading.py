@@ -2,33 +2,34 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
-
-import sqlalchemy as sa
+from typing import Final
 
 from hedgerow.kernel import CallerError
+from hedgerow.store.database import Row, Values
 from hedgerow.store.errors import TamperedError
 from hedgerow.store.page_tokens import PageTokens
 from hedgerow.store.records import Kind, Page, Record, T
-from hedgerow.store.schema import records
 from hedgerow.store.sealing import SealedRow, Sealer
 
 PAGE_LIMIT = 1000
 """The most records a page may have."""
 
-_COLUMNS = (
-    records.c.account,
-    records.c.kind,
-    records.c.id_index,
-    records.c.parent_index,
-    records.c.name_index,
-    records.c.version,
-    records.c.key_id,
-    records.c.sealed,
+COLUMNS: Final = (
+    "account",
+    "kind",
+    "id_index",
+    "parent_index",
+    "name_index",
+    "version",
+    "key_id",
+    "sealed",
 )
-_BY_ID = sa.select(*_COLUMNS).where(records.c.id_index == sa.bindparam("index"))
-_BY_NAME = sa.select(*_COLUMNS).where(records.c.name_index == sa.bindparam("index"))
-_IN_ORDER = sa.select(*_COLUMNS, records.c.sequence).order_by(records.c.sequence)
+"""The columns of a `SealedRow`, in its order."""
+
+_SELECT: Final = f"SELECT {', '.join(COLUMNS)}, sequence FROM records WHERE"  # noqa: S608 - constants
+_BY_ID: Final = f"{_SELECT} id_index = :index"
+_BY_NAME: Final = f"{_SELECT} name_index = :index"
+_IN_ORDER: Final = "ORDER BY sequence"
 
 
 class Reader(ABC):
@@ -69,43 +70,49 @@ class Reader(ABC):
         if not 1 <= limit <= PAGE_LIMIT:
             raise CallerError(f"a page has 1 to {PAGE_LIMIT} records, not {limit}")
         listing = self._sealer.listing(kind.name, account, parent)
-        query = self._listing_query(kind, account, parent).limit(limit + 1)
+        statement, values = self._listing(kind, account, parent)
         if after is not None:
-            query = query.where(records.c.sequence > self._tokens.decode(after, listing))
-        rows = await self._select(query, {})
+            statement += " AND sequence > :after"
+            values["after"] = self._tokens.decode(after, listing)
+        values["limit"] = limit + 1
+        rows = await self._select(f"{statement} {_IN_ORDER} LIMIT :limit", values)
         shown = rows[:limit]
         more = len(rows) > limit
         return Page(
             records=tuple(self._open(kind, row) for row in shown),
-            next_token=self._tokens.encode(shown[-1].sequence, listing) if more else None,
+            next_token=self._tokens.encode(shown[-1][-1], listing) if more else None,
         )
 
     async def all(
         self, kind: Kind[T], account: str | None = None, *, parent: str | None = None
     ) -> tuple[Record[T], ...]:
         """Return every record of the kind as of one moment, in order of creation."""
-        rows = await self._select(self._listing_query(kind, account, parent), {})
+        statement, values = self._listing(kind, account, parent)
+        rows = await self._scan(f"{statement} {_IN_ORDER}", values)
         return tuple(self._open(kind, row) for row in rows)
 
     @abstractmethod
-    async def _select(
-        self, query: sa.Select[Any], values: dict[str, Any]
-    ) -> Sequence[sa.Row[Any]]: ...
+    async def _select(self, statement: str, values: Values) -> Sequence[Row]:
+        """Return the rows of a statement that finds few."""
 
-    def _listing_query(
+    @abstractmethod
+    async def _scan(self, statement: str, values: Values) -> Sequence[Row]:
+        """Return the rows of a statement that may find many."""
+
+    def _listing(
         self, kind: Kind[T], account: str | None, parent: str | None
-    ) -> sa.Select[Any]:
-        query = _IN_ORDER.where(records.c.kind == kind.name)
+    ) -> tuple[str, dict[str, str | bytes | int]]:
+        """Return the statement of a listing, without its order, and its values."""
+        statement, values = f"{_SELECT} kind = :kind", dict[str, str | bytes | int](kind=kind.name)
         if account is not None:
-            query = query.where(records.c.account == account)
+            statement += " AND account = :account"
+            values["account"] = account
         if parent is not None:
-            index = self._sealer.parent_index(kind.name, parent)
-            query = query.where(records.c.parent_index == index)
-        return query
+            statement += " AND parent_index = :parent"
+            values["parent"] = self._sealer.parent_index(kind.name, parent)
+        return statement, values
 
-    def _open_only(
-        self, kind: Kind[T], account: str, rows: Sequence[sa.Row[Any]]
-    ) -> Record[T] | None:
+    def _open_only(self, kind: Kind[T], account: str, rows: Sequence[Row]) -> Record[T] | None:
         if not rows:
             return None
         record = self._open(kind, rows[0])
@@ -113,8 +120,8 @@ class Reader(ABC):
             raise TamperedError(f"a stored record of kind {kind.name} stands in a foreign account")
         return record
 
-    def _open(self, kind: Kind[T], row: sa.Row[Any]) -> Record[T]:
-        sealed_row = SealedRow(*row[: len(_COLUMNS)])
+    def _open(self, kind: Kind[T], row: Row) -> Record[T]:
+        sealed_row = SealedRow(*row[: len(COLUMNS)])
         _require_types(sealed_row)
         if sealed_row.kind != kind.name:
             raise TamperedError(f"a stored record of kind {kind.name} has become another kind")

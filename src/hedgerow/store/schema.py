@@ -1,59 +1,51 @@
 """The tables, and the version of their layout."""
 
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+import sqlite3
+from typing import Final
 
 from hedgerow.kernel import ConfigurationError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 
-_metadata = sa.MetaData()
-
-schema_version = sa.Table(
-    "schema_version",
-    _metadata,
-    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
-)
-
-keys = sa.Table(
-    "keys",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("purpose", sa.String(16), nullable=False),
-    sa.Column("wrapped", sa.LargeBinary, nullable=False),
-    sqlite_autoincrement=True,
-)
-
-records = sa.Table(
-    "records",
-    _metadata,
-    sa.Column(
-        "sequence", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True
-    ),  # order of creation
-    sa.Column("account", sa.String(64), nullable=False),
-    sa.Column("kind", sa.String(64), nullable=False),
-    sa.Column("id_index", sa.LargeBinary(32), nullable=False, unique=True),
-    sa.Column("parent_index", sa.LargeBinary(32), nullable=False),
-    sa.Column("name_index", sa.LargeBinary(32), nullable=True, unique=True),
-    sa.Column("version", sa.BigInteger, nullable=False),
-    sa.Column("key_id", sa.Integer, nullable=False),
-    sa.Column("sealed", sa.LargeBinary, nullable=False),
-    sa.Index("records_in_order", "kind", "account", "sequence"),
-    sa.Index("records_of_parent", "parent_index", "sequence"),
-    sqlite_autoincrement=True,
+_TABLES: Final = (
+    "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)",
+    """
+    CREATE TABLE IF NOT EXISTS keys (
+        id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        purpose VARCHAR(16) NOT NULL,
+        wrapped BLOB NOT NULL
+    )
+    """,
+    # `sequence` is the order of creation.
+    """
+    CREATE TABLE IF NOT EXISTS records (
+        sequence INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        account VARCHAR(64) NOT NULL,
+        kind VARCHAR(64) NOT NULL,
+        id_index BLOB NOT NULL UNIQUE,
+        parent_index BLOB NOT NULL,
+        name_index BLOB UNIQUE,
+        version BIGINT NOT NULL,
+        key_id INTEGER NOT NULL,
+        sealed BLOB NOT NULL
+    )
+    """,
+    "CREATE INDEX IF NOT EXISTS records_in_order ON records (kind, account, sequence)",
+    "CREATE INDEX IF NOT EXISTS records_of_parent ON records (parent_index, sequence)",
 )
 
 
-async def create_schema(connection: AsyncConnection) -> None:
+def create_schema(connection: sqlite3.Connection) -> None:
     """Make the tables that are not there; those that are stay as they are."""
-    await connection.run_sync(_metadata.create_all)
-    if await _found_version(connection) is None:
-        await connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+    for statement in _TABLES:
+        connection.execute(statement)
+    if _found_version(connection) is None:
+        connection.execute("INSERT INTO schema_version (version) VALUES (?)", (SCHEMA_VERSION,))
 
 
-async def require_schema(connection: AsyncConnection) -> None:
+def require_schema(connection: sqlite3.Connection) -> None:
     """Raise `ConfigurationError` unless the tables have the layout that this version knows."""
-    found = await _found_version(connection)
+    found = _found_version(connection)
     if found != SCHEMA_VERSION:
         raise ConfigurationError(
             f"the database has layout {found} and this Hedgerow knows layout {SCHEMA_VERSION}; "
@@ -61,6 +53,6 @@ async def require_schema(connection: AsyncConnection) -> None:
         )
 
 
-async def _found_version(connection: AsyncConnection) -> int | None:
-    found: int | None = await connection.scalar(sa.select(schema_version.c.version))
-    return found
+def _found_version(connection: sqlite3.Connection) -> int | None:
+    row = connection.execute("SELECT version FROM schema_version").fetchone()
+    return None if row is None else row[0]

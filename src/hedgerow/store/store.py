@@ -1,24 +1,27 @@
 """The store itself: opening, reading, writing one transaction at a time, and the change feed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from hedgerow.kernel import Clock, ConfigurationError, UnavailableError
-from hedgerow.store.engines import Engines, create_private, make_engines
-from hedgerow.store.errors import TamperedError, VersionConflictError
+from hedgerow.kernel import Clock, ConfigurationError
+from hedgerow.store.database import (
+    Database,
+    Row,
+    Values,
+    create_private,
+    database_errors,
+    database_path,
+)
 from hedgerow.store.feed import Callback, Feed, Watch
 from hedgerow.store.hold import Hold
 from hedgerow.store.key_table import create_keys, load_keys
 from hedgerow.store.master_key import MasterKey
 from hedgerow.store.page_tokens import PageTokens
 from hedgerow.store.reading import Reader
-from hedgerow.store.records import Kind
+from hedgerow.store.records import Change, Kind
 from hedgerow.store.schema import create_schema, require_schema
 from hedgerow.store.sealing import Sealer, StoreKeys
 from hedgerow.store.transaction import Transaction
@@ -33,9 +36,11 @@ class Store(Reader):
     committed is on disk when its block is left.
     """
 
-    def __init__(self, engines: Engines, keys: StoreKeys, clock: Clock, hold: Hold | None) -> None:
+    def __init__(
+        self, database: Database, keys: StoreKeys, clock: Clock, hold: Hold | None
+    ) -> None:
         super().__init__(Sealer(keys), PageTokens(keys.token))
-        self._engines = engines
+        self._database = database
         self._hold = hold
         self._clock = clock
         self._feed = Feed()
@@ -57,27 +62,25 @@ class Store(Reader):
         Raises `ConfigurationError` if the master key does not fit or the layout is unknown,
         `UnavailableError` if the file cannot be used, `TamperedError` if it is damaged.
         """
-        engines = make_engines(url_or_path)
-        if read_only and not engines.database.is_file():
-            raise ConfigurationError(f"there is no store at {engines.database}")
-        hold = None if read_only else Hold.take(engines.database)
+        path = database_path(url_or_path)
+        if read_only and not path.is_file():
+            raise ConfigurationError(f"there is no store at {path}")
+        hold = None if read_only else Hold.take(path)
         try:
-            with _database_errors():
-                if hold is not None:
-                    await _create_what_is_missing(engines, master_key)
-                keys = await _open_keys(engines, master_key)
+            database, keys = await asyncio.to_thread(
+                _open, path, master_key, create=hold is not None
+            )
         except BaseException:
-            await engines.dispose()
             if hold is not None:
                 hold.release()
             raise
-        return cls(engines, keys, clock, hold)
+        return cls(database, keys, clock, hold)
 
     async def close(self) -> None:
         """Wait for the write in progress, end every watch, and close the database."""
         async with self._writing:
             self._feed.close()
-            await self._engines.dispose()
+            await asyncio.to_thread(self._database.close)
             if self._hold is not None:
                 self._hold.release()
 
@@ -96,11 +99,9 @@ class Store(Reader):
         async with self._writing:
             self._writer_task = task
             try:
-                with _database_errors():
-                    async with self._engines.writer.connect() as connection:
-                        await connection.begin()
-                        async with self._ended_with_block(connection) as transaction:
-                            yield transaction
+                self._database.begin()
+                async with self._ended_with_block() as transaction:
+                    yield transaction
             finally:
                 self._writer_task = None
 
@@ -116,39 +117,48 @@ class Store(Reader):
         return Watch(self._feed, kinds)
 
     @asynccontextmanager
-    async def _ended_with_block(self, connection: AsyncConnection) -> AsyncIterator[Transaction]:
-        transaction = Transaction(connection, self._sealer, self._tokens, self._clock)
+    async def _ended_with_block(self) -> AsyncIterator[Transaction]:
+        transaction = Transaction(self._database.writing, self._sealer, self._tokens, self._clock)
         try:
             yield transaction
         except BaseException:
             transaction.finish()
-            await _to_the_end(connection.rollback())
+            self._database.rollback()
             raise
-        await _to_the_end(self._commit(connection, transaction))
-
-    async def _commit(self, connection: AsyncConnection, transaction: Transaction) -> None:
         changes = transaction.finish()
-        await connection.commit()
+        if changes:
+            await _to_the_end(self._commit(changes))
+        else:
+            self._database.rollback()
+
+    async def _commit(self, changes: Sequence[Change]) -> None:
+        await self._database.commit()
         self._feed.publish(changes)
 
-    async def _select(self, query: sa.Select[Any], values: dict[str, Any]) -> Sequence[sa.Row[Any]]:
-        with _database_errors():
-            async with self._engines.reader.connect() as connection:
-                rows: Sequence[sa.Row[Any]] = (await connection.execute(query, values)).all()
-                return rows
+    async def _select(self, statement: str, values: Values) -> Sequence[Row]:
+        return self._database.select(statement, values)
+
+    async def _scan(self, statement: str, values: Values) -> Sequence[Row]:
+        return await self._database.scan(statement, values)
 
 
-async def _open_keys(engines: Engines, master_key: MasterKey) -> StoreKeys:
-    async with engines.reader.connect() as connection:
-        await require_schema(connection)
-        return await load_keys(connection, master_key)
-
-
-async def _create_what_is_missing(engines: Engines, master_key: MasterKey) -> None:
-    create_private(engines.database)
-    async with engines.writer.begin() as connection:
-        await create_schema(connection)
-        await create_keys(connection, master_key)
+def _open(path: Path, master_key: MasterKey, *, create: bool) -> tuple[Database, StoreKeys]:
+    """Open the database, with what is missing made if that is wanted, and its keys."""
+    if create:
+        create_private(path)
+    database = Database(path, read_only=not create)
+    try:
+        with database_errors():
+            if create:
+                database.begin()
+                create_schema(database.writing)
+                create_keys(database.writing, master_key)
+                database.writing.commit()
+            require_schema(database.writing)
+            return database, load_keys(database.writing, master_key)
+    except BaseException:
+        database.close()
+        raise
 
 
 async def _to_the_end(work: Coroutine[Any, Any, R]) -> R:
@@ -166,22 +176,3 @@ async def _to_the_end(work: Coroutine[Any, Any, R]) -> R:
     if cancelled is not None:
         raise cancelled
     return result
-
-
-@contextmanager
-def _database_errors() -> Iterator[None]:
-    """Say whose fault an error of the database is, without its parameters."""
-    try:
-        yield
-    except sa.exc.OperationalError as error:
-        if not hasattr(error.orig, "sqlite_errorcode"):  # it was read, but is not what it should be
-            raise TamperedError("a stored record has a text where bytes were written") from None
-        raise UnavailableError(f"the store cannot be used now: {error.orig}") from error
-    except sa.exc.IntegrityError as error:
-        raise VersionConflictError(
-            "another writer wrote the same record first; read it again"
-        ) from error
-    except sa.exc.DatabaseError as error:
-        raise TamperedError(
-            f"the store's file is damaged ({error.orig}); restore it from a backup"
-        ) from error

@@ -1,37 +1,40 @@
 """Writing: inserts, updates and deletes that become visible together or not at all."""
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from types import EllipsisType
-from typing import Any
-
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+from typing import Final
 
 from hedgerow.kernel import Clock, quoted
+from hedgerow.store.database import Row, Values, database_errors
 from hedgerow.store.errors import AlreadyExistsError, VersionConflictError
 from hedgerow.store.page_tokens import PageTokens
-from hedgerow.store.reading import Reader
+from hedgerow.store.reading import COLUMNS, Reader
 from hedgerow.store.records import Change, Kind, Operation, Record, T
-from hedgerow.store.schema import records
 from hedgerow.store.sealing import SealedRow, Sealer
 
-_TAKEN = sa.select(records.c.id_index).where(
-    sa.or_(
-        records.c.id_index == sa.bindparam("id"),
-        records.c.name_index == sa.bindparam("name"),  # equal to NULL is never true
-    )
+# A name equal to NULL is never true.
+_TAKEN: Final = "SELECT id_index FROM records WHERE id_index = :id OR name_index = :name"
+_INSERT: Final = (
+    f"INSERT INTO records ({', '.join(COLUMNS)}) "  # noqa: S608 - constants
+    f"VALUES ({', '.join(f':{column}' for column in COLUMNS)})"
 )
+_AS_READ: Final = "WHERE id_index = :read_index AND version = :read_version"
+_UPDATE: Final = (
+    f"UPDATE records SET {', '.join(f'{column} = :{column}' for column in COLUMNS)} {_AS_READ}"  # noqa: S608
+)
+_DELETE: Final = f"DELETE FROM records {_AS_READ}"  # noqa: S608
 
 
 class Transaction(Reader):
     """One write transaction; it reads what it wrote. `Store.transaction()` makes and ends it."""
 
     def __init__(
-        self, connection: AsyncConnection, sealer: Sealer, tokens: PageTokens, clock: Clock
+        self, connection: sqlite3.Connection, sealer: Sealer, tokens: PageTokens, clock: Clock
     ) -> None:
         super().__init__(sealer, tokens)
-        self._connection: AsyncConnection | None = connection
+        self._connection: sqlite3.Connection | None = connection
         self._clock = clock
         self._changes: list[Change] = []
 
@@ -64,7 +67,7 @@ class Transaction(Reader):
         )
         row = self._sealer.seal(record)
         await self._require_free(row, record, new=True)
-        await self._write(records.insert().values(**_values(row)))
+        self._write(_INSERT, _values(row))
         self._note("insert", record)
         return record
 
@@ -86,16 +89,14 @@ class Transaction(Reader):
         row = self._sealer.seal(changed)
         if changed.name is not None and changed.name != record.name:
             await self._require_free(row, changed, new=False)
-        written = await self._write(
-            records.update().where(*self._as_read(record)).values(**_values(row))
-        )
+        written = self._write(_UPDATE, {**_values(row), **self._as_read(record)})
         _require_written(written, record)
         self._note("update", changed)
         return changed
 
     async def delete(self, record: Record[T]) -> None:
         """Remove the record. Raises `VersionConflictError` if it is not as it was read."""
-        written = await self._write(records.delete().where(*self._as_read(record)))
+        written = self._write(_DELETE, self._as_read(record))
         _require_written(written, record)
         self._note("delete", record)
 
@@ -104,14 +105,17 @@ class Transaction(Reader):
         self._connection = None
         return tuple(self._changes)
 
-    async def _select(self, query: sa.Select[Any], values: dict[str, Any]) -> Sequence[sa.Row[Any]]:
-        rows: Sequence[sa.Row[Any]] = (await self._open_connection().execute(query, values)).all()
-        return rows
+    async def _select(self, statement: str, values: Values) -> Sequence[Row]:
+        with database_errors():
+            return self._open_connection().execute(statement, values).fetchall()
 
-    async def _write(self, statement: sa.Insert | sa.Update | sa.Delete) -> int:
-        return (await self._open_connection().execute(statement)).rowcount
+    _scan = _select
 
-    def _open_connection(self) -> AsyncConnection:
+    def _write(self, statement: str, values: Values) -> int:
+        with database_errors():
+            return self._open_connection().execute(statement, values).rowcount
+
+    def _open_connection(self) -> sqlite3.Connection:
         if self._connection is None:
             raise RuntimeError("this transaction has ended")
         return self._connection
@@ -120,16 +124,16 @@ class Transaction(Reader):
         """Raise if another record has the name, or, for a new one, the id."""
         kind = record.kind.name
         indexes = {"id": row.id_index, "name": row.name_index}
-        for taken in await self._select(_TAKEN, indexes):
-            if taken.id_index != row.id_index:
+        for (taken,) in await self._select(_TAKEN, indexes):
+            if taken != row.id_index:
                 name = quoted(record.name or "")
                 raise AlreadyExistsError(f"a {kind} with the name {name} exists already")
             if new:
                 raise AlreadyExistsError(f"a {kind} with the id {quoted(record.id)} exists already")
 
-    def _as_read(self, record: Record[T]) -> tuple[sa.ColumnElement[bool], ...]:
+    def _as_read(self, record: Record[T]) -> Values:
         index = self._sealer.id_index(record.kind.name, record.account, record.id)
-        return records.c.id_index == index, records.c.version == record.version
+        return {"read_index": index, "read_version": record.version}
 
     def _note(self, operation: Operation, record: Record[T]) -> None:
         self._changes.append(
@@ -144,17 +148,8 @@ class Transaction(Reader):
         )
 
 
-def _values(row: SealedRow) -> dict[str, Any]:
-    return {
-        "account": row.account,
-        "kind": row.kind,
-        "id_index": row.id_index,
-        "parent_index": row.parent_index,
-        "name_index": row.name_index,
-        "version": row.version,
-        "key_id": row.key_id,
-        "sealed": row.sealed,
-    }
+def _values(row: SealedRow) -> Values:
+    return {column: getattr(row, column) for column in COLUMNS}
 
 
 def _require_written(count: int, record: Record[T]) -> None:

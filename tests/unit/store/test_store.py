@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from tests.support.clock import ManualClock
 from tests.support.store_documents import ACCOUNT, LAMP, OTHER, SWITCH, Lamp, Switch
 
@@ -504,7 +503,7 @@ async def test_a_writer_cancelled_at_any_step_is_whole_or_absent_and_the_feed_ag
 
 
 async def test_a_writer_cancelled_while_committing_knows_the_outcome_before_it_ends(
-    store: Store,
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[str] = []
     store.on_change(lambda change: heard.append(change.id))
@@ -514,8 +513,13 @@ async def test_a_writer_cancelled_while_committing_knows_the_outcome_before_it_e
             await transaction.insert(LAMP, ACCOUNT, "lamp-1", Lamp("red"))
 
     task = asyncio.get_running_loop().create_task(writer())
-    writing_engine = store._engines.writer.sync_engine
-    sa.event.listen(writing_engine, "commit", lambda _connection: task.cancel(), once=True)
+    committing = store._database.commit
+
+    async def commit_cancelled() -> None:
+        task.cancel()
+        await committing()
+
+    monkeypatch.setattr(store._database, "commit", commit_cancelled)
     with pytest.raises(asyncio.CancelledError):
         await task
     assert heard == ["lamp-1"]
@@ -546,5 +550,5 @@ async def test_every_connection_waits_for_the_disk(store: Store) -> None:
     """Acknowledged means fsynced: WAL with synchronous=FULL (2), on the connection that writes."""
     async with store.transaction() as transaction:
         connection = transaction._open_connection()
-        assert (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar_one() == "wal"
-        assert (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one() == 2
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
