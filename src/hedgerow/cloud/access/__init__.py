@@ -1,0 +1,24 @@
+"""Whether a call may be made: one table, one decision, for every operation of every service.
+
+In comes what the gateway asks (`aws.Asked`); out goes what decided for the call, or the refusal
+that says what is missing. `EveryCall` names permissions and resources by the table, and
+`AccessDecider` judges them by all the policies of the principal; others ask it too. It imports
+`aws`, `policy`, `store`, `cloud.iam` and the tags of `cloud.greengrass`. What must never happen
+here: an operation without a row is allowed, a resource of another account is allowed, or the
+caller learns which policy refused it.
+
+Tests: `tests/unit/cloud/access`, `tests/security/test_api_authorization*.py`,
+`tests/interop/test_boto3_access*.py`.
+"""
+
+from hedgerow.cloud.access.endpoint import ApiEndpoint, ApiPeer
+from hedgerow.cloud.access.rows import Need, Row, Target, rows_of
+
+__all__ = [
+    "ApiEndpoint",
+    "ApiPeer",
+    "Need",
+    "Row",
+    "Target",
+    "rows_of",
+]

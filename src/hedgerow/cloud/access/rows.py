@@ -1,0 +1,119 @@
+"""The table: every operation of every model with the permissions that calling it needs.
+
+The rows are data, one file a model, made by `tools/access_rows.py` from botocore's models and
+AWS's published service authorization reference. They are compiled when a model is first asked for.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, Literal
+
+from hedgerow.cloud.access.templates import Template
+from hedgerow.kernel import ConfigurationError, quoted
+
+Judged = Literal["by-policies", "by-operation", "never"]
+"""`by-operation`: the operation judges itself (sts:AssumeRole, by the role's trust policy too).
+`never`: no permission is needed or can be taken away (sts:GetCallerIdentity)."""
+
+_FOLDER: Final = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A resource that is judged. `tagged` is what carries its tags, None if nothing does.
+
+    An optional one is left out if the input does not name it.
+    """
+
+    name: Template
+    tagged: Template | None = None
+    optional: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether naming it takes only the input, region and account."""
+        return self.name.plain and (self.tagged is None or self.tagged.plain)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One permission: an action on each of some resources; without any, on `*`.
+
+    It is needed only if the member `when` is there and not empty. `passed_to` is the service
+    that gets a role by `iam:PassRole`.
+    """
+
+    action: str
+    targets: tuple[Target, ...]
+    when: tuple[str, ...] = ()
+    passed_to: str = ""
+
+    @property
+    def plain(self) -> bool:
+        """Whether naming the resources takes only the input, region and account."""
+        return all(target.plain for target in self.targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What calling one operation takes.
+
+    `tags` is the member with tags to set, `tag_keys` the one with names of tags to take away.
+    """
+
+    operation: str
+    access: str
+    judged: Judged
+    needs: tuple[Need, ...]
+    tags: str | None = None
+    tag_keys: str | None = None
+
+
+@cache
+def rows_of(model: str) -> Mapping[str, Row]:
+    """Return the rows of a model by operation. Raises `ConfigurationError` if it has none."""
+    file = files("hedgerow.cloud.access").joinpath(_FOLDER, f"{model}.json")
+    if not file.is_file():
+        raise ConfigurationError(
+            f"There is no table of permissions for the service {quoted(model)}; "
+            "make one with tools/access_rows.py."
+        )
+    document = json.loads(file.read_text(encoding="utf-8"))
+    prefix = document["prefix"]
+    return {name: _row(prefix, name, row) for name, row in document["operations"].items()}
+
+
+def _row(prefix: str, operation: str, given: Mapping[str, Any]) -> Row:
+    targets = _targets(given.get("on", ()))
+    first = Need(action=given.get("action", f"{prefix}:{operation}"), targets=targets)
+    more = [
+        Need(
+            action=need["action"],
+            targets=_targets(need["on"]) if "on" in need else targets,
+            when=tuple(need["when"].split(".")) if "when" in need else (),
+            passed_to=need.get("passed_to", ""),
+        )
+        for need in given.get("also", ())
+    ]
+    return Row(
+        operation=operation,
+        access=given["access"],
+        judged=given.get("judged", "by-policies"),
+        needs=(first, *more),
+        tags=given.get("tags"),
+        tag_keys=given.get("tag_keys"),
+    )
+
+
+def _targets(given: Sequence[Mapping[str, Any]]) -> tuple[Target, ...]:
+    return tuple(_target(target) for target in given)
+
+
+def _target(given: Mapping[str, Any]) -> Target:
+    name = Template(given["arn"])
+    tagged = given.get("tagged")
+    carries = name if tagged == "same" else None if tagged is None else Template(tagged)
+    return Target(name=name, tagged=carries, optional=given.get("optional", False))

@@ -1,0 +1,204 @@
+"""Names of resources as templates that an operation's input fills in.
+
+`{member}` is the input's member of that name (`outer.inner` for one inside), `{member!arn}` may
+also be a whole ARN, `{member=value}` has a default, `{member!user}` (group, role, …) is the name
+of an IAM entity that is written with its path in front, `{id!organization}` is an id of
+organizations, whose form says what it names. `{region}`, `{account}` and `{caller}` (path and
+name of the user who calls) are the caller's. A member that is a list makes one name of each.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+_SLOT: Final = re.compile(r"\{([\w.-]+)(?:!([\w-]+))?(?:=([^}]*))?\}")
+_OF_THE_CALLER: Final = frozenset({"region", "account", "caller"})
+ENTITY_KINDS: Final = frozenset({"user", "group", "role", "instance-profile", "server-certificate"})
+_ORGANIZATION_KINDS: Final[Sequence[tuple[re.Pattern[str], str]]] = (
+    (re.compile(r"\d{12}"), "account"),
+    (re.compile(r"ou-.*"), "ou"),
+    (re.compile(r"r-.*"), "root"),
+    (re.compile(r"p-.*"), "policy"),
+    (re.compile(r"h-.*"), "handshake"),
+    (re.compile(r"rt-.*"), "transfer"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EntityName:
+    """An IAM entity as an input names it: by its kind and its name without a path."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a template takes from elsewhere than the input.
+
+    `entities` has the names with their paths in front, as `/division/bob`; one that does not
+    exist stands under the root path. `caller` is the calling user's, empty for other callers.
+    """
+
+    region: str
+    account: str
+    caller: str = ""
+    entities: Mapping[EntityName, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    path: tuple[str, ...]
+    form: str
+    default: str | None
+
+
+class Template:
+    """A resource's name with slots, compiled once."""
+
+    __slots__ = ("_parts", "_plain", "_prefixes", "members", "names_whole_arns", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._parts = _parts(text)
+        slots = [part for part in self._parts if isinstance(part, _Slot)]
+        self.members = tuple(
+            ".".join(slot.path) for slot in slots if slot.path[0] not in _OF_THE_CALLER
+        )
+        self.names_whole_arns = isinstance(self._parts[0], _Slot) or any(
+            slot.form == "arn" for slot in slots
+        )
+        """Whether the name of the account comes from the input, not from us."""
+        self._plain = _plain_members(self._parts)
+        self._prefixes: dict[tuple[str, str], str] = {}
+
+    def __repr__(self) -> str:
+        return f"Template({self.text!r})"
+
+    @property
+    def plain(self) -> bool:
+        """Whether it takes nothing from the scope but region and account."""
+        return self._plain is not None
+
+    def entities(self, call_input: Mapping[str, Any]) -> Sequence[EntityName]:
+        """Return the IAM entities whose paths have to be looked up before this is filled."""
+        return [
+            EntityName(part.form, value)
+            for part in self._parts
+            if isinstance(part, _Slot) and part.form in ENTITY_KINDS
+            for value in _values(part, call_input) or ()
+        ]
+
+    def fill(self, call_input: Mapping[str, Any], scope: Scope) -> Sequence[str] | None:
+        """Return the names of the resources; None if the input leaves open which one it is."""
+        if self._plain is not None:
+            values = tuple([call_input.get(member) for member in self._plain])
+            if not all(type(value) is str for value in values):
+                return self._fill(call_input, scope)
+            return (self._prefix(scope) % values,)
+        return self._fill(call_input, scope)
+
+    def _prefix(self, scope: Scope) -> str:
+        """Return the whole as a format, with all but the members filled in."""
+        key = (scope.region, scope.account)
+        known = self._prefixes.get(key)
+        if known is None:
+            if len(self._prefixes) >= _KNOWN_SCOPES:
+                self._prefixes.clear()
+            known = "".join(_formatted(part, scope) for part in self._parts)
+            self._prefixes[key] = known
+        return known
+
+    def _fill(self, call_input: Mapping[str, Any], scope: Scope) -> Sequence[str] | None:
+        names = [""]
+        for part in self._parts:
+            if isinstance(part, str):
+                names = [name + part for name in names]
+                continue
+            values = _filled(part, call_input, scope)
+            if not values:
+                return None
+            names = [_joined(name, value, part) for name in names for value in values]
+        return names
+
+
+_KNOWN_SCOPES: Final = 1024
+"""How many accounts a template remembers its beginning for."""
+
+
+def _parts(text: str) -> tuple[str | _Slot, ...]:
+    parts: list[str | _Slot] = []
+    end = 0
+    for match in _SLOT.finditer(text):
+        if match.start() > end:
+            parts.append(text[end : match.start()])
+        parts.append(_Slot(tuple(match[1].split(".")), match[2] or "", match[3]))
+        end = match.end()
+    if end < len(text):
+        parts.append(text[end:])
+    return tuple(parts)
+
+
+def _plain_members(parts: Sequence[str | _Slot]) -> tuple[str, ...] | None:
+    """Return the members of a template that only puts strings in, None for any other."""
+    members = []
+    for part in parts:
+        if isinstance(part, str):
+            continue
+        if part.form or part.default is not None or len(part.path) > 1 or part.path == ("caller",):
+            return None
+        if part.path[0] not in _OF_THE_CALLER:
+            members.append(part.path[0])
+    return tuple(members)
+
+
+def _formatted(part: str | _Slot, scope: Scope) -> str:
+    if isinstance(part, str):
+        return part.replace("%", "%%")
+    of_caller = {"region": scope.region, "account": scope.account}.get(part.path[0])
+    return "%s" if of_caller is None else of_caller
+
+
+def _filled(slot: _Slot, call_input: Mapping[str, Any], scope: Scope) -> Sequence[str]:
+    """Return what stands in a slot: nothing if the input does not say."""
+    of_caller = {"region": scope.region, "account": scope.account, "caller": scope.caller}
+    known = of_caller.get(slot.path[0])
+    if known is not None:
+        return (known,) if known else ()
+    values = _values(slot, call_input)
+    if values is None:
+        return (scope.caller,) if slot.form == "user" and scope.caller else ()
+    if slot.form in ENTITY_KINDS:
+        entities = scope.entities
+        return [entities.get(EntityName(slot.form, name), f"/{name}") for name in values]
+    if slot.form == "organization":
+        return [_organization_arn(value, scope) for value in values]
+    return values
+
+
+def _values(slot: _Slot, call_input: Mapping[str, Any]) -> Sequence[str] | None:
+    value: Any = call_input
+    for name in slot.path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    if value is None:
+        value = slot.default
+    if value is None:
+        return None
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [str(each) for each in value]
+    return (str(value),)
+
+
+def _joined(before: str, value: str, slot: _Slot) -> str:
+    return value if slot.form == "arn" and value.startswith("arn:") else before + value
+
+
+def _organization_arn(identifier: str, scope: Scope) -> str:
+    """Return the ARN of what an id of organizations names; the organization's own id is open."""
+    if identifier.startswith("arn:"):
+        return identifier
+    for form, kind in _ORGANIZATION_KINDS:
+        if form.fullmatch(identifier):
+            return f"arn:aws:organizations::{scope.account}:{kind}/*/{identifier}"
+    return f"arn:aws:organizations::{scope.account}:*/*/{identifier}"
