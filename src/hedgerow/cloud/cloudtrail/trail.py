@@ -1,0 +1,292 @@
+"""The trail of one account: every record goes in here, and everything that reads them asks here.
+
+Records are in the operating system's hands when `record_call` returns, so a killed process loses
+none; they are flushed to disk at most `FLUSH_SECONDS` later. A call whose record cannot be kept is
+not answered: the error goes to the gateway.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from hedgerow.aws import CallRecord
+from hedgerow.cloud.cloudtrail.chain import Head
+from hedgerow.cloud.cloudtrail.events import (
+    Event,
+    call_event,
+    encoded,
+    refusal_event,
+    trail_event,
+)
+from hedgerow.cloud.cloudtrail.index import Entry, Index, Wanted, entry_of
+from hedgerow.cloud.cloudtrail.journal import FLUSH_SECONDS, SEGMENT_BYTES, Journal
+from hedgerow.cloud.cloudtrail.keys import TrailKeys
+from hedgerow.cloud.cloudtrail.meter import COUNT_SECONDS, Group, Meter
+from hedgerow.cloud.cloudtrail.recovery import Finding, SegmentInfo
+from hedgerow.cloud.cloudtrail.refusals import EVENT_NAMES, Refusal
+from hedgerow.cloud.cloudtrail.segments import DamagedSegmentError, Frame
+from hedgerow.cloud.home import Home
+from hedgerow.kernel import Clock, UnavailableError
+
+RETENTION: Final = timedelta(days=90)
+"""How long events can be looked up, as in AWS's event history."""
+
+_log = structlog.get_logger("hedgerow.cloud.cloudtrail")
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+_SLACK_US: Final = 3_600_000_000
+"""A segment can have events that began this long before it: calls are recorded when they end."""
+
+
+class Trail:
+    """One account's record. `start` it, give it every call and refusal, `stop` it."""
+
+    def __init__(
+        self,
+        home: Home,
+        keys: TrailKeys,
+        clock: Clock,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        index: Index | None = None,
+    ) -> None:
+        self._home = home
+        self._keys = keys
+        self._clock = clock
+        self._segment_bytes = segment_bytes
+        self._index = index or Index()
+        self._meter = Meter()
+        self._journal: Journal | None = None
+        self._dirty = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def account(self) -> str:
+        """Whose record it is."""
+        return self._home.account
+
+    async def start(self) -> None:
+        """Open the journal, repair what a loss of power has left, and begin to flush."""
+        self._journal, findings = await asyncio.to_thread(self._open)
+        for finding in findings:
+            _log.error("trail", event_name=finding.event_name, **finding.details)
+            self.record_event(finding.event_name, finding.details)
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(self._flush_on(), name=f"trail flush {self.account}"),
+            loop.create_task(self._count_on(), name=f"trail counts {self.account}"),
+        ]
+
+    async def stop(self) -> None:
+        """Record what was only counted so far, flush, and close."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        if self._journal is not None:
+            self._try_to_settle()
+            journal, self._journal = self._journal, None
+            await asyncio.to_thread(journal.close)
+
+    def record_call(self, record: CallRecord) -> None:
+        """Keep the record of a call. Raises `UnavailableError` if it cannot be kept.
+
+        A caller who proved nothing can make calls for nothing: records of those are bounded like
+        those of any refusal.
+        """
+        event = call_event(record, self.account)
+        if record.caller is None:
+            code = record.error_code or ""
+            self._bounded((event["eventName"], code, record.source_ip), event)
+        else:
+            self._append(event)
+
+    def record_refusal(self, refusal: Refusal) -> None:
+        """Keep the record of a device's refused attempt, or count it.
+
+        It does not raise: a refusal whose record cannot be kept is a refusal all the same, and
+        the log says so.
+        """
+        group = (EVENT_NAMES[refusal.attempt], refusal.code, refusal.address)
+        event = refusal_event(refusal, self.account, self._home.region, self._clock.now())
+        try:
+            self._bounded(group, event)
+        except UnavailableError as error:
+            _log.error("a refusal could not be recorded", reason=error.message, refusal=group)
+
+    def record_event(self, name: str, details: Mapping[str, Any]) -> None:
+        """Keep the record of something that concerns the record itself."""
+        now = self._clock.now()
+        self._append(trail_event(name, details, self.account, self._home.region, now))
+
+    def settle_counts(self) -> None:
+        """Put what was only counted into the record."""
+        count = self._meter.current()
+        if count is None:
+            return
+        seconds = self._clock.monotonic() - count.since
+        rows = [
+            {"eventName": name, "errorCode": code, "sourceIPAddress": address, "count": number}
+            for (name, code, address), number in sorted(count.groups.items())
+        ]
+        details = {"count": count.total, "seconds": round(seconds, 3), "refusals": rows}
+        self.record_event("RefusalsCounted", details)
+        self._meter.settle()
+
+    @property
+    def head(self) -> Head:
+        """Where the chain of records stands."""
+        return self._opened().head
+
+    def frames(self, after: int = 0) -> Iterator[Frame]:
+        """Give the records after a number, oldest first; it reads from disk."""
+        return self._opened().frames(after)
+
+    def flush(self) -> None:
+        """Wait until everything recorded so far is on disk."""
+        self._opened().flush()
+
+    def find(self, wanted: Wanted, before: int | None, limit: int) -> list[tuple[Entry, bytes]]:
+        """Return the newest events that are wanted and were recorded before a number.
+
+        Events in memory are found without reading; older ones are read from disk, file by file,
+        until there are enough. Call it in a thread.
+        """
+        found: list[tuple[Entry, bytes]] = []
+        journal = self._opened()
+        for entry in self._newest_first(wanted, before):
+            if wanted.matches(entry):
+                found.append((entry, journal.read(entry.place, entry.sequence)))
+                if len(found) == limit:
+                    break
+        return found
+
+    def forget_old(self, delivered: int) -> int:
+        """Remove files whose events are past the retention and were delivered."""
+        return self._opened().forget_before(self._clock.now() - RETENTION, delivered)
+
+    def _opened(self) -> Journal:
+        if self._journal is None:
+            raise UnavailableError("the record of calls is not open, so no call is answered")
+        return self._journal
+
+    def _open(self) -> tuple[Journal, list[Finding]]:
+        journal = Journal(
+            self._keys.journal_folder(self.account),
+            self.account,
+            self._keys.journal_key(self.account),
+            self._clock,
+            segment_bytes=self._segment_bytes,
+        )
+        findings = list(journal.open())
+        findings.extend(self._load_index(journal))
+        return journal, findings
+
+    def _load_index(self, journal: Journal) -> list[Finding]:
+        """Fill the index with the newest events; return what is damaged among them."""
+        findings: list[Finding] = []
+        newest: list[list[Entry]] = []
+        missing = self._index.limit
+        for info in reversed(journal.segments):
+            if missing <= 0:
+                break
+            entries, damage = _entries(journal, info)
+            newest.append(entries)
+            missing -= len(entries)
+            findings.extend([] if damage is None else [damage])
+        for entries in reversed(newest):
+            for entry in entries:
+                self._index.add(entry)
+        return findings
+
+    def _newest_first(self, wanted: Wanted, before: int | None) -> Iterator[Entry]:
+        oldest = self._index.oldest
+        yield from self._index.newest_first(before)
+        if oldest is None:
+            return
+        limit = oldest if before is None else min(oldest, before)
+        journal = self._opened()
+        start, end = _microseconds(wanted.start), _microseconds(wanted.end)
+        ended_us: int | None = None
+        for info in reversed(journal.segments):
+            began_us = info.header.begun_us
+            too_new = info.first >= limit or began_us - _SLACK_US > end
+            too_old = ended_us is not None and ended_us + _SLACK_US < start
+            ended_us = began_us
+            if too_old:
+                return
+            if not too_new:
+                entries, damage = _entries(journal, info)
+                if damage is not None:
+                    _log.error("trail", event_name=damage.event_name, **damage.details)
+                yield from (entry for entry in reversed(entries) if entry.sequence < limit)
+
+    def _bounded(self, group: Group, event: Event) -> None:
+        """Record a refusal, or count it if there were too many; the first one counted is said."""
+        now = self._clock.monotonic()
+        due = self._meter.due_at()
+        if due is not None and now >= due:
+            self.settle_counts()
+        if self._meter.admits(group, now):
+            self._append(event)
+            return
+        if not self._meter.counting:
+            self.record_event(
+                "RefusalsCounting",
+                {"eventName": group[0], "errorCode": group[1], "sourceIPAddress": group[2]},
+            )
+        self._meter.count(group, now)
+
+    def _append(self, event: Event) -> None:
+        journal = self._opened()
+        place = journal.append(encoded(event))
+        self._index.add(entry_of(journal.head.sequence, place, event))
+        self._dirty.set()
+
+    async def _flush_on(self) -> None:
+        """Flush a little after records came, so that many share one flush."""
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(FLUSH_SECONDS)
+            self._dirty.clear()
+            try:
+                await asyncio.to_thread(self.flush)
+            except OSError as error:
+                _log.error("records are not on disk yet", reason=error.strerror)
+                self._dirty.set()
+
+    async def _count_on(self) -> None:
+        """End counts that are due, also when no further refusal comes."""
+        while True:
+            await asyncio.sleep(COUNT_SECONDS)
+            due = self._meter.due_at()
+            if due is not None and self._clock.monotonic() >= due:
+                self._try_to_settle()
+
+    def _try_to_settle(self) -> None:
+        try:
+            self.settle_counts()
+        except UnavailableError as error:
+            _log.error("a count of refusals could not be recorded", reason=error.message)
+
+
+def _entries(journal: Journal, info: SegmentInfo) -> tuple[list[Entry], Finding | None]:
+    """Return a segment's events as they are looked up, and what is damaged in it."""
+    entries: list[Entry] = []
+    try:
+        # What came before the damage is in the list when it is met.
+        entries.extend(
+            entry_of(frame.head.sequence, frame.place, _decode(frame.body))
+            for frame in journal.frames_of(info)
+        )
+    except (DamagedSegmentError, OSError) as error:
+        details = {"file": str(info.first), "problem": str(error), "readable": len(entries)}
+        return entries, Finding("JournalFileDamaged", details)
+    return entries, None
+
+
+def _microseconds(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp() * 1_000_000)
