@@ -1,20 +1,38 @@
-"""What is recorded of calls and refusals: one log line each, with names that tools can rely on.
+"""What is recorded of calls and refusals: an entry in an account's trail, and one log line each.
 
 Payloads and secrets are never in them: the gateway has replaced sensitive input before, and a
 refusal carries names and reasons only.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 import structlog
 
 from hedgerow.aws import CallRecord
+from hedgerow.cloud.broker import CloudIdentity
+from hedgerow.cloud.cloudtrail import Refusal, Trail
+from hedgerow.cloud.cloudtrail.refusals import Attempt
 from hedgerow.cloud.dataplane import RefusedRequest
+from hedgerow.mqtt import RefusalEvent
 
 _CALLS = structlog.get_logger("hedgerow.cloud.calls")
 _REFUSALS = structlog.get_logger("hedgerow.cloud.refusals")
 
+_ATTEMPTS: Final[Mapping[str, Attempt]] = MappingProxyType(
+    {
+        "connect": "Connect",
+        "publish": "Publish",
+        "subscribe": "Subscribe",
+        "receive": "Receive",
+    }
+)
+"""What the broker calls an attempt, and what the trail does; the rest breaks MQTT or a limit."""
 
-def record_call(record: CallRecord) -> None:
-    """Record one control-plane call, answered or refused."""
+
+def record_call(trail: Trail, record: CallRecord) -> None:
+    """Record one control-plane call, answered or refused. Raises if the trail cannot keep it."""
     _CALLS.info(
         "call",
         request_id=record.request_id,
@@ -26,21 +44,71 @@ def record_call(record: CallRecord) -> None:
         status=record.http_status,
         error=record.error_code,
     )
+    trail.record_call(record)
 
 
-def record_refused_request(refused: RefusedRequest) -> None:
-    """Record one refused request of the data plane."""
-    _REFUSALS.warning(
-        "request refused",
-        status=refused.status,
-        certificate_id=refused.certificate_id,
-        address=refused.address,
-        method=refused.method,
-        path=refused.path,
-        reason=refused.reason,
+def record_refused_handshake(trail: Trail, reason: str, address: str) -> None:
+    """Record one handshake that ended in an alert."""
+    _REFUSALS.warning("handshake refused", reason=reason, address=address)
+    trail.record_refusal(
+        Refusal(attempt="Handshake", code="HandshakeRefused", reason=reason, address=address)
     )
 
 
-def record_refused_handshake(reason: str, address: str) -> None:
-    """Record one handshake that ended in an alert."""
-    _REFUSALS.warning("handshake refused", reason=reason, address=address)
+class DeviceRefusals:
+    """Records what the data plane and the broker of one account refuse."""
+
+    def __init__(self, trail: Trail) -> None:
+        self._trail = trail
+
+    def request(self, refused: RefusedRequest) -> None:
+        """Record one refused request of the data plane."""
+        _REFUSALS.warning(
+            "request refused",
+            status=refused.status,
+            certificate_id=refused.certificate_id,
+            address=refused.address,
+            method=refused.method,
+            path=refused.path,
+            reason=refused.reason,
+        )
+        self._trail.record_refusal(
+            Refusal(
+                attempt="Request",
+                code=str(refused.status),
+                reason=refused.reason,
+                address=refused.address,
+                certificate_id=refused.certificate_id,
+                details={"method": refused.method, "path": refused.path},
+            )
+        )
+
+    def message(self, event: RefusalEvent) -> None:
+        """Record one refusal of the broker."""
+        _REFUSALS.warning(
+            "refused",
+            action=event.action,
+            code=event.code,
+            reason=event.reason,
+            client_id=event.client_id,
+            topic=event.topic,
+            address=event.address,
+        )
+        details = {"clientId": event.client_id, "topic": event.topic}
+        self._trail.record_refusal(
+            Refusal(
+                attempt=_ATTEMPTS.get(event.action, "Other"),
+                code=event.code,
+                reason=event.reason,
+                address=event.address,
+                certificate_id=_certificate_id(event.identity),
+                details={name: text for name, text in details.items() if text is not None},
+            )
+        )
+
+
+def _certificate_id(identity: object) -> str:
+    """Return the certificate of a session, or of a peer that has none yet."""
+    if isinstance(identity, CloudIdentity):
+        return identity.device.certificate_id
+    return identity if isinstance(identity, str) else ""
