@@ -10,7 +10,7 @@ import uvloop
 from hedgerow.cli.log import configure_log
 from hedgerow.cli.options import PORT, data_option
 from hedgerow.cli.output import as_json, print_json, print_pairs, progress
-from hedgerow.cloud.app import init_cloud, run_cloud
+from hedgerow.cloud.app import init_cloud, read_private_api, run_cloud
 from hedgerow.cloud.app.cloud_app import ANY_HOST, API_PORT, DEVICE_HTTPS_PORT, DEVICE_MQTT_PORT
 from hedgerow.kernel import SystemClock
 
@@ -84,6 +84,14 @@ def init(
     type=PORT,
     help="One more port for both of the latter, told apart by ALPN (as AWS does on 443).",
 )
+@click.option(
+    "--private-api",
+    "private_apis",
+    multiple=True,
+    metavar="id=vpce-…,host=ADDRESS,port=PORT[,policy=FILE]",
+    help="A private door of the AWS APIs, whose policy has to allow every call (repeatable).",
+)
+@click.option("--no-public-api", is_flag=True, help="Open the private doors of the AWS APIs only.")
 def run(
     data: Path,
     host: str,
@@ -91,6 +99,9 @@ def run(
     device_https_port: int,
     device_mqtt_port: int,
     combined_port: int | None,
+    private_apis: tuple[str, ...],
+    *,
+    no_public_api: bool,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. The ports in force are in DIR/endpoints.json."""
     configure_log(sys.stderr, SystemClock())
@@ -98,9 +109,10 @@ def run(
         run_cloud(
             data,
             host=host,
-            api_port=api_port,
+            api_port=None if no_public_api else api_port,
             device_https_port=device_https_port,
             device_mqtt_port=device_mqtt_port,
             combined_port=combined_port,
+            private_apis=[read_private_api(text) for text in private_apis],
         )
     )

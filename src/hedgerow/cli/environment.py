@@ -33,7 +33,7 @@ def environment(data: Path) -> dict[str, str]:
         f"the cloud does not run; start it with: hedgerow cloud run --data {data}",
     )
     return {
-        "AWS_ENDPOINT_URL": f"https://{endpoints.host}:{endpoints.api_port}",
+        "AWS_ENDPOINT_URL": endpoints.api_url,
         "AWS_CA_BUNDLE": str(layout.root_certificate.absolute()),
         **_access_key(layout.administrator),
         "AWS_DEFAULT_REGION": endpoints.region,

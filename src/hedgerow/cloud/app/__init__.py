@@ -18,6 +18,7 @@ from hedgerow.cloud.app.cloud_app import (
 )
 from hedgerow.cloud.app.endpoints import Endpoints
 from hedgerow.cloud.app.layout import Layout
+from hedgerow.cloud.app.private_api import PrivateApi, read_private_api
 
 __all__ = [
     "ANY_HOST",
@@ -29,6 +30,8 @@ __all__ = [
     "Endpoints",
     "InitResult",
     "Layout",
+    "PrivateApi",
     "init_cloud",
+    "read_private_api",
     "run_cloud",
 ]

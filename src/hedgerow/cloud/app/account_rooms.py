@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from hedgerow.aws import Service
 from hedgerow.cloud.app.authorities import Authorities
-from hedgerow.cloud.app.records import record_refused_request
+from hedgerow.cloud.app.records import DeviceRefusals
 from hedgerow.cloud.broker import CloudBroker
+from hedgerow.cloud.cloudtrail import Trail, TrailKeys
 from hedgerow.cloud.dataplane import CoreCalls, DataPlane, Discovery, ShadowCalls
 from hedgerow.cloud.greengrass import (
     AddressBook,
@@ -36,6 +37,7 @@ class Ground:
 
     store: Store
     authorities: Authorities
+    trail_keys: TrailKeys
     management: str
     """The number of the account that the cloud was born with."""
     endpoint: str
@@ -48,6 +50,7 @@ class AccountRooms:
     """The rooms of one account, put together. `start` them once, then `stop` them."""
 
     home: Home
+    trail: Trail
     directory: DeviceDirectory
     index: GroupIndex
     deployer: Deployer
@@ -59,6 +62,8 @@ class AccountRooms:
     async def start(self) -> None:
         """Start every room, in the order in which they need each other; all of them or none."""
         async with AsyncExitStack() as started:
+            await self.trail.start()
+            started.push_async_callback(self.trail.stop)
             await self.directory.start()
             started.push_async_callback(self.directory.stop)
             await self.index.start()
@@ -84,6 +89,8 @@ def account_rooms(ground: Ground, home: Home) -> AccountRooms:
     """Put the rooms of one account together."""
     store, clock, signer = ground.store, ground.clock, ground.authorities.signer
     devices = ground.authorities.devices
+    trail = Trail(home, ground.trail_keys, clock)
+    refusals = DeviceRefusals(trail)
     directory = DeviceDirectory(store, home, device_authorities=[devices.certificate_pem])
     shadows = ShadowService(store, home, clock)
     registry = Registry(store, home)
@@ -100,7 +107,7 @@ def account_rooms(ground: Ground, home: Home) -> AccountRooms:
         clock=clock,
     )
     addresses = AddressBook(store, home, shadows)
-    broker = CloudBroker(directory, shadows, home, clock)
+    broker = CloudBroker(directory, shadows, home, clock, record=refusals.message)
     desk = CoreDesk(store, home, index=index, ledger=ledger, signer=signer)
     dataplane = DataPlane(
         home,
@@ -108,7 +115,7 @@ def account_rooms(ground: Ground, home: Home) -> AccountRooms:
         discovery=Discovery(index, directory, clock),
         core_calls=CoreCalls(desk, ServerCertificates(store, home, clock), addresses),
         shadow_calls=ShadowCalls(shadows),
-        record=record_refused_request,
+        record=refusals.request,
     )
     iot = IotService(
         store, home, clock, authority=devices, directory=directory, endpoint=ground.endpoint
@@ -121,6 +128,7 @@ def account_rooms(ground: Ground, home: Home) -> AccountRooms:
     )
     return AccountRooms(
         home=home,
+        trail=trail,
         directory=directory,
         index=index,
         deployer=deployer,

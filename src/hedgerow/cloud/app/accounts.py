@@ -11,6 +11,7 @@ from hedgerow.aws import BoundServices, bind
 from hedgerow.cloud.app.account_rooms import AccountRooms, Ground, account_rooms
 from hedgerow.cloud.app.anchors import AllAnchors
 from hedgerow.cloud.app.certificate_owners import CertificateOwners
+from hedgerow.cloud.cloudtrail import Trail
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.organizations import active_accounts
 from hedgerow.kernel import DeniedError, quoted
@@ -76,6 +77,10 @@ class Accounts:
         """
         account = self._owners.account_of(certificate_id) if certificate_id is not None else None
         return self._served.get(account, self.founding) if account is not None else self.founding
+
+    def trail_of(self, account: str | None) -> Trail:
+        """Return an account's trail, and the founding account's for what belongs to none."""
+        return self._served.get(account or "", self.founding).trail
 
     def is_open(self, account: str) -> bool:
         """Say whether an account is served."""

@@ -13,6 +13,7 @@ import msgspec
 
 from hedgerow.cloud.app.administrator import create_administrator, write_administrator
 from hedgerow.cloud.app.layout import Layout, Settings, require_private_folder
+from hedgerow.cloud.cloudtrail import TrailKeys
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.organizations import found_organization, new_account_id
 from hedgerow.kernel import Clock, ConfigurationError, Secret, quoted
@@ -69,7 +70,9 @@ async def init_cloud(
     _claim(layout)
     home = Home(account=settings.account_id, region=settings.region)
     await asyncio.to_thread(_make_keys, layout, settings, clock)
-    store = await Store.open(layout.database, MasterKey.create_file(layout.master_key), clock)
+    master_key = MasterKey.create_file(layout.master_key)
+    await asyncio.to_thread(TrailKeys.open, layout.trail, master_key)
+    store = await Store.open(layout.database, master_key, clock)
     try:
         async with store.transaction() as tx:
             await found_organization(tx, home)

@@ -7,7 +7,7 @@ doors are open, and at stop the doors close first.
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +16,22 @@ from typing import Self
 import msgspec
 import structlog
 
+from hedgerow.cloud.access.endpoint import ApiEndpoint, ApiPeer
 from hedgerow.cloud.app.authorities import Authorities, load_authorities
 from hedgerow.cloud.app.composition import Rooms, compose
 from hedgerow.cloud.app.device_front import AnyProtocol, DeviceFront
 from hedgerow.cloud.app.doors import Doors
-from hedgerow.cloud.app.endpoints import Endpoints, remove_endpoints, write_endpoints
+from hedgerow.cloud.app.endpoints import (
+    Endpoints,
+    PrivateApiEndpoint,
+    remove_endpoints,
+    write_endpoints,
+)
 from hedgerow.cloud.app.layout import Layout, Settings, read_settings
+from hedgerow.cloud.app.private_api import PrivateApi, PrivateDoor, private_doors
 from hedgerow.cloud.app.records import record_refused_handshake
-from hedgerow.kernel import Clock, SystemClock
+from hedgerow.cloud.cloudtrail import TrailKeys
+from hedgerow.kernel import Clock, ConfigurationError, SystemClock
 from hedgerow.pki import TlsListener, TlsPeer, TlsSlot
 from hedgerow.store import MasterKey, Store
 
@@ -36,12 +44,13 @@ _LOG = structlog.get_logger("hedgerow.cloud.app")
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Which ports are wanted; 0 is any free one, None is none."""
+    """Which doors are wanted; port 0 is any free one, None is none."""
 
-    api: int
+    api: int | None
     device_https: int
     device_mqtt: int
     combined: int | None
+    private: tuple[PrivateDoor, ...] = ()
 
 
 class CloudApp:
@@ -53,6 +62,7 @@ class CloudApp:
         settings: Settings,
         store: Store,
         authorities: Authorities,
+        trail_keys: TrailKeys,
         *,
         host: str,
         ports: Ports,
@@ -65,7 +75,7 @@ class CloudApp:
         self._ports = ports
         self._clock = clock
         self._store = store
-        self._rooms: Rooms = compose(store, settings, authorities, clock)
+        self._rooms: Rooms = compose(store, settings, authorities, trail_keys, clock)
         self._endpoints: Endpoints | None = None
         self._closing = AsyncExitStack()
         self._closing.push_async_callback(store.close)
@@ -76,20 +86,33 @@ class CloudApp:
         data_dir: Path,
         *,
         host: str = ANY_HOST,
-        api_port: int = API_PORT,
+        api_port: int | None = API_PORT,
         device_https_port: int = DEVICE_HTTPS_PORT,
         device_mqtt_port: int = DEVICE_MQTT_PORT,
         combined_port: int | None = None,
+        private_apis: Sequence[PrivateApi] = (),
         clock: Clock | None = None,
     ) -> Self:
-        """Open a cloud's data folder. Raises `ConfigurationError` that says what is wrong."""
+        """Open a cloud's data folder. Raises `ConfigurationError` that says what is wrong.
+
+        Without an `api_port` the API is reached by its private doors only.
+        """
         clock = clock or SystemClock()
+        private = private_doors(private_apis)
+        if api_port is None and not private:
+            raise ConfigurationError(
+                "the API would have no door at all: add a private one, or leave the ordinary one"
+            )
         layout = Layout(data_dir)
         settings = read_settings(layout)
         authorities = await asyncio.to_thread(load_authorities, layout, clock)
-        store = await Store.open(layout.database, MasterKey.from_file(layout.master_key), clock)
-        ports = Ports(api_port, device_https_port, device_mqtt_port, combined_port)
-        return cls(layout, settings, store, authorities, host=host, ports=ports, clock=clock)
+        master_key = MasterKey.from_file(layout.master_key)
+        trail_keys = await asyncio.to_thread(TrailKeys.open, layout.trail, master_key)
+        store = await Store.open(layout.database, master_key, clock)
+        ports = Ports(api_port, device_https_port, device_mqtt_port, combined_port, private)
+        return cls(
+            layout, settings, store, authorities, trail_keys, host=host, ports=ports, clock=clock
+        )
 
     @property
     def endpoints(self) -> Endpoints:
@@ -130,45 +153,67 @@ class CloudApp:
             root=self._authorities.root,
             server_key=self._authorities.server_key,
             clock=self._clock,
+            further_names=[door.name for door in self._ports.private if door.name is not None],
         )
         self._closing.push_async_callback(doors.stop)
         await doors.start()
         return doors
 
     async def _listen(self, doors: Doors) -> Endpoints:
-        gateway, ports = self._rooms.gateway, self._ports
-        front = DeviceFront(self._rooms.accounts)
+        ports, front = self._ports, DeviceFront(self._rooms.accounts)
         combined = None
         if ports.combined is not None:
             combined = await self._listener(doors.combined, front.combined, ports.combined)
+        api = None
+        if ports.api is not None:
+            api = await self._listener(doors.api, self._api(None), ports.api)
         return Endpoints(
             host=self._settings.host_names[0],
-            api_port=await self._listener(doors.api, gateway.protocol_factory, ports.api),
+            api_port=api,
             device_https_port=await self._listener(doors.https, front.https, ports.device_https),
             device_mqtt_port=await self._listener(doors.mqtt, front.mqtt, ports.device_mqtt),
             combined_port=combined,
+            private_apis=tuple([await self._private_api(doors, door) for door in ports.private]),
             account_id=self._settings.account_id,
             region=self._settings.region,
             pid=os.getpid(),
         )
 
+    async def _private_api(self, doors: Doors, door: PrivateDoor) -> PrivateApiEndpoint:
+        factory = self._api(door.endpoint)
+        port = await self._listener(doors.api, factory, door.port, door.host)
+        return PrivateApiEndpoint(id=door.endpoint.id, host=door.host, port=port)
+
+    def _api(self, endpoint: ApiEndpoint | None) -> Callable[[TlsPeer], AnyProtocol]:
+        """Return what serves connections of one door, whose calls say where they came in."""
+        gateway = self._rooms.gateway
+        return lambda peer: gateway.protocol_factory(ApiPeer(peer, endpoint))
+
     async def _listener(
-        self, slot: TlsSlot, factory: Callable[[TlsPeer], AnyProtocol], port: int
+        self,
+        slot: TlsSlot,
+        factory: Callable[[TlsPeer], AnyProtocol],
+        port: int,
+        host: str | None = None,
     ) -> int:
-        listener = TlsListener(slot, factory, on_refusal=record_refused_handshake)
-        await listener.start(self._host, port)
+        listener = TlsListener(slot, factory, on_refusal=self._handshake_refused)
+        await listener.start(self._host if host is None else host, port)
         self._closing.push_async_callback(listener.stop)
         return listener.port
+
+    def _handshake_refused(self, reason: str, address: str) -> None:
+        record_refused_handshake(self._rooms.accounts.founding.trail, reason, address)
 
 
 async def run_cloud(
     data_dir: Path,
     *,
     host: str = ANY_HOST,
-    api_port: int = API_PORT,
+    api_port: int | None = API_PORT,
     device_https_port: int = DEVICE_HTTPS_PORT,
     device_mqtt_port: int = DEVICE_MQTT_PORT,
     combined_port: int | None = None,
+    private_apis: Sequence[PrivateApi] = (),
     clock: Clock | None = None,
 ) -> None:
     """Serve a cloud until SIGTERM or SIGINT, then stop it cleanly.
@@ -182,6 +227,7 @@ async def run_cloud(
         device_https_port=device_https_port,
         device_mqtt_port=device_mqtt_port,
         combined_port=combined_port,
+        private_apis=private_apis,
         clock=clock,
     )
     asked_to_stop = asyncio.Event()

@@ -8,9 +8,11 @@ new connections get the newest, old ones go on.
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
+from cryptography import x509
 
 from hedgerow.cloud.app.layout import Layout, Settings
 from hedgerow.cloud.iot import AnchorSource, DeviceDoor
@@ -25,6 +27,7 @@ from hedgerow.pki import (
     server_context,
     write_public,
 )
+from hedgerow.pki.profiles import general_names
 
 HTTPS_ALPN = "x-amzn-http-ca"
 MQTT_ALPN = "x-amzn-mqtt-ca"
@@ -46,9 +49,11 @@ class Doors:
         root: CertificateAuthority,
         server_key: PrivateKey,
         clock: Clock,
+        further_names: Sequence[str] = (),
     ) -> None:
+        """Prove the cloud by the settings' names, and by further ones that doors listen on."""
         self._certificate_path = layout.server_certificate
-        self._names = settings.host_names
+        self._names = tuple(dict.fromkeys((*settings.host_names, *further_names)))
         self._root = root
         self._clock = clock
         self._key = server_key
@@ -92,11 +97,11 @@ class Doors:
             door.close()
 
     async def renew_if_due(self) -> bool:
-        """Issue a new server certificate if the present one nears its end; say whether it did."""
+        """Issue a new server certificate if it is time or a name is missing; say whether it did."""
         certificate = load_certificate(self._chain)
         life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
         left = certificate.not_valid_after_utc - self._clock.now()
-        if left > life * RENEW_AT_REMAINING:
+        if left > life * RENEW_AT_REMAINING and _has_names(certificate, self._names):
             return False
         profile = server_certificate(self._names)
         chain = await asyncio.to_thread(self._root.issue, profile, self._key.public_key)
@@ -120,6 +125,11 @@ class Doors:
         return server_context(
             self._key, self._chain, Trust(), alpn=("http/1.1",), require_client_certificate=False
         )
+
+
+def _has_names(certificate: x509.Certificate, names: Sequence[str]) -> bool:
+    held = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return set(general_names(names)) <= set(held)
 
 
 _DEVICE_DOORS = {

@@ -90,6 +90,11 @@ class Layout:
         """The key that signs deployments."""
         return self.folder / "signing" / "signing.key"
 
+    @property
+    def trail(self) -> Path:
+        """The records of calls and refusals, one folder for each account, and their keys."""
+        return self.folder / "trail"
+
 
 def read_settings(layout: Layout) -> Settings:
     """Return the settings of a cloud's folder, or raise `ConfigurationError`."""
