@@ -9,6 +9,7 @@ import time
 
 from hedgerow.policy import (
     AccessRequest,
+    Context,
     NamedPolicy,
     Policy,
     connection_variables,
@@ -78,7 +79,7 @@ def _policy(*statements: dict[str, str]) -> Policy:
     return parse_policy(json.dumps({"Version": "2012-10-17", "Statement": statements}))
 
 
-def _publish(topic: str, variables: dict[str, str]) -> AccessRequest:
+def _publish(topic: str, variables: Context) -> AccessRequest:
     return AccessRequest("iot:Publish", IOT + "topic/" + topic, variables)
 
 

@@ -108,7 +108,7 @@ def _statement_applies(statement: dict[str, Any], request: AccessRequest) -> boo
         for one in actions
     ):
         return False
-    variables = dict(request.variables)
+    variables = {name: str(value) for name, value in request.variables.items()}
     answers = [_resource_matches(one, request.resource, variables) for one in resources]
     resource: bool | None = True if True in answers else UNKNOWN if UNKNOWN in answers else False
     conditions = [

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hedgerow.policy import AccessRequest, NamedPolicy, parse_policy
+from hedgerow.policy import AccessRequest, NamedPolicy, context, parse_policy
 
 TOPIC = "arn:aws:iot:us-east-1:111122223333:topic/"
 FILTER = "arn:aws:iot:us-east-1:111122223333:topicfilter/"
@@ -36,4 +36,4 @@ def publish(topic: str, **variables: str) -> AccessRequest:
         "CertificateId": "iot:CertificateId",
     }
     values = {names[name]: value for name, value in variables.items()}
-    return AccessRequest("iot:Publish", TOPIC + topic, values)
+    return AccessRequest("iot:Publish", TOPIC + topic, context(values))

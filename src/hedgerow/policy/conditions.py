@@ -1,81 +1,116 @@
-"""Conditions of a statement: operators as a table, and how missing values count.
+"""Conditions of a statement, and how missing keys and several values count.
 
 Conditions are joined by AND, values of one condition by OR (a negated operator: none of them).
-Source: IAM User Guide, "Condition operators".
+Sources: IAM User Guide, "Condition operators" (missing keys, IfExists, Null), "Multivalued
+context keys" (ForAllValues, ForAnyValue) and "Policy variables with no value".
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal, Protocol
 
-from hedgerow.policy.patterns import Pattern
+import msgspec
+
+from hedgerow.policy.context import Context, values_of
+from hedgerow.policy.operators import Operator
 from hedgerow.policy.variables import ALWAYS_KNOWN
 
 Effect = Literal["Allow", "Deny"]
 
-IF_EXISTS: Final = "IfExists"
+
+class Value(Protocol):
+    """What a condition compares the request's values with."""
+
+    @property
+    def source(self) -> str:
+        """The text as it was written."""
+
+    def compares(self, subject: str, variables: Context) -> bool | None:
+        """Tell whether it matches; None if that cannot be judged."""
+
+    def without_value(self, variables: Context) -> tuple[str, ...]:
+        """Return the names of the variables in it that have no value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """What an operator does: negate, take wildcards, fold case, or compare truth values."""
+class Condition(msgspec.Struct, frozen=True):
+    """One key compared with some values.
 
-    negated: bool = False
-    wildcards: bool = False
-    folded: bool = False
-    boolean: bool = False
-
-
-OPERATORS: Final[Mapping[str, Operator]] = {
-    "StringEquals": Operator(),
-    "StringNotEquals": Operator(negated=True),
-    "StringEqualsIgnoreCase": Operator(folded=True),
-    "StringNotEqualsIgnoreCase": Operator(negated=True, folded=True),
-    "StringLike": Operator(wildcards=True),
-    "StringNotLike": Operator(negated=True, wildcards=True),
-    "Bool": Operator(folded=True, boolean=True),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One key compared with some values. `name` is the operator as it was written."""
+    `name` is the operator and `shown` the key as they were written, `key` the key in lower
+    case, `each` which of the request's values must pass, and `device` means AWS IoT's rules.
+    """
 
     name: str
     operator: Operator
-    if_exists: bool
     key: str
-    values: tuple[Pattern, ...]
+    shown: str
+    values: tuple[Value, ...]
+    if_exists: bool = False
+    each: Literal["all", "any", "one"] = "one"
+    device: bool = False
+    plain: frozenset[str] | None = None
+    """All the values, if each of them is plain text that is compared as it stands."""
 
-    def holds(self, variables: Mapping[str, str], effect: Effect) -> bool:
+    def holds(self, variables: Context, effect: Effect) -> bool:
         """Tell whether the condition is met, for a statement with this effect.
 
-        What is not known never helps to allow: without a value for the key, or for a variable
-        among the values, an allow statement's condition fails. A deny statement's condition
-        holds if it could hold; a key that is rightly absent (a thing's attribute, say) counts
-        as IAM says: equal to nothing.
+        What cannot be judged (a number that is none) never helps to allow and never stops a
+        deny. So it is for a device with whatever is missing: without a value for the key, or
+        for a variable among the values, an allow statement's condition fails, and a deny
+        statement's holds if it could hold. For all others AWS's rules count: what has no value
+        equals nothing.
         """
         subject = variables.get(self.key)
-        if subject is None:
+        if self.operator.kind == "presence":
+            return self._presence(subject)
+        if subject is None or subject == ():
             return self._holds_without_key(effect)
-        if any(value.matches(subject, variables) for value in self.values):
-            return not self.operator.negated
-        if any(value.without_value(variables) for value in self.values):
-            return effect == "Deny"
-        return self.operator.negated
+        if isinstance(subject, str):
+            return self._holds_for(subject, variables, effect)
+        return self._holds_for_several(subject, variables, effect)
 
-    def _holds_without_key(self, effect: Effect) -> bool:
-        if self.if_exists:
-            return True
-        return effect == "Deny" and (self.operator.negated or self.key in ALWAYS_KNOWN)
-
-    def without_value(self, variables: Mapping[str, str]) -> tuple[str, ...]:
+    def without_value(self, variables: Context) -> tuple[str, ...]:
         """Return the names that the condition asks for and the request has no value of."""
-        names = [self.key] if self.key not in variables else []
+        names = [] if values_of(variables.get(self.key)) else [self.shown]
         for value in self.values:
             names += value.without_value(variables)
         return tuple(dict.fromkeys(names))
 
     def __str__(self) -> str:
         shown = ", ".join(value.source for value in self.values)
-        return f"{self.name} {self.key}: {shown}"
+        return f"{self.name} {self.shown}: {shown}"
+
+    def _presence(self, subject: str | tuple[str, ...] | None) -> bool:
+        absent = subject is None or subject == ()
+        return any((value.source.lower() == "true") is absent for value in self.values)
+
+    def _holds_without_key(self, effect: Effect) -> bool:
+        if self.if_exists or self.each == "all":
+            return True
+        if self.each == "any":
+            return False
+        if self.device:
+            return effect == "Deny" and (self.operator.negated or self.key in ALWAYS_KNOWN)
+        return self.operator.negated
+
+    def _holds_for(self, subject: str, variables: Context, effect: Effect) -> bool:
+        if self.plain is not None:
+            return (subject in self.plain) is not self.operator.negated
+        doubtful = False
+        for value in self.values:
+            answer = value.compares(subject, variables)
+            if answer:
+                return not self.operator.negated
+            if answer is None and (self.device or self.operator.kind not in ("text", "arn")):
+                doubtful = True
+        return effect == "Deny" if doubtful else self.operator.negated
+
+    def _holds_for_several(
+        self, subjects: tuple[str, ...], variables: Context, effect: Effect
+    ) -> bool:
+        """Judge several values; without a word on which, an allow needs all, a deny any.
+
+        An empty text counts as no value at all where that lets a deny hold.
+        """
+        if self.each == "all" and effect == "Deny":
+            subjects = tuple(one for one in subjects if one)
+        answers = (self._holds_for(one, variables, effect) for one in subjects)
+        every = self.each == "all" or (self.each == "one" and effect == "Allow")
+        return all(answers) if every else any(answers)

@@ -1,105 +1,138 @@
-"""May this request be done? Default is no, an explicit deny wins over every allow."""
+"""May this request be done? Default is no, an explicit deny wins over every allow.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+Identity policies give; a permissions boundary, session policies and the endpoint's policies each
+have to allow as well, and a deny in any of them decides. Source: IAM User Guide, "Policy
+evaluation logic".
+"""
 
-from hedgerow.policy.documents import NamedPolicy, Statement
+from collections.abc import Sequence
+from typing import Any, Final
 
-_SHOWN_LIMIT: Final = 512
+from hedgerow.policy.compiled import Layer, Plan, first, layer_of
+from hedgerow.policy.context import Context, Facts, context
+from hedgerow.policy.decisions import (
+    Decision,
+    LayerName,
+    allowed_by,
+    denied_by,
+    not_allowed,
+)
+from hedgerow.policy.documents import NamedPolicy, PolicySet
+from hedgerow.policy.principals import Named
+from hedgerow.policy.requests import AccessRequest
 
+_REMEMBERED: Final = 8192
+"""Answers that are kept, of all policies together; then memory starts anew."""
 
-@dataclass(frozen=True, slots=True)
-class AccessRequest:
-    """Who wants what: an action, the ARN of a resource, and the connection's variables."""
-
-    action: str
-    resource: str
-    variables: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The answer and why: the policy and statement that decided, None if there was none."""
-
-    allowed: bool
-    effect: Literal["allow", "explicit-deny", "implicit-deny"]
-    policy: str | None
-    statement: str | None
-    reason: str
+_answers: dict[Any, Decision] = {}
 
 
-def decide(policies: Sequence[NamedPolicy], request: AccessRequest) -> Decision:
+def decide(policies: Sequence[NamedPolicy] | PolicySet, request: AccessRequest) -> Decision:
     """Return whether the policies, together, let the request pass."""
-    action = request.action.lower()
-    allow: tuple[NamedPolicy, Statement] | None = None
-    for named in policies:
-        candidates = named.policy.candidates(action)
-        for statement in candidates.denies:
-            if applies(statement, request):
-                return _explicit_deny(named, statement, request)
-        if allow is None:
-            for statement in candidates.allows:
-                if applies(statement, request):
-                    allow = (named, statement)
-                    break
-    if allow is None:
-        return _implicit_deny(policies, request)
-    named, statement = allow
-    return Decision(
-        allowed=True,
-        effect="allow",
-        policy=named.name,
-        statement=statement.label,
-        reason=f"allowed by {statement.label} of policy {named.name}",
-    )
+    if isinstance(policies, PolicySet):
+        return _decide_set(policies, request)
+    return _decide(layer_of(tuple(policies)), request)
 
 
-def applies(statement: Statement, request: AccessRequest) -> bool:
-    """Tell whether a statement about the request's action applies to its resource as well.
+def decide_trust(policy: NamedPolicy, request: AccessRequest) -> Decision:
+    """Return whether a role's trust policy lets `request.principal` do an action of STS."""
+    variables = context(request.variables)
+    by_account: Decision | None = None
+    directly: Decision | None = None
+    for statement in policy.policy.statements:
+        principals = statement.principals
+        named = Named.NOT if principals is None else principals.of(request.principal)
+        if (
+            named is Named.NOT
+            or not statement.covers_action(request.action)
+            or not statement.covers_resource(request.resource, variables)
+            or not statement.meets_conditions(variables)
+        ):
+            continue
+        if statement.effect == "Deny":
+            return denied_by(
+                policy.name, statement.label, request.action, request.resource, "trust"
+            )
+        if named is Named.DIRECTLY:
+            directly = directly or allowed_by(policy.name, statement.label, "trust")
+        else:
+            by_account = by_account or allowed_by(
+                policy.name, statement.label, "trust", by_account=True
+            )
+    return directly or by_account or not_allowed(request.action, request.resource, "trust")
 
-    Where something is not known, a deny statement applies and an allow statement does not.
-    """
+
+def _decide(layer: Layer, request: AccessRequest) -> Decision:
+    """Decide by policies that hold together, as if they were identity policies."""
+    action = request.action
+    plan = layer.plans.get(action) or layer.make_plan(action)
     variables = request.variables
-    deny = statement.effect == "Deny"
-    for pattern in statement.resources:
-        if pattern.matches(request.resource, variables, when_missing=deny):
-            break
+    if variables.__class__ is not Facts:
+        variables = context(variables)
+    key: tuple[Any, ...]
+    if not plan.remembered:
+        return _judge(layer, plan, request, variables)
+    if plan.keys:
+        key = (plan, request.resource, *map(variables.get, plan.keys))
     else:
-        return False
-    return all(condition.holds(variables, statement.effect) for condition in statement.conditions)
+        key = (plan, request.resource)
+    answer = _answers.get(key)
+    if answer is None:
+        answer = _judge(layer, plan, request, variables)
+        if len(_answers) >= _REMEMBERED:
+            _answers.clear()
+        _answers[key] = answer
+    return answer
 
 
-def shown(resource: str) -> str:
-    """Return the resource fit for a message: on one line, not longer than needed."""
-    if len(resource) > _SHOWN_LIMIT:
-        resource = resource[:_SHOWN_LIMIT] + "…"
-    if resource.isprintable():
-        return resource
-    return resource.encode("unicode_escape").decode("ascii")
+def _judge(layer: Layer, plan: Plan, request: AccessRequest, variables: Context) -> Decision:
+    if plan.denies is not None:
+        entry = first(plan.denies, request, variables)
+        if entry is not None:
+            return denied_by(
+                entry.named.name, entry.statement.label, request.action, request.resource
+            )
+    if plan.allows is not None:
+        entry = first(plan.allows, request, variables)
+        if entry is not None:
+            return entry.allow
+    return not_allowed(request.action, request.resource, any_policy=bool(layer.policies))
 
 
-def _explicit_deny(named: NamedPolicy, statement: Statement, request: AccessRequest) -> Decision:
-    return Decision(
-        allowed=False,
-        effect="explicit-deny",
-        policy=named.name,
-        statement=statement.label,
-        reason=(
-            f"explicit deny by {statement.label} of policy {named.name}: "
-            f"{request.action} on {shown(request.resource)}"
-        ),
-    )
+def _decide_set(policies: PolicySet, request: AccessRequest) -> Decision:
+    given = _decide(layer_of(policies.identity), request)
+    if given.effect == "explicit-deny":
+        return given
+    refused = None if given.allowed else given
+    for name, limiting in layers_that_limit(policies):
+        decision = _decide(layer_of(limiting), request)
+        if decision.effect == "explicit-deny":
+            return _of_layer(decision, name, request, limiting)
+        if not decision.allowed and refused is None:
+            refused = _of_layer(decision, name, request, limiting)
+    return refused or given
 
 
-def _implicit_deny(policies: Sequence[NamedPolicy], request: AccessRequest) -> Decision:
-    missing = f"{request.action} on {shown(request.resource)}"
-    return Decision(
-        allowed=False,
-        effect="implicit-deny",
-        policy=None,
-        statement=None,
-        reason=f"no policy allows {missing}"
-        if policies
-        else f"no policy is attached, so none allows {missing}",
-    )
+def layers_that_limit(
+    policies: PolicySet,
+) -> list[tuple[LayerName, tuple[NamedPolicy, ...]]]:
+    """Return the layers that only take away, in the order in which they are judged."""
+    layers: list[tuple[LayerName, tuple[NamedPolicy, ...]]] = []
+    if policies.boundary is not None:
+        layers.append(("boundary", policies.boundary))
+    if policies.session is not None:
+        layers.append(("session", policies.session))
+    if policies.endpoint is not None:
+        layers.append(("endpoint", policies.endpoint))
+    return layers
+
+
+def _of_layer(
+    decision: Decision,
+    layer: LayerName,
+    request: AccessRequest,
+    policies: tuple[NamedPolicy, ...],
+) -> Decision:
+    if decision.policy is None or decision.statement is None:
+        return not_allowed(request.action, request.resource, layer, any_policy=bool(policies))
+    return denied_by(decision.policy, decision.statement, request.action, request.resource, layer)

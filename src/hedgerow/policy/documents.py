@@ -1,68 +1,82 @@
 """A policy as values, compiled once and used many times."""
 
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Any
+
+import msgspec
 
 from hedgerow.policy.conditions import Condition, Effect
+from hedgerow.policy.context import Context
+from hedgerow.policy.dialects import Dialect
 from hedgerow.policy.patterns import Pattern
-
-_INDEXED_ACTIONS: Final = 64
-"""Actions whose statements a policy remembers; there are fewer than that in the data plane."""
+from hedgerow.policy.principals import Principals
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One statement; `label` is its Sid, or its place as in `Statement[0]`."""
+class Statement(msgspec.Struct, frozen=True):
+    """One statement; `label` is its Sid, or its place as in `Statement[0]`.
+
+    `not_actions` and `not_resources` say that the patterns are those of NotAction and
+    NotResource. A statement of a trust policy has no resources and speaks of its role.
+    """
 
     label: str
     effect: Effect
     actions: tuple[Pattern, ...]
     resources: tuple[Pattern, ...]
     conditions: tuple[Condition, ...] = ()
+    not_actions: bool = False
+    not_resources: bool = False
+    principals: Principals | None = None
+
+    def covers_action(self, action: str) -> bool:
+        """Tell whether the statement speaks of an action; case does not count."""
+        return any(one.matches(action, {}) for one in self.actions) is not self.not_actions
+
+    def covers_resource(self, resource: str, variables: Context) -> bool:
+        """Tell whether the statement speaks of a resource.
+
+        Where there are two readings of a pattern, an allow statement takes the one that covers
+        less, a deny statement the one that covers more.
+        """
+        if not self.resources:
+            return True
+        broad = (self.effect == "Deny") is not self.not_resources
+        found = any(one.matches(resource, variables, broad=broad) for one in self.resources)
+        return found is not self.not_resources
+
+    def meets_conditions(self, variables: Context) -> bool:
+        """Tell whether all conditions are met."""
+        return all(one.holds(variables, self.effect) for one in self.conditions)
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """The statements of a policy that speak of one action."""
-
-    denies: tuple[Statement, ...]
-    allows: tuple[Statement, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True, eq=False):
     """A policy that was understood. INVARIANT: only `parse_policy` makes these."""
 
     version: str
+    dialect: Dialect
     statements: tuple[Statement, ...]
-    _index: dict[str, Candidates] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
-
-    def candidates(self, action: str) -> Candidates:
-        """Return the statements whose actions match, remembered per action."""
-        found = self._index.get(action)
-        if found is None:
-            found = self._select(action)
-            if len(self._index) < _INDEXED_ACTIONS:
-                self._index[action] = found
-        return found
-
-    def _select(self, action: str) -> Candidates:
-        matching = [
-            statement
-            for statement in self.statements
-            if any(pattern.matches(action, {}) for pattern in statement.actions)
-        ]
-        return Candidates(
-            denies=tuple(one for one in matching if one.effect == "Deny"),
-            allows=tuple(one for one in matching if one.effect == "Allow"),
-        )
+    keys: frozenset[str] = frozenset()
+    """The keys, in lower case, that its conditions and variables refer to."""
+    warnings: tuple[str, ...] = ()
+    """What a reader should know: a meaning that AWS leaves open, a condition easily met."""
+    compiled: dict[Any, Any] = msgspec.field(default_factory=dict)
+    """Belongs to `compiled.layer_of`."""
 
 
-@dataclass(frozen=True, slots=True)
-class NamedPolicy:
+class NamedPolicy(msgspec.Struct, frozen=True, cache_hash=True):
     """A policy and the name it is known by."""
 
     name: str
     policy: Policy
+
+
+class PolicySet(msgspec.Struct, frozen=True):
+    """All policies that hold for a request.
+
+    `identity` policies give; a boundary, session and endpoint policies, where there are any
+    (None: there are none), only take away. An empty tuple takes everything away.
+    """
+
+    identity: tuple[NamedPolicy, ...]
+    boundary: tuple[NamedPolicy, ...] | None = None
+    session: tuple[NamedPolicy, ...] | None = None
+    endpoint: tuple[NamedPolicy, ...] | None = None

@@ -1,21 +1,26 @@
 """Why was it decided so? Statement by statement, and which one came nearest to allowing it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import Final
 
+import msgspec
+
 from hedgerow.kernel import quoted
+from hedgerow.policy.advice import advice_on
 from hedgerow.policy.conditions import Condition, Effect
-from hedgerow.policy.decide import AccessRequest, Decision, applies, decide, shown
-from hedgerow.policy.documents import NamedPolicy, Statement
+from hedgerow.policy.context import Context, context
+from hedgerow.policy.decide import decide, decide_trust, layers_that_limit
+from hedgerow.policy.decisions import Decision, LayerName, shown
+from hedgerow.policy.documents import NamedPolicy, PolicySet, Statement
 from hedgerow.policy.patterns import Pattern
+from hedgerow.policy.principals import Named
+from hedgerow.policy.requests import AccessRequest
 
 _PATTERNS_SHOWN: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class StatementExplanation:
+class StatementExplanation(msgspec.Struct, frozen=True):
     """What one statement says to the request; `objections` are sentences, none if it applies."""
 
     policy: str
@@ -27,17 +32,18 @@ class StatementExplanation:
     without_value: tuple[str, ...]
     """Variables that the statement asks for and the request has no value of."""
     objections: tuple[str, ...]
+    layer: LayerName = "identity"
 
     def __str__(self) -> str:
         head = f"{self.statement} of policy {self.policy} ({self.effect})"
         return f"{head} applies" if self.applies else f"{head}: {'; '.join(self.objections)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(msgspec.Struct, frozen=True):
     """A decision with all its reasons; `nearest` is the allow statement that lacked least.
 
-    It is None if the request is allowed, explicitly denied, or far from every statement.
+    It is None if the request is allowed, explicitly denied, or far from every statement, and
+    one of the layer that refused if several had to allow.
     """
 
     request: AccessRequest
@@ -48,76 +54,124 @@ class Explanation:
     """One sentence that says what would have to change; empty if the request is allowed."""
 
 
-def explain(policies: Sequence[NamedPolicy], request: AccessRequest) -> Explanation:
+_Judged = list[tuple[StatementExplanation, Statement]]
+
+
+def explain(policies: Sequence[NamedPolicy] | PolicySet, request: AccessRequest) -> Explanation:
     """Return the same decision as `decide`, with what every statement says to the request."""
     decision = decide(policies, request)
+    layers: list[tuple[LayerName, Sequence[NamedPolicy]]]
+    if isinstance(policies, PolicySet):
+        layers = [("identity", policies.identity), *layers_that_limit(policies)]
+    else:
+        layers = [("identity", policies)]
+    return _explanation(decision, layers, request)
+
+
+def explain_trust(policy: NamedPolicy, request: AccessRequest) -> Explanation:
+    """Return the same decision as `decide_trust`, with what every statement says."""
+    return _explanation(decide_trust(policy, request), [("trust", (policy,))], request)
+
+
+def _explanation(
+    decision: Decision,
+    layers: Sequence[tuple[LayerName, Sequence[NamedPolicy]]],
+    request: AccessRequest,
+) -> Explanation:
+    variables = context(request.variables)
     judged = [
-        (_explain(named.name, statement, request), statement)
+        (_explain(layer, named.name, statement, request, variables), statement)
+        for layer, policies in layers
         for named in policies
         for statement in named.policy.statements
     ]
-    nearest = _nearest(judged, request) if decision.effect == "implicit-deny" else None
+    nearest = None
+    if decision.effect == "implicit-deny":
+        nearest = _nearest([one for one in judged if one[0].layer == decision.layer], request)
     return Explanation(
         request=request,
         decision=decision,
         statements=tuple(explanation for explanation, _ in judged),
-        nearest=nearest,
-        advice=_advice(decision, nearest, request),
+        nearest=None if nearest is None else nearest[0],
+        advice=advice_on(decision, nearest, request),
     )
 
 
-def _explain(policy: str, statement: Statement, request: AccessRequest) -> StatementExplanation:
-    variables = request.variables
-    covers_action = any(pattern.matches(request.action, {}) for pattern in statement.actions)
-    covers_resource = _covers_resource(statement, request)
+def _explain(
+    layer: LayerName,
+    policy: str,
+    statement: Statement,
+    request: AccessRequest,
+    variables: Context,
+) -> StatementExplanation:
+    covers_action = statement.covers_action(request.action)
+    covers_resource = statement.covers_resource(request.resource, variables)
+    names = statement.principals is None or (
+        statement.principals.of(request.principal) is not Named.NOT
+    )
     failed = [one for one in statement.conditions if not one.holds(variables, statement.effect)]
-    without_value = _without_value(statement, variables)
     objections: list[str] = []
+    if not names:
+        objections.append(f"its principal is {statement.principals}, not who asks")
     if not covers_action:
-        objections.append(f"its action is {_some(statement.actions)}, not {request.action}")
+        objections.append(_action_objection(statement, request))
     if not covers_resource:
-        objections.append(
-            f"its resource is {_some(statement.resources)}, "
-            f"which does not match {shown(request.resource)}"
-        )
-        objections += (f"${{{name}}} has no value here" for name in _missing(statement, variables))
+        objections.append(_resource_objection(statement, request))
+        objections += (f"${{{one}}} has no value here" for one in _missing(statement, variables))
     objections += (_condition_objection(one, variables) for one in failed)
     return StatementExplanation(
         policy=policy,
         statement=statement.label,
         effect=statement.effect,
-        applies=covers_action and applies(statement, request),
+        applies=not objections,
         covers_action=covers_action,
         covers_resource=covers_resource,
-        without_value=without_value,
+        without_value=_without_value(statement, variables),
         objections=tuple(objections),
+        layer=layer,
     )
 
 
-def _covers_resource(statement: Statement, request: AccessRequest) -> bool:
-    deny = statement.effect == "Deny"
-    return any(
-        pattern.matches(request.resource, request.variables, when_missing=deny)
+def _missing(statement: Statement, variables: Context) -> tuple[str, ...]:
+    names = [
+        name
         for pattern in statement.resources
-    )
-
-
-def _missing(statement: Statement, variables: Mapping[str, str]) -> tuple[str, ...]:
-    names = [name for pattern in statement.resources for name in pattern.without_value(variables)]
+        if pattern.variables
+        for name in pattern.without_value(variables)
+    ]
     return tuple(dict.fromkeys(names))
 
 
-def _without_value(statement: Statement, variables: Mapping[str, str]) -> tuple[str, ...]:
+def _without_value(statement: Statement, variables: Context) -> tuple[str, ...]:
     names = list(_missing(statement, variables))
     for condition in statement.conditions:
         names += condition.without_value(variables)
     return tuple(dict.fromkeys(names))
 
 
-def _condition_objection(condition: Condition, variables: Mapping[str, str]) -> str:
+def _action_objection(statement: Statement, request: AccessRequest) -> str:
+    listed = _some(statement.actions)
+    if statement.not_actions:
+        return f"it is for all actions but {listed}, and so not for {request.action}"
+    return f"its action is {listed}, not {request.action}"
+
+
+def _resource_objection(statement: Statement, request: AccessRequest) -> str:
+    listed = _some(statement.resources)
+    if statement.not_resources:
+        return f"it is for all resources but {listed}, and so not for {shown(request.resource)}"
+    return f"its resource is {listed}, which does not match {shown(request.resource)}"
+
+
+def _condition_objection(condition: Condition, variables: Context) -> str:
     value = variables.get(condition.key)
-    is_now = "has no value here" if value is None else f"is {quoted(value)}"
-    return f"its condition {condition} does not hold, {condition.key} {is_now}"
+    if value is None or value == ():
+        is_now = "has no value here"
+    elif isinstance(value, str):
+        is_now = f"is {quoted(value)}"
+    else:
+        is_now = f"is {', '.join(map(quoted, value))}"
+    return f"its condition {condition} does not hold, {condition.shown} {is_now}"
 
 
 def _some(patterns: Sequence[Pattern]) -> str:
@@ -127,21 +181,21 @@ def _some(patterns: Sequence[Pattern]) -> str:
 
 
 def _nearest(
-    judged: Sequence[tuple[StatementExplanation, Statement]], request: AccessRequest
-) -> StatementExplanation | None:
+    judged: _Judged, request: AccessRequest
+) -> tuple[StatementExplanation, Statement] | None:
     """Return the allow statement that covers most of the request, the first among equals.
 
     One that covers neither the action nor the resource is not near at all.
     """
-    best: tuple[tuple[int, int, int], StatementExplanation] | None = None
+    best: tuple[tuple[int, int, int], tuple[StatementExplanation, Statement]] | None = None
     for explanation, statement in judged:
         if explanation.effect == "Deny" or not (
-            explanation.covers_action or explanation.covers_resource
+            explanation.covers_action or (explanation.covers_resource and statement.resources)
         ):
             continue
         nearness = _nearness(explanation, statement, request)
         if best is None or nearness > best[0]:
-            best = (nearness, explanation)
+            best = (nearness, (explanation, statement))
     return None if best is None else best[1]
 
 
@@ -149,7 +203,9 @@ def _nearness(
     explanation: StatementExplanation, statement: Statement, request: AccessRequest
 ) -> tuple[int, int, int]:
     covered = int(explanation.covers_action) + int(explanation.covers_resource)
-    alike = max(_alike(pattern.source, request.resource) for pattern in statement.resources)
+    alike = max(
+        (_alike(pattern.source, request.resource) for pattern in statement.resources), default=0
+    )
     return covered, alike, -len(explanation.objections)
 
 
@@ -157,22 +213,3 @@ def _alike(pattern: str, resource: str) -> int:
     """Return how many characters both begin with."""
     pairs = zip(pattern, resource, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-def _advice(
-    decision: Decision, nearest: StatementExplanation | None, request: AccessRequest
-) -> str:
-    wanted = f"{request.action} on {shown(request.resource)}"
-    if decision.allowed:
-        return ""
-    if decision.effect == "explicit-deny":
-        return (
-            f"to allow {wanted}, take it out of {decision.statement} of policy {decision.policy}; "
-            "no allow statement can outweigh a deny"
-        )
-    if nearest is None:
-        return f"add a statement that allows {wanted}"
-    return (
-        f"add a statement that allows {wanted}; nearest is {nearest.statement} of policy "
-        f"{nearest.policy}, but {'; '.join(nearest.objections)}"
-    )

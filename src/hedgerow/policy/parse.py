@@ -1,280 +1,242 @@
-"""From the text of an AWS IoT policy to a `Policy`, or to an error that names the place.
+"""From the text of a policy to a `Policy`, or to an error that names the place.
 
 Nothing is skipped and nothing is guessed: a field we do not know could be the one that was meant
-to deny. Sources: guide page device-auth; AWS IoT Developer Guide, "AWS IoT Core policies" (fields,
-operators, the limit of 2048 characters); IAM User Guide, "Grammar of the IAM JSON policy".
+to deny. Sources: guide page device-auth; AWS IoT Developer Guide, "AWS IoT Core policies"; IAM
+User Guide, "Grammar of the IAM JSON policy language" and "IAM and AWS STS quotas".
 """
 
-import json
 import string
-from collections.abc import Callable
 from typing import Any, Final, cast
 
 from hedgerow.kernel import quoted
-from hedgerow.policy.conditions import IF_EXISTS, OPERATORS, Condition, Effect, Operator
+from hedgerow.policy.conditions import Condition, Effect
+from hedgerow.policy.dialects import RULES, Dialect, Rules
 from hedgerow.policy.documents import Policy, Statement
 from hedgerow.policy.errors import MalformedPolicyError
-from hedgerow.policy.patterns import Pattern, Token, UnclosedVariableError, Variable, tokens
-from hedgerow.policy.variables import condition_key, placeholder
-
-DOCUMENT_LIMIT: Final = 2048
-"""Bytes a policy may have, white space not counted (AWS IoT's quota)."""
-
-_TEXT_LIMIT: Final = 65_536
-"""Characters a policy may have with its white space, so that reading it is bounded."""
+from hedgerow.policy.fields import json_shown, require_object, require_text, require_texts
+from hedgerow.policy.open_meanings import warnings_of
+from hedgerow.policy.parse_conditions import read_conditions
+from hedgerow.policy.parse_patterns import read_action, read_resource
+from hedgerow.policy.parse_principals import read_principals
+from hedgerow.policy.patterns import Pattern
+from hedgerow.policy.principals import Principals
+from hedgerow.policy.reading import read_document
 
 _VERSION_WITH_VARIABLES: Final = "2012-10-17"
 _VERSIONS: Final = (_VERSION_WITH_VARIABLES, "2008-10-17")
 _SID_LIMIT: Final = 128
-_ARN_PARTS: Final = 6
+_SID_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits)
 _POLICY_FIELDS: Final = frozenset({"Version", "Id", "Statement"})
-_STATEMENT_FIELDS: Final = frozenset({"Sid", "Effect", "Action", "Resource", "Condition"})
-_REFUSED_FIELDS: Final = {
-    "NotAction": "AWS IoT policies have no NotAction; list the actions in Action",
-    "NotResource": "AWS IoT policies have no NotResource; list the resources in Resource",
-    "Principal": "an AWS IoT policy names no principal; it is attached to a certificate",
-    "NotPrincipal": "an AWS IoT policy names no principal; it is attached to a certificate",
-}
-_SERVICE_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + "-")
-_OPERATION_CHARACTERS: Final = _SERVICE_CHARACTERS | frozenset("*?")
+_STATEMENT_FIELDS: Final = frozenset(
+    {
+        "Sid",
+        "Effect",
+        "Action",
+        "NotAction",
+        "Resource",
+        "NotResource",
+        "Principal",
+        "NotPrincipal",
+        "Condition",
+    }
+)
 
 
-def parse_policy(text: str) -> Policy:
-    """Return the policy, or raise `MalformedPolicyError` that names the place and the problem."""
-    document = _object(_read_json(text), "", "a policy is a JSON object")
-    _require_known_fields(document, _POLICY_FIELDS, "")
-    version = _version(document)
-    _optional_text(document, "Id", "")
+def parse_policy(text: str, dialect: Dialect = Dialect.IOT, *, limit: int | None = None) -> Policy:
+    """Return the policy, or raise `MalformedPolicyError` that names the place and the problem.
+
+    `limit` takes the place of the dialect's limit on the document's size.
+    """
+    rules = RULES[dialect]
+    document = require_object(
+        read_document(text, rules, rules.limit if limit is None else limit),
+        "",
+        "a policy is a JSON object",
+    )
+    _require_known_fields(document, _POLICY_FIELDS)
+    version = _version(document, rules)
+    _text_field(document, "Id", "")
     if "Statement" not in document:
         raise MalformedPolicyError("Statement", "it is missing; a policy has at least one")
     given = document["Statement"]
-    statements = given if isinstance(given, list) else [given]
-    if not statements:
+    listed = given if isinstance(given, list) else [given]
+    if not listed:
         raise MalformedPolicyError("Statement", "it is empty; a policy has at least one")
-    variables = version == _VERSION_WITH_VARIABLES
+    reader = _StatementReader(dialect, rules, variables=version == _VERSION_WITH_VARIABLES)
+    statements = tuple(reader.read(one, position) for position, one in enumerate(listed))
     return Policy(
         version=version,
-        statements=tuple(
-            _statement(statement, f"Statement[{position}]", variables=variables)
-            for position, statement in enumerate(statements)
-        ),
+        dialect=dialect,
+        statements=statements,
+        keys=frozenset(reader.keys),
+        warnings=tuple(reader.warnings),
     )
 
 
-def _read_json(text: str) -> Any:
-    if len(text) > _TEXT_LIMIT:
-        raise MalformedPolicyError("", f"the policy is longer than {_TEXT_LIMIT} characters")
-    size = len("".join(text.split()).encode("utf-8", "surrogatepass"))
-    if size > DOCUMENT_LIMIT:
-        raise MalformedPolicyError(
-            "", f"the policy has {size} bytes without white space; {DOCUMENT_LIMIT} are allowed"
-        )
-    try:
-        return json.loads(text, object_pairs_hook=_unique_fields, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno} column {error.colno}"
-        raise MalformedPolicyError(place, f"not JSON: {error.msg}") from None
-    except RecursionError:
-        raise MalformedPolicyError("", "not a policy: it is nested too deeply") from None
-
-
-def _unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise MalformedPolicyError("", f"the field {quoted(twice)} stands twice in one object")
-    return fields
-
-
-def _no_constant(name: str) -> None:
-    raise MalformedPolicyError("", f"not JSON: {name}")
-
-
-def _version(document: dict[str, Any]) -> str:
+def _version(document: dict[str, Any], rules: Rules) -> str:
     version = document.get("Version")
+    if version is None and "Version" not in document and not rules.needs_version:
+        return _VERSIONS[-1]
     if version not in _VERSIONS:
-        shown = "it is missing" if version is None else f"{_shown(version)} is not a version"
+        shown = "it is missing" if version is None else f"{json_shown(version)} is not a version"
         raise MalformedPolicyError("Version", f"{shown}; write {_VERSION_WITH_VARIABLES}")
     return cast("str", version)
 
 
-def _statement(given: Any, place: str, *, variables: bool) -> Statement:
-    fields = _object(given, place, "a statement is a JSON object")
-    for name, problem in _REFUSED_FIELDS.items():
-        if name in fields:
-            raise MalformedPolicyError(f"{place}.{name}", problem)
-    _require_known_fields(fields, _STATEMENT_FIELDS, place)
-    sid = _optional_text(fields, "Sid", place)
-    return Statement(
-        label=sid or place,
-        effect=_effect(fields, place),
-        actions=_each(fields, "Action", place, _action),
-        resources=_each(
-            fields, "Resource", place, lambda text, at: _resource(text, at, variables=variables)
-        ),
-        conditions=_conditions(fields, f"{place}.Condition", variables=variables),
-    )
+class _StatementReader:
+    """Reads the statements of one document; places in its errors begin at the statement."""
+
+    def __init__(self, dialect: Dialect, rules: Rules, *, variables: bool) -> None:
+        self.keys: set[str] = set()
+        self.warnings: list[str] = []
+        self._dialect = dialect
+        self._rules = rules
+        self._variables = variables
+        self._sids: set[str] = set()
+
+    def read(self, given: Any, position: int) -> Statement:
+        """Return a statement, or raise `MalformedPolicyError`."""
+        place = f"Statement[{position}]"
+        try:
+            statement = self._statement(given, place)
+        except MalformedPolicyError as error:
+            raise MalformedPolicyError(f"{place}{error.place}", error.problem) from None
+        self._note_keys(statement)
+        if self._needs_care(statement):
+            self.warnings += warnings_of(statement, place, self._dialect, variables=self._variables)
+        return statement
+
+    def _statement(self, given: Any, place: str) -> Statement:
+        fields = require_object(given, "", "a statement is a JSON object")
+        if not _STATEMENT_FIELDS.issuperset(fields) or not self._rules.refused.keys().isdisjoint(
+            fields
+        ):
+            self._refuse(fields)
+        sid = self._sid(fields) if "Sid" in fields else ""
+        effect = _effect(fields)
+        actions, not_actions = self._actions(fields)
+        resources, not_resources = self._resources(fields)
+        conditions: tuple[Condition, ...] = ()
+        if "Condition" in fields:
+            conditions = read_conditions(
+                fields["Condition"], device=self._rules.device, variables=self._variables
+            )
+        return Statement(
+            label=sid or place,
+            effect=effect,
+            actions=actions,
+            resources=resources,
+            conditions=conditions,
+            not_actions=not_actions,
+            not_resources=not_resources,
+            principals=self._principals(fields, effect) if self._rules.needs_principal else None,
+        )
+
+    def _refuse(self, fields: dict[str, Any]) -> None:
+        for name, problem in self._rules.refused.items():
+            if name in fields:
+                raise MalformedPolicyError(f".{name}", problem)
+        _require_known_fields(fields, _STATEMENT_FIELDS.difference(self._rules.refused))
+
+    def _sid(self, fields: dict[str, Any]) -> str:
+        sid = _text_field(fields, "Sid", ".")
+        if self._rules.device:
+            return sid
+        if not _SID_CHARACTERS.issuperset(sid):
+            raise MalformedPolicyError(".Sid", f"{quoted(sid)} has more than letters and digits")
+        if sid in self._sids:
+            raise MalformedPolicyError(".Sid", f"{quoted(sid)} stands at two statements")
+        if sid:
+            self._sids.add(sid)
+        return sid
+
+    def _actions(self, fields: dict[str, Any]) -> tuple[tuple[Pattern, ...], bool]:
+        name, texts = _one_of(fields, "Action", "NotAction")
+        services = self._rules.services
+        if isinstance(fields[name], str):
+            return (read_action(texts[0], f".{name}", services),), name == "NotAction"
+        return tuple(
+            read_action(text, f".{name}[{position}]", services)
+            for position, text in enumerate(texts)
+        ), name == "NotAction"
+
+    def _resources(self, fields: dict[str, Any]) -> tuple[tuple[Pattern, ...], bool]:
+        if not self._rules.needs_resource:
+            return (), False
+        name, texts = _one_of(fields, "Resource", "NotResource")
+        variables, device = self._variables, self._rules.device
+        if isinstance(fields[name], str):
+            only = read_resource(texts[0], f".{name}", variables=variables, device=device)
+            return (only,), name == "NotResource"
+        return tuple(
+            read_resource(text, f".{name}[{position}]", variables=variables, device=device)
+            for position, text in enumerate(texts)
+        ), name == "NotResource"
+
+    def _principals(self, fields: dict[str, Any], effect: Effect) -> Principals:
+        if "Principal" in fields and "NotPrincipal" in fields:
+            raise MalformedPolicyError(".NotPrincipal", "it stands beside Principal; keep one")
+        if "NotPrincipal" in fields:
+            if effect == "Allow":
+                raise MalformedPolicyError(
+                    ".NotPrincipal", "with Allow it would let in everybody else; write Principal"
+                )
+            return read_principals(fields["NotPrincipal"], ".NotPrincipal", negated=True)
+        if "Principal" not in fields:
+            raise MalformedPolicyError(".Principal", "it is missing")
+        return read_principals(fields["Principal"], ".Principal", negated=False)
+
+    def _needs_care(self, statement: Statement) -> bool:
+        return (
+            bool(statement.conditions)
+            or statement.principals is not None
+            or any(one.exact is None or "$" in one.exact for one in statement.resources)
+        )
+
+    def _note_keys(self, statement: Statement) -> None:
+        for pattern in statement.resources:
+            if pattern.variables:
+                self.keys.update(one.name for one in pattern.variables)
+        for condition in statement.conditions:
+            self.keys.add(condition.key)
+            for value in condition.values:
+                if isinstance(value, Pattern):
+                    self.keys.update(one.name for one in value.variables)
 
 
-def _effect(fields: dict[str, Any], place: str) -> Effect:
+def _one_of(fields: dict[str, Any], name: str, other: str) -> tuple[str, list[str]]:
+    """Return which of two fields is there, with its texts."""
+    if name not in fields:
+        if other not in fields:
+            raise MalformedPolicyError(f".{name}", "it is missing")
+        return other, require_texts(fields[other], f".{other}")
+    if other in fields:
+        raise MalformedPolicyError(f".{other}", f"it stands beside {name}; keep one")
+    return name, require_texts(fields[name], f".{name}")
+
+
+def _effect(fields: dict[str, Any]) -> Effect:
     effect = fields.get("Effect")
     if effect not in ("Allow", "Deny"):
-        shown = "it is missing" if "Effect" not in fields else f"{_shown(effect)} is not an effect"
-        raise MalformedPolicyError(f"{place}.Effect", f"{shown}; write Allow or Deny")
+        shown = (
+            "it is missing" if "Effect" not in fields else f"{json_shown(effect)} is not an effect"
+        )
+        raise MalformedPolicyError(".Effect", f"{shown}; write Allow or Deny")
     return cast("Effect", effect)
 
 
-def _each(
-    fields: dict[str, Any], name: str, place: str, read: Callable[[str, str], Pattern]
-) -> tuple[Pattern, ...]:
-    """Read a field that holds a text or a list of texts, at least one."""
+def _text_field(fields: dict[str, Any], name: str, before: str) -> str:
     if name not in fields:
-        raise MalformedPolicyError(f"{place}.{name}", "it is missing")
-    given = fields[name]
-    if isinstance(given, str):
-        return (read(given, f"{place}.{name}"),)
-    if not isinstance(given, list) or not given:
-        raise MalformedPolicyError(
-            f"{place}.{name}", f"{_shown(given)} is neither a text nor a list of texts"
-        )
-    return tuple(
-        read(_text(one, f"{place}.{name}[{position}]"), f"{place}.{name}[{position}]")
-        for position, one in enumerate(given)
-    )
-
-
-def _action(text: str, place: str) -> Pattern:
-    service, colon, operation = text.partition(":")
-    if text != "*" and not (
-        colon
-        and service
-        and operation
-        and _SERVICE_CHARACTERS.issuperset(service)
-        and _OPERATION_CHARACTERS.issuperset(operation)
-    ):
-        raise MalformedPolicyError(
-            place, f"{quoted(text)} is not an action; the form is iot:Publish, iot:* or *"
-        )
-    return Pattern(text, tuple(tokens(text, variables=False)), folded=True)
-
-
-def _resource(text: str, place: str, *, variables: bool) -> Pattern:
-    parts = text.split(":", _ARN_PARTS - 1)
-    is_arn = len(parts) == _ARN_PARTS and parts[0] == "arn" and parts[1] and parts[2] and parts[5]
-    if text != "*" and not is_arn:
-        raise MalformedPolicyError(
-            place,
-            f"{quoted(text)} is not a resource; the form is arn:aws:iot:region:account:topic/name, "
-            "wildcards are allowed within each part, and * alone is every resource",
-        )
-    return Pattern(text, _tokens(text, place, variables=variables))
-
-
-def _conditions(fields: dict[str, Any], place: str, *, variables: bool) -> tuple[Condition, ...]:
-    if "Condition" not in fields:
-        return ()
-    conditions: list[Condition] = []
-    blocks = _object(fields["Condition"], place, "a condition block is a JSON object")
-    for name, given in blocks.items():
-        operator = OPERATORS.get(name.removesuffix(IF_EXISTS))
-        if operator is None:
-            known = ", ".join(OPERATORS)
-            raise MalformedPolicyError(
-                place, f"{quoted(name)} is not an operator that can be judged here; use {known}"
-            )
-        keys = _object(given, f"{place}.{name}", "an operator takes a JSON object")
-        if not keys:
-            raise MalformedPolicyError(f"{place}.{name}", "it names no key to compare")
-        conditions += (
-            _condition(name, operator, keys, key, f"{place}.{name}", variables=variables)
-            for key in keys
-        )
-    return tuple(conditions)
-
-
-def _condition(
-    name: str,
-    operator: Operator,
-    keys: dict[str, Any],
-    key: str,
-    place: str,
-    *,
-    variables: bool,
-) -> Condition:
-    known = condition_key(key)
-    if known is None:
-        raise MalformedPolicyError(
-            place, f"{quoted(key)} is not a key that is known here, so it could never be judged"
-        )
-    given = keys[key]
-    listed = given if isinstance(given, list) else [given]
-    if not listed:
-        raise MalformedPolicyError(f"{place}.{key}", "it has no value to compare with")
-    return Condition(
-        name=name,
-        operator=operator,
-        if_exists=name.endswith(IF_EXISTS),
-        key=known,
-        values=tuple(
-            _value(one, operator, f"{place}.{key}", variables=variables) for one in listed
-        ),
-    )
-
-
-def _value(given: Any, operator: Operator, place: str, *, variables: bool) -> Pattern:
-    text = str(given).lower() if isinstance(given, bool) and operator.boolean else given
-    text = _text(text, place)
-    if operator.boolean and text.lower() not in ("true", "false"):
-        raise MalformedPolicyError(place, f"{quoted(text)} is neither true nor false")
-    parts = _tokens(text, place, variables=variables, wildcards=operator.wildcards)
-    return Pattern(text, parts, folded=operator.folded)
-
-
-def _tokens(text: str, place: str, *, variables: bool, wildcards: bool = True) -> tuple[Token, ...]:
-    try:
-        parts = tuple(tokens(text, variables=variables, wildcards=wildcards))
-    except UnclosedVariableError:
-        raise MalformedPolicyError(place, f"a ${{ in {quoted(text)} has no }}") from None
-    return tuple(
-        _variable(part.name, place) if isinstance(part, Variable) else part for part in parts
-    )
-
-
-def _variable(name: str, place: str) -> Variable:
-    known = placeholder(name)
-    if known is None:
-        raise MalformedPolicyError(place, f"{quoted('${' + name + '}')} is not a policy variable")
-    return Variable(known)
-
-
-def _object(given: Any, place: str, otherwise: str) -> dict[str, Any]:
-    if not isinstance(given, dict):
-        raise MalformedPolicyError(place, f"{otherwise}, not {_shown(given)}")
-    return given
-
-
-def _text(given: Any, place: str) -> str:
-    if not isinstance(given, str):
-        raise MalformedPolicyError(place, f"{_shown(given)} is not a text")
-    return given
-
-
-def _optional_text(fields: dict[str, Any], name: str, place: str) -> str:
-    at = f"{place}.{name}" if place else name
-    text = _text(fields.get(name, ""), at)
+        return ""
+    text = require_text(fields[name], f"{before}{name}")
     if len(text) > _SID_LIMIT:
-        raise MalformedPolicyError(at, f"it is longer than {_SID_LIMIT} characters")
+        raise MalformedPolicyError(f"{before}{name}", f"it is longer than {_SID_LIMIT} characters")
     return text
 
 
-def _require_known_fields(fields: dict[str, Any], known: frozenset[str], place: str) -> None:
+def _require_known_fields(fields: dict[str, Any], known: frozenset[str]) -> None:
     for name in fields:
         if name not in known:
             raise MalformedPolicyError(
-                place, f"the field {quoted(name)} is unknown; known are {', '.join(sorted(known))}"
+                "", f"the field {quoted(name)} is unknown; known are {', '.join(sorted(known))}"
             )
-
-
-def _shown(given: Any) -> str:
-    return quoted(given if isinstance(given, str) else json.dumps(given))

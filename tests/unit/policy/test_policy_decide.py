@@ -1,12 +1,11 @@
 """Default is no, deny wins, and what is unknown never helps to get in."""
 
-import dataclasses
 from typing import Any
 
 import pytest
 from tests.support.policies import CLIENT, FILTER, TOPIC, named, publish, statement
 
-from hedgerow.policy import AccessRequest, connection_variables, decide, parse_policy
+from hedgerow.policy import AccessRequest, Context, connection_variables, decide, parse_policy
 
 THING = "iot:Connection.Thing.ThingName"
 
@@ -210,7 +209,7 @@ def test_conditions(condition: Any, variables: dict[str, str], *, allow: bool, d
 
 
 def test_the_thing_is_known_only_if_attached_and_connected_by_its_name() -> None:
-    def of(client_id: str, thing_name: str | None, *, attached: bool) -> dict[str, str]:
+    def of(client_id: str, thing_name: str | None, *, attached: bool) -> Context:
         return connection_variables(
             client_id=client_id,
             thing_name=thing_name,
@@ -221,12 +220,12 @@ def test_the_thing_is_known_only_if_attached_and_connected_by_its_name() -> None
         )
 
     assert of("lamp", "lamp", attached=True) == {
-        "iot:ClientId": "lamp",
-        "iot:CertificateId": "c1",
-        "iot:Connection.Thing.IsAttached": "true",
-        "iot:Connection.Thing.ThingName": "lamp",
-        "iot:Connection.Thing.ThingTypeName": "lamps",
-        "iot:Connection.Thing.Attributes[site]": "north",
+        "iot:clientid": "lamp",
+        "iot:certificateid": "c1",
+        "iot:connection.thing.isattached": "true",
+        "iot:connection.thing.thingname": "lamp",
+        "iot:connection.thing.thingtypename": "lamps",
+        "iot:connection.thing.attributes[site]": "north",
     }
     for variables in (
         of("door", "lamp", attached=True),
@@ -234,16 +233,16 @@ def test_the_thing_is_known_only_if_attached_and_connected_by_its_name() -> None
         of("lamp", None, attached=True),
         of("", "", attached=True),
     ):
-        assert not [name for name in variables if "Attributes" in name or "Name" in name]
-    assert of("lamp", "lamp", attached=False)["iot:Connection.Thing.IsAttached"] == "false"
+        assert not [name for name in variables if "attributes" in name or "name" in name]
+    assert of("lamp", "lamp", attached=False)["iot:connection.thing.isattached"] == "false"
 
 
 def test_a_policy_that_is_used_cannot_be_changed() -> None:
     policy = parse_policy('{"Version":"2012-10-17","Statement":'
                           '{"Effect":"Deny","Action":"*","Resource":"*"}}')  # fmt: skip
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError, match="immutable"):
         policy.statements = ()  # type: ignore[misc]
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError, match="immutable"):
         policy.statements[0].effect = "Allow"  # type: ignore[misc]
 
 

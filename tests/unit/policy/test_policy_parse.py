@@ -94,7 +94,9 @@ def test_a_well_formed_policy_is_understood(text: str) -> None:
         ("Statement[0].Sid", "not a text", document(statement(Sid=4))),
         ("Statement[0].Sid", "longer than", document(statement(Sid="s" * 129))),
         ("Statement[0].Condition", "JSON object", document(statement(Condition="x"))),
-        ("Statement[0].Condition", "'IpAddress' is not an operator",
+        ("Statement[0].Condition", "'IpAddresses' is not an operator",
+         document(statement(Condition={"IpAddresses": {"aws:SourceIp": "10.0.0.0/8"}}))),
+        ("Statement[0].Condition.IpAddress", "'aws:SourceIp' is not a key",
          document(statement(Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}))),
         ("Statement[0].Condition", "is not an operator",
          document(statement(Condition={"ForAnyValue:StringEquals": {"iot:ClientId": "x"}}))),
@@ -142,7 +144,7 @@ def test_the_limit_counts_bytes_without_white_space() -> None:
 
 def test_the_white_space_is_bounded_too() -> None:
     with pytest.raises(MalformedPolicyError, match="longer than"):
-        parse_policy(document(statement()) + " " * 70_000)
+        parse_policy(document(statement()) + " " * 140_000)
 
 
 def test_names_of_variables_are_known_in_any_case() -> None:
@@ -154,5 +156,6 @@ def test_names_of_variables_are_known_in_any_case() -> None:
             )
         )
     )
-    assert policy.statements[0].resources[0].variables == ("iot:ClientId",)
-    assert policy.statements[0].conditions[0].key == "iot:Connection.Thing.Attributes[Site]"
+    assert policy.statements[0].resources[0].variables[0].name == "iot:clientid"
+    assert policy.statements[0].conditions[0].shown == "iot:Connection.Thing.Attributes[Site]"
+    assert policy.keys == {"iot:clientid", "iot:connection.thing.attributes[site]"}

@@ -1,7 +1,7 @@
 """What the device directory knows, and its answers. Pure: documents go in, decisions come out."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot.admission import (
@@ -15,9 +15,19 @@ from hedgerow.cloud.iot.admission import (
 from hedgerow.cloud.iot.documents import Certificate, Thing, ThingGroup
 from hedgerow.kernel import DeniedError
 from hedgerow.pki import Trust
-from hedgerow.policy import AccessRequest, Decision, NamedPolicy, connection_variables, decide
+from hedgerow.policy import (
+    AccessRequest,
+    Context,
+    Decision,
+    Explanation,
+    NamedPolicy,
+    connection_variables,
+    context,
+    decide,
+    explain,
+)
 
-_CLIENT_ID = "iot:ClientId"
+_CLIENT_ID = "iot:clientid"
 
 
 class DirectoryTables:
@@ -137,6 +147,35 @@ class DirectoryTables:
             return decide(device.policies, request)
         return decision
 
+    def explain(
+        self,
+        certificate_id: str,
+        action: str,
+        resource: str,
+        client_id: str | None,
+        *,
+        added: Sequence[NamedPolicy] = (),
+        skipped: Collection[str] = (),
+    ) -> Explanation:
+        """Return the decision of `authorize` with all its reasons.
+
+        `added` policies count as attached to the certificate, those with a `skipped` name not at
+        all. Raises `DeniedError` for a certificate that may not come in.
+        """
+        device = self.admit(certificate_id)
+        own = (*(one for one in device.policies if one.name not in skipped), *added)
+        of_groups = tuple(one for one in device.group_policies if one.name not in skipped)
+        variables = self._variables(device, client_id or "")
+        request = AccessRequest(action=action, resource=resource, variables=variables)
+        explanation = explain((*own, *of_groups), request)
+        if explanation.decision.allowed and needs_own_policy(action):
+            return explain(own, request)
+        return explanation
+
+    def group_policies_of(self, things: Iterable[str]) -> tuple[str, ...]:
+        """Return the names of the policies that things have by their groups."""
+        return tuple(self._group_policies_of(things))
+
     def trust_anchors(self) -> Trust:
         """Return our device authorities, and the ACTIVE certificates registered without theirs."""
         if self._trust is None:
@@ -145,7 +184,7 @@ class DirectoryTables:
             self._trust = Trust(anchors=(*self._device_authorities, *foreign))
         return self._trust
 
-    def _variables(self, device: AdmittedDevice, client_id: str) -> Mapping[str, str]:
+    def _variables(self, device: AdmittedDevice, client_id: str) -> Context:
         thing = bound_thing(device.things, client_id)
         known = self._things.get(thing) if thing is not None else None
         variables = connection_variables(
@@ -156,7 +195,7 @@ class DirectoryTables:
             attributes=known.attributes if known is not None else None,
         )
         # A core's further connections are bound to the thing under a client id of their own.
-        return {**variables, _CLIENT_ID: client_id} if thing is not None else variables
+        return context({**variables, _CLIENT_ID: client_id}) if thing is not None else variables
 
     def _group_policies_of(self, things: Iterable[str]) -> Iterable[str]:
         known = (self._things[thing] for thing in things if thing in self._things)

@@ -1,0 +1,228 @@
+"""Policies that hold together, compiled for quick answers: by action, then by resource.
+
+What a request cannot match is never looked at. For each action there is a `Plan` with the
+statements that speak of it, deny statements first. A few statements are tried one after the
+other; of many, only those whose resource begins as the request's does. Plans belong to a tuple
+of policies and hold nothing of a request, so that any number of connections share them.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from operator import itemgetter
+from typing import Final
+
+import msgspec
+
+from hedgerow.policy.context import Context
+from hedgerow.policy.decisions import Decision, allowed_by
+from hedgerow.policy.documents import NamedPolicy, Statement
+from hedgerow.policy.patterns import Pattern
+from hedgerow.policy.principals import Named
+from hedgerow.policy.requests import AccessRequest
+
+_PLANS_LIMIT: Final = 256
+_LAYERS_LIMIT: Final = 64
+_TRIED_IN_TURN: Final = 6
+_LENGTHS: Final = 8
+_FLEETING: Final = frozenset({"aws:currenttime", "aws:epochtime", "aws:tokenissuetime"})
+"""Keys with a value that hardly comes twice: to remember answers by it would be of no use."""
+
+_Covers = Callable[[str, Context], bool]
+
+
+class Entry(msgspec.Struct, frozen=True, eq=False):
+    """A statement in its policy, with the decision that an allow by it is."""
+
+    named: NamedPolicy
+    statement: Statement
+    allow: Decision
+
+
+Row = tuple[int, tuple[str, ...], frozenset[str], _Covers | None, bool, Entry]
+"""Order; resources by prefix, by whole text, and any others; whether there is more to judge."""
+
+
+class Rows:
+    """Statements of one effect that speak of one action, in the order of their policies."""
+
+    __slots__ = ("_always", "_exact", "_lengths", "_tables", "rows")
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = tuple(rows)
+        self._always: list[Row] = []
+        self._exact: dict[str, list[Row]] = {}
+        self._lengths: tuple[int, ...] = ()
+        self._tables: tuple[tuple[int, dict[str, list[Row]]], ...] = ()
+        if len(self.rows) > _TRIED_IN_TURN:
+            self._build()
+
+    def near(self, resource: str) -> Iterable[Row]:
+        """Return the rows that may cover the resource, in order."""
+        if len(self.rows) <= _TRIED_IN_TURN:
+            return self.rows
+        found = self._exact.get(resource)
+        several = False
+        for length, table in self._tables:
+            more = table.get(resource[:length])
+            if more is not None:
+                several = found is not None
+                found = more if found is None else [*found, *more]
+        if self._always:
+            several = found is not None
+            found = self._always if found is None else [*found, *self._always]
+        if found is None:
+            return ()
+        return sorted(found, key=itemgetter(0)) if several else found
+
+    def _build(self) -> None:
+        leads: list[tuple[str, Row]] = []
+        for row in self.rows:
+            statement = row[5].statement
+            if statement.not_resources or not statement.resources:
+                self._always.append(row)
+                continue
+            for pattern in statement.resources:
+                if pattern.exact is not None:
+                    self._exact.setdefault(pattern.exact, []).append(row)
+                else:
+                    leads.append((pattern.lead, row))
+        lengths = _chosen_lengths({len(lead) for lead, _ in leads if lead})
+        tables: dict[int, dict[str, list[Row]]] = {length: {} for length in lengths}
+        for lead, row in leads:
+            place = bisect_right(lengths, len(lead))
+            if place == 0:
+                self._always.append(row)
+            else:
+                length = lengths[place - 1]
+                tables[length].setdefault(lead[:length], []).append(row)
+        self._tables = tuple(tables.items())
+
+
+class Plan(msgspec.Struct, frozen=True, eq=False):
+    """What some policies say of one action; `keys` are what its answers depend on."""
+
+    denies: Rows | None
+    allows: Rows | None
+    keys: tuple[str, ...]
+    remembered: bool
+
+
+class Layer:
+    """Policies that hold together."""
+
+    __slots__ = ("plans", "policies")
+
+    def __init__(self, policies: tuple[NamedPolicy, ...]) -> None:
+        self.policies = policies
+        self.plans: dict[str, Plan] = {}
+
+    def make_plan(self, action: str) -> Plan:
+        """Return the plan of an action, made now and kept."""
+        rows: dict[str, list[Row]] = {"Deny": [], "Allow": []}
+        keys: dict[str, None] = {}
+        of_principals = False
+        lowered = action.lower()
+        for named in self.policies:
+            for statement in named.policy.statements:
+                if statement.covers_action(lowered):
+                    rows[statement.effect].append(
+                        _row(len(rows[statement.effect]), named, statement)
+                    )
+                    keys.update(dict.fromkeys(_keys(statement)))
+                    of_principals = of_principals or statement.principals is not None
+        plan = Plan(
+            denies=Rows(rows["Deny"]) if rows["Deny"] else None,
+            allows=Rows(rows["Allow"]) if rows["Allow"] else None,
+            keys=tuple(keys),
+            remembered=not of_principals and _FLEETING.isdisjoint(keys),
+        )
+        if len(self.plans) >= _PLANS_LIMIT:
+            self.plans.clear()
+        self.plans[action] = plan
+        return plan
+
+
+def layer_of(policies: tuple[NamedPolicy, ...]) -> Layer:
+    """Return what some policies are compiled to; it lives as long as the first of them."""
+    if not policies:
+        return _NO_POLICIES
+    known: dict[tuple[NamedPolicy, ...], Layer] = policies[0].policy.compiled
+    layer = known.get(policies)
+    if layer is None:
+        if len(known) >= _LAYERS_LIMIT:
+            known.clear()
+        layer = known[policies] = Layer(policies)
+    return layer
+
+
+def first(rows: Rows, request: AccessRequest, variables: Context) -> Entry | None:
+    """Return the first statement that applies to the request, None if none does."""
+    resource = request.resource
+    for _, prefixes, exact, covers, more, entry in rows.near(resource):
+        if (
+            resource.startswith(prefixes)
+            or resource in exact
+            or (covers is not None and covers(resource, variables))
+        ) and (not more or _more(entry.statement, request, variables)):
+            return entry
+    return None
+
+
+def _more(statement: Statement, request: AccessRequest, variables: Context) -> bool:
+    principals = statement.principals
+    if principals is not None and principals.of(request.principal) is Named.NOT:
+        return False
+    effect = statement.effect
+    return all(condition.holds(variables, effect) for condition in statement.conditions)
+
+
+def _row(order: int, named: NamedPolicy, statement: Statement) -> Row:
+    patterns = () if statement.not_resources else statement.resources
+    others = tuple(one for one in patterns if one.exact is None and one.prefix is None)
+    broad = statement.effect == "Deny"
+    covers: _Covers | None = None
+    if statement.not_resources or not statement.resources:
+        covers = statement.covers_resource
+    elif len(others) == 1:
+        covers = partial(others[0].matches, broad=broad)
+    elif others:
+        covers = partial(_any_matches, others, broad)
+    return (
+        order,
+        tuple(one.prefix for one in patterns if one.prefix is not None),
+        frozenset(one.exact for one in patterns if one.exact is not None),
+        covers,
+        bool(statement.conditions) or statement.principals is not None,
+        Entry(named=named, statement=statement, allow=allowed_by(named.name, statement.label)),
+    )
+
+
+def _any_matches(
+    patterns: tuple[Pattern, ...],
+    broad: bool,  # noqa: FBT001 - bound once, by position, for speed
+    resource: str,
+    variables: Context,
+) -> bool:
+    return any(one.matches(resource, variables, broad=broad) for one in patterns)
+
+
+def _keys(statement: Statement) -> Iterable[str]:
+    for pattern in statement.resources:
+        yield from (one.name for one in pattern.variables)
+    for condition in statement.conditions:
+        yield condition.key
+        for value in condition.values:
+            if isinstance(value, Pattern):
+                yield from (one.name for one in value.variables)
+
+
+def _chosen_lengths(lengths: set[int]) -> tuple[int, ...]:
+    """Return a few of the lengths, the shortest among them, evenly spread."""
+    ordered = sorted(lengths)
+    if len(ordered) <= _LENGTHS:
+        return tuple(ordered)
+    return tuple(ordered[place * len(ordered) // _LENGTHS] for place in range(_LENGTHS))
+
+
+_NO_POLICIES: Final = Layer(())

@@ -1,0 +1,200 @@
+"""The Condition field of a statement, read.
+
+Sources: IAM User Guide, "Condition operators", "Multivalued context keys" and "AWS global
+condition context keys"; a policy variable may stand in values of text and ARN operators only.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from hedgerow.kernel import quoted
+from hedgerow.policy.comparisons import (
+    BytesTest,
+    MomentTest,
+    NetworkTest,
+    NumberTest,
+    moment,
+    network,
+    number,
+    octets,
+)
+from hedgerow.policy.conditions import Condition, Value
+from hedgerow.policy.errors import MalformedPolicyError
+from hedgerow.policy.fields import require_object, require_text
+from hedgerow.policy.operators import IF_EXISTS, OPERATORS, SETS, Kind, Operator
+from hedgerow.policy.parse_patterns import ARN_PARTS, arn_parts, read_pattern
+from hedgerow.policy.patterns import Pattern
+from hedgerow.policy.variables import condition_key
+
+_NO_SET: Final = "one"
+
+
+def read_conditions(given: Any, *, device: bool, variables: bool) -> tuple[Condition, ...]:
+    """Return the conditions; places in errors begin with `.Condition`."""
+    conditions: list[Condition] = []
+    blocks = require_object(given, ".Condition", "a condition block is a JSON object")
+    for name, block in blocks.items():
+        reader = _Reader(name, device=device, variables=variables)
+        keys = require_object(block, reader.place, "an operator takes a JSON object")
+        if not keys:
+            raise MalformedPolicyError(reader.place, "it names no key to compare")
+        conditions += (reader.condition(key, values) for key, values in keys.items())
+    return tuple(conditions)
+
+
+class _Reader:
+    """Reads the conditions of one operator."""
+
+    def __init__(self, name: str, *, device: bool, variables: bool) -> None:
+        self.place = f".Condition.{name}"
+        self._name = name
+        self._device = device
+        self._variables = variables
+        chosen, colon, rest = name.partition(":")
+        self._each = SETS.get(chosen, _NO_SET) if colon else _NO_SET
+        plain = rest if colon else name
+        self._if_exists = plain.endswith(IF_EXISTS)
+        self._operator = self._known(plain.removesuffix(IF_EXISTS), in_set=bool(colon))
+
+    def condition(self, shown: str, given: Any) -> Condition:
+        """Read one key with its values."""
+        place = f"{self.place}.{shown}"
+        shown = self._key(shown)
+        listed = given if isinstance(given, list) else [given]
+        if not listed:
+            raise MalformedPolicyError(place, "it has no value to compare with")
+        read = _READERS[self._operator.kind]
+        values = tuple(read(self, one, place) for one in listed)
+        texts = [one.exact if isinstance(one, Pattern) else None for one in values]
+        plain = None
+        if not self._operator.folded and None not in texts:
+            plain = frozenset(text for text in texts if text is not None)
+        return Condition(
+            name=self._name,
+            operator=self._operator,
+            key=shown.lower(),
+            shown=shown,
+            values=values,
+            if_exists=self._if_exists,
+            each=self._each,  # type: ignore[arg-type]  # SETS has nothing else
+            device=self._device,
+            plain=plain,
+        )
+
+    def _known(self, plain: str, *, in_set: bool) -> Operator:
+        operator = OPERATORS.get(plain)
+        if operator is None or (in_set and (self._each == _NO_SET or self._device)):
+            known = ", ".join(OPERATORS)
+            raise MalformedPolicyError(
+                ".Condition",
+                f"{quoted(self._name)} is not an operator that can be judged here; use {known}",
+            )
+        if operator.kind == "presence" and (in_set or self._if_exists):
+            raise MalformedPolicyError(
+                ".Condition", f"{quoted(self._name)} has no meaning: Null asks whether a key exists"
+            )
+        return operator
+
+    def _key(self, shown: str) -> str:
+        if self._device:
+            known = condition_key(shown)
+            if known is None:
+                raise MalformedPolicyError(
+                    self.place,
+                    f"{quoted(shown)} is not a key that is known here, so it could never be judged",
+                )
+            return known
+        service, colon, name = shown.partition(":")
+        if not (service and colon and name):
+            raise MalformedPolicyError(
+                self.place, f"{quoted(shown)} is not a condition key; the form is aws:SourceIp"
+            )
+        return shown
+
+    def text(self, given: Any, place: str) -> Value:
+        """Read a value that is compared as text, or as an ARN."""
+        text = require_text(given, place)
+        operator = self._operator
+        arn = operator.kind == "arn"
+        read = read_pattern(
+            text,
+            place,
+            wildcards=operator.wildcards,
+            variables=self._variables,
+            folded=operator.folded,
+            arn=arn,
+            device=self._device,
+        )
+        if arn and text != "*" and not _is_arn(text):
+            raise MalformedPolicyError(
+                place,
+                f"{quoted(text)} is not an ARN; write all six parts, as in "
+                "arn:aws:greengrass:*:123456789012:*",
+            )
+        return read
+
+    def truth(self, given: Any, place: str) -> Value:
+        """Read true or false."""
+        text = str(given).lower() if isinstance(given, bool) else require_text(given, place)
+        if text.lower() not in ("true", "false"):
+            raise MalformedPolicyError(place, f"{quoted(text)} is neither true nor false")
+        return Pattern(text, wildcards=False, folded=True)
+
+    def number(self, given: Any, place: str) -> Value:
+        """Read a number."""
+        is_number = isinstance(given, int | float) and not isinstance(given, bool)
+        text = str(given) if is_number else require_text(given, place)
+        value = number(text)
+        if value is None:
+            raise MalformedPolicyError(place, f"{quoted(text)} is not a number")
+        return NumberTest(text, self._operator.relation, value)
+
+    def moment(self, given: Any, place: str) -> Value:
+        """Read a moment."""
+        is_number = isinstance(given, int) and not isinstance(given, bool)
+        text = str(given) if is_number else require_text(given, place)
+        value = moment(text)
+        if value is None:
+            raise MalformedPolicyError(
+                place,
+                f"{quoted(text)} is not a date; write 2026-01-31T10:00:00Z or seconds since 1970",
+            )
+        return MomentTest(text, self._operator.relation, value)
+
+    def network(self, given: Any, place: str) -> Value:
+        """Read a network."""
+        text = require_text(given, place)
+        value = network(text)
+        if value is None:
+            raise MalformedPolicyError(
+                place, f"{quoted(text)} is neither an address nor a network such as 203.0.113.0/24"
+            )
+        return NetworkTest(text, value)
+
+    def octets(self, given: Any, place: str) -> Value:
+        """Read bytes in base 64."""
+        text = require_text(given, place)
+        value = octets(text)
+        if value is None:
+            raise MalformedPolicyError(place, f"{quoted(text)} is not base 64")
+        return BytesTest(text, value)
+
+
+_READERS: Final[Mapping[Kind, Callable[[_Reader, Any, str], Value]]] = {
+    "text": _Reader.text,
+    "arn": _Reader.text,
+    "number": _Reader.number,
+    "moment": _Reader.moment,
+    "truth": _Reader.truth,
+    "presence": _Reader.truth,
+    "network": _Reader.network,
+    "bytes": _Reader.octets,
+}
+
+
+def _is_arn(text: str) -> bool:
+    """Tell whether a text has the parts of an ARN; a variable may be all of one."""
+    parts = arn_parts(text)
+    if len(parts) == 1 and text.startswith("${") and text.endswith("}"):
+        return True
+    return len(parts) == ARN_PARTS and parts[0] == "arn"

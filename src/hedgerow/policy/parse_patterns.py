@@ -1,0 +1,126 @@
+"""Actions, resources and other patterns of a policy's text, read or refused with their place."""
+
+import string
+from collections.abc import Collection
+from functools import lru_cache
+from typing import Final
+
+from hedgerow.kernel import quoted
+from hedgerow.policy.errors import MalformedPolicyError
+from hedgerow.policy.patterns import Pattern
+from hedgerow.policy.tokens import UnclosedVariableError
+from hedgerow.policy.variables import is_placeholder
+
+ARN_PARTS: Final = 6
+_ARN_COLONS: Final = ARN_PARTS - 1
+_SERVICE_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + "-")
+_OPERATION_CHARACTERS: Final = _SERVICE_CHARACTERS | frozenset("*?")
+_REMEMBERED_ACTIONS: Final = 2048
+
+ANY_RESOURCE: Final = Pattern("*", arn=True)
+
+
+def read_pattern(
+    text: str,
+    place: str,
+    *,
+    wildcards: bool = True,
+    variables: bool = False,
+    folded: bool = False,
+    arn: bool = False,
+    device: bool = False,
+) -> Pattern:
+    """Return the pattern a text is, or raise `MalformedPolicyError`."""
+    try:
+        pattern = Pattern(
+            text,
+            wildcards=wildcards,
+            variables=variables,
+            folded=folded,
+            arn=arn,
+            device=device,
+        )
+    except UnclosedVariableError:
+        raise MalformedPolicyError(place, f"a ${{ in {quoted(text)} has no }}") from None
+    for variable in pattern.variables:
+        known = (
+            is_placeholder(variable.shown) and variable.default is None
+            if device
+            else _is_key(variable.name)
+        )
+        if not known:
+            shown = quoted("${" + variable.shown + "}")
+            raise MalformedPolicyError(place, f"{shown} is not a policy variable")
+    return pattern
+
+
+def read_resource(text: str, place: str, *, variables: bool, device: bool) -> Pattern:
+    """Return the pattern of a resource, or raise `MalformedPolicyError`."""
+    if text == "*":
+        return ANY_RESOURCE
+    pattern = read_pattern(text, place, variables=variables, arn=True, device=device)
+    parts = arn_parts(text)
+    if len(parts) < ARN_PARTS or parts[0] != "arn" or not (parts[1] and parts[2] and parts[5]):
+        raise MalformedPolicyError(
+            place,
+            f"{quoted(text)} is not a resource; the form is arn:aws:iot:region:account:topic/name, "
+            "wildcards are allowed within each part, and * alone is every resource",
+        )
+    if not device and ("*" in parts[2] or "?" in parts[2] or "${" in parts[2]):
+        raise MalformedPolicyError(
+            place,
+            f"{quoted(text)} has a wildcard for the service; AWS leaves open what that matches, "
+            "so write the service",
+        )
+    return pattern
+
+
+def arn_parts(text: str) -> list[str]:
+    """Cut an ARN pattern at its first five colons that are not within a `${…}`."""
+    if "${" not in text:
+        return text.split(":", _ARN_COLONS)
+    parts = [""]
+    depth = 0
+    for position, character in enumerate(text):
+        if character == ":" and not depth and len(parts) < ARN_PARTS:
+            parts.append("")
+            continue
+        if text.startswith("${", position):
+            depth = 1
+        elif character == "}":
+            depth = 0
+        parts[-1] += character
+    return parts
+
+
+@lru_cache(_REMEMBERED_ACTIONS)
+def _action(text: str) -> Pattern | None:
+    service, colon, operation = text.partition(":")
+    if text != "*" and not (
+        colon
+        and service
+        and operation
+        and _SERVICE_CHARACTERS.issuperset(service)
+        and _OPERATION_CHARACTERS.issuperset(operation)
+    ):
+        return None
+    return Pattern(text, folded=True)
+
+
+def read_action(text: str, place: str, services: Collection[str]) -> Pattern:
+    """Return the pattern of an action, or raise `MalformedPolicyError`."""
+    pattern = _action(text)
+    if pattern is None:
+        raise MalformedPolicyError(
+            place, f"{quoted(text)} is not an action; the form is iot:Publish, iot:* or *"
+        )
+    if services and text.partition(":")[0].lower() not in services:
+        raise MalformedPolicyError(
+            place, f"{quoted(text)} has no meaning here; name actions of {', '.join(services)}"
+        )
+    return pattern
+
+
+def _is_key(name: str) -> bool:
+    service, colon, rest = name.partition(":")
+    return bool(service and colon and rest) and "$" not in name and "{" not in name
