@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hedgerow.cloud.access.endpoint import ApiEndpoint
 from hedgerow.kernel import ConfigurationError, quoted
-from hedgerow.policy import MalformedPolicyError, NamedPolicy, parse_policy
+from hedgerow.policy import Dialect, MalformedPolicyError, NamedPolicy, parse_policy
 
 _ID = re.compile(r"vpce-[0-9a-z]{1,32}")
 _FORM = "id=vpce-…,host=ADDRESS,port=NUMBER[,policy=FILE]"
@@ -88,7 +88,7 @@ def _endpoint(wanted: PrivateApi) -> ApiEndpoint:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigurationError(f"cannot read the policy {wanted.policy}: {reason}") from error
     try:
-        policy = parse_policy(text)
+        policy = parse_policy(text, Dialect.ENDPOINT)
     except MalformedPolicyError as error:
         raise ConfigurationError(f"{wanted.policy}: {error.message}") from error
     return ApiEndpoint(wanted.id, NamedPolicy(name=wanted.id, policy=policy))
