@@ -1,0 +1,65 @@
+"""Policy documents at the border of IAM: checked when written, compiled once when used."""
+
+from functools import lru_cache
+from typing import Final
+from urllib.parse import quote
+
+from hedgerow.cloud.iam import quotas
+from hedgerow.cloud.iam.faults import malformed_policy, quota_exceeded
+from hedgerow.kernel import DeniedError
+from hedgerow.policy import (
+    Dialect,
+    MalformedPolicyError,
+    NamedPolicy,
+    Policy,
+    document_size,
+    parse_policy,
+)
+
+_COMPILED: Final = 4096
+"""Texts whose compiled form is kept; the least used are forgotten first."""
+
+
+def require_sound(text: str, dialect: Dialect) -> str:
+    """Return the text if it is a policy of this dialect; else raise with the place."""
+    try:
+        compiled(text, dialect)
+    except MalformedPolicyError as error:
+        raise malformed_policy(error.message) from error
+    return text
+
+
+def managed_text(text: str) -> str:
+    """Return the text of a managed policy, checked and not too long."""
+    if document_size(text) > quotas.QUOTAS[quotas.POLICY_SIZE]:
+        raise quota_exceeded(quotas.POLICY_SIZE)
+    return require_sound(text, Dialect.IDENTITY)
+
+
+def trust_text(text: str) -> str:
+    """Return the text of a role's trust policy, checked and not too long."""
+    if document_size(text) > quotas.QUOTAS[quotas.TRUST_SIZE]:
+        raise quota_exceeded(quotas.TRUST_SIZE)
+    return require_sound(text, Dialect.TRUST)
+
+
+def on_the_wire(text: str) -> str:
+    """Return a document as this API answers it: encoded as in a URL (RFC 3986)."""
+    return quote(text, safe="")
+
+
+def named(name: str, text: str, dialect: Dialect = Dialect.IDENTITY) -> NamedPolicy:
+    """Return a stored policy ready to be judged; one that is not sound denies everything."""
+    try:
+        return NamedPolicy(name=name, policy=compiled(text, dialect))
+    except MalformedPolicyError as error:
+        raise DeniedError(
+            f"the policy {name} cannot be read ({error.message}), so nothing is allowed; "
+            "replace it or detach it"
+        ) from error
+
+
+@lru_cache(maxsize=_COMPILED)
+def compiled(text: str, dialect: Dialect) -> Policy:
+    """Return the policy that a text says, or raise `MalformedPolicyError`."""
+    return parse_policy(text, dialect)

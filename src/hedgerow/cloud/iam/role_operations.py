@@ -1,0 +1,76 @@
+"""Operations on roles."""
+
+from hedgerow.aws import Answer, Call, operation
+from hedgerow.cloud.iam import roles
+from hedgerow.cloud.iam.faults import invalid_input
+from hedgerow.cloud.iam.holders import existing_role
+from hedgerow.cloud.iam.paging import page
+from hedgerow.cloud.iam.rows import role_detail, role_row
+from hedgerow.cloud.iam.service_base import IamOperations, name_of, under
+
+
+class RoleOperations(IamOperations):
+    """CreateRole to DeleteRole."""
+
+    @operation("CreateRole")
+    async def create_role(self, call: Call) -> Answer:
+        """Make a role with its trust policy."""
+        async with self._store.transaction() as tx:
+            record = await roles.create(tx, await self._estate(), call.input)
+        return {"Role": role_detail(record)}
+
+    @operation("GetRole")
+    async def get_role(self, call: Call) -> Answer:
+        """Return a role."""
+        record = await existing_role(self._store, self._home.account, call.input["RoleName"])
+        return {"Role": {**role_detail(record), "RoleLastUsed": {}}}
+
+    @operation("ListRoles")
+    async def list_roles(self, call: Call) -> Answer:
+        """Return a page of roles."""
+        found = under(call.input, (await self._estate()).roles.values())
+        shown, paging = page(found, call.input, name_of)
+        return {"Roles": [role_row(record) for record in shown], **paging}
+
+    @operation("UpdateRole")
+    async def update_role(self, call: Call) -> Answer:
+        """Change a role's description or longest session."""
+        async with self._store.transaction() as tx:
+            await roles.update(tx, self._home.account, call.input)
+        return {}
+
+    @operation("UpdateRoleDescription")
+    async def update_role_description(self, call: Call) -> Answer:
+        """Change a role's description: the older name of a part of `UpdateRole`."""
+        async with self._store.transaction() as tx:
+            record = await roles.update(tx, self._home.account, call.input)
+        return {"Role": role_detail(record)}
+
+    @operation("UpdateAssumeRolePolicy")
+    async def update_assume_role_policy(self, call: Call) -> Answer:
+        """Replace a role's trust policy."""
+        name, text = call.input["RoleName"], call.input["PolicyDocument"]
+        async with self._store.transaction() as tx:
+            await roles.update_trust(tx, self._home.account, name, text)
+        return None
+
+    @operation("DeleteRole")
+    async def delete_role(self, call: Call) -> Answer:
+        """Delete a role that has nothing left."""
+        async with self._store.transaction() as tx:
+            await roles.delete(tx, self._home.account, call.input["RoleName"])
+        return None
+
+    @operation("ListInstanceProfilesForRole")
+    async def list_instance_profiles_for_role(self, call: Call) -> Answer:
+        """Return that there are none: nothing here runs on instances."""
+        await existing_role(self._store, self._home.account, call.input["RoleName"])
+        return {"InstanceProfiles": [], "IsTruncated": False}
+
+    @operation("CreateServiceLinkedRole")
+    async def create_service_linked_role(self, _call: Call) -> Answer:
+        """Refuse: no service here has a role of that kind, Greengrass included."""
+        raise invalid_input(
+            "Service-linked roles are not supported by any service here; make a role whose trust "
+            "policy names the service with CreateRole."
+        )

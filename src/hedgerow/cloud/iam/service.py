@@ -1,0 +1,19 @@
+"""The `iam` service as a whole, as boto3 and the AWS CLI call it."""
+
+from hedgerow.cloud.iam.account_details import AccountDetailOperations
+from hedgerow.cloud.iam.group_operations import GroupOperations
+from hedgerow.cloud.iam.holder_operations import HolderOperations
+from hedgerow.cloud.iam.policy_operations import PolicyOperations
+from hedgerow.cloud.iam.role_operations import RoleOperations
+from hedgerow.cloud.iam.user_operations import UserOperations
+
+
+class IamService(
+    UserOperations,
+    GroupOperations,
+    RoleOperations,
+    PolicyOperations,
+    HolderOperations,
+    AccountDetailOperations,
+):
+    """The account's identities, their policies and credentials; a change holds once answered."""
