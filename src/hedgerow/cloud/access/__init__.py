@@ -11,14 +11,22 @@ Tests: `tests/unit/cloud/access`, `tests/security/test_api_authorization*.py`,
 `tests/interop/test_boto3_access*.py`.
 """
 
+from hedgerow.cloud.access.decider import AccessDecider
 from hedgerow.cloud.access.endpoint import ApiEndpoint, ApiPeer
+from hedgerow.cloud.access.every_call import EveryCall
 from hedgerow.cloud.access.rows import Need, Row, Target, rows_of
+from hedgerow.cloud.access.tags import ResourceTags, StoredTags, resource_tags
 
 __all__ = [
+    "AccessDecider",
     "ApiEndpoint",
     "ApiPeer",
+    "EveryCall",
     "Need",
+    "ResourceTags",
     "Row",
+    "StoredTags",
     "Target",
+    "resource_tags",
     "rows_of",
 ]

@@ -6,7 +6,7 @@ AWS's published service authorization reference. They are compiled when a model 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
@@ -50,11 +50,12 @@ class Need:
     targets: tuple[Target, ...]
     when: tuple[str, ...] = ()
     passed_to: str = ""
+    plain: bool = field(init=False)
+    """Whether naming the resources takes only the input, region and account."""
 
-    @property
-    def plain(self) -> bool:
-        """Whether naming the resources takes only the input, region and account."""
-        return all(target.plain for target in self.targets)
+    def __post_init__(self) -> None:
+        """Look once."""
+        object.__setattr__(self, "plain", all(target.plain for target in self.targets))
 
 
 @dataclass(frozen=True, slots=True)

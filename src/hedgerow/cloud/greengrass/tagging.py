@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from hedgerow.cloud.greengrass.arns import read_taggable_arn
-from hedgerow.cloud.greengrass.documents import Definition, Group
+from hedgerow.cloud.greengrass.documents import GROUP, Definition, Group
 from hedgerow.cloud.greengrass.faults import bad_request
 from hedgerow.cloud.greengrass.kinds import KINDS_BY_PATH, DefinitionKind
 from hedgerow.cloud.greengrass.lookup import existing_definition, existing_group
@@ -23,6 +23,8 @@ MAX_TAGS = 50
 MAX_KEY_LENGTH = 128
 MAX_VALUE_LENGTH = 256
 _RESERVED = "aws:"
+_ARN_PARTS = 6
+_REGION_PLACE, _ACCOUNT_PLACE = 3, 4
 
 
 def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
@@ -61,6 +63,27 @@ async def tags_of(store: Store, home: Home, request: Members) -> Members:
     else:
         record = await existing_definition(kind, store, home, identifier)
     return {"tags": record.document.tags}
+
+
+async def stored_tags(store: Store, arn: str) -> Mapping[str, str] | None:
+    """Return the tags of a group or definition of whichever account its ARN names.
+
+    None for anything that has no tags of its own, or does not exist (any more).
+    """
+    parts = arn.split(":", _ARN_PARTS - 1)
+    if len(parts) != _ARN_PARTS:
+        return None
+    home = Home(account=parts[_ACCOUNT_PLACE], region=parts[_REGION_PLACE])
+    named = read_taggable_arn(arn, home)
+    if named is None:
+        return None
+    kind = KINDS_BY_PATH.get(named[0])
+    record: Record[Group] | Record[Definition] | None
+    if kind is None:
+        record = await store.get(GROUP, home.account, named[1])
+    else:
+        record = await store.get(kind.definitions, home.account, named[1])
+    return None if record is None else record.document.tags
 
 
 async def add_tags(tx: Transaction, home: Home, request: Members) -> Members:

@@ -1,0 +1,142 @@
+"""The resources that a call is about: named by the row's templates, and whose they are."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hedgerow.aws import Asked
+from hedgerow.cloud.access.rows import Need, Target
+from hedgerow.cloud.access.templates import EntityName, Scope
+from hedgerow.cloud.iam import IamDirectory
+
+_ARN_PARTS: Final = 6
+_ACCOUNT_PLACE: Final = 4
+_KNOWN_SCOPES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of a call. `tagged` is the ARN of what carries its tags, None if nothing does.
+
+    `foreign` says that it belongs to another account; no policy of the caller's can allow it.
+    """
+
+    name: str
+    tagged: str | None = None
+    foreign: bool = False
+
+
+ANYTHING: Final = (Resource("*"),)
+"""What a call is judged on that names no resource: only `*` in a policy covers it."""
+
+
+class Names:
+    """Names the resources of calls. IAM's entities go by their paths, which the directory knows."""
+
+    def __init__(self, directory: IamDirectory) -> None:
+        self._directory = directory
+        self._scopes: dict[tuple[str, str], Scope] = {}
+
+    async def resources(self, need: Need, asked: Asked) -> Sequence[Resource]:
+        """Return the resources that a permission is needed on; never none."""
+        if not need.targets:
+            return ANYTHING
+        account = asked.caller.account
+        if need.plain:
+            scope = self._scope(asked.region, account)
+        else:
+            scope = await self._full_scope(need, asked)
+        found: list[Resource] = []
+        for target in need.targets:
+            found.extend(_named(target, asked, scope))
+        return found or ANYTHING
+
+    async def boundary(self, asked: Asked) -> str:
+        """Return the permissions boundary that a call of `iam` sets, or that its subject has.
+
+        It is empty if there is none, so that `iam:PermissionsBoundary` in a condition holds
+        administrators who may only act on what is held within that boundary.
+        """
+        if asked.service != "iam":
+            return ""
+        given = asked.input.get("PermissionsBoundary")
+        if given is not None:
+            return str(given)
+        estate = await self._directory.estate(asked.caller.account)
+        user, role = asked.input.get("UserName"), asked.input.get("RoleName")
+        if role is not None:
+            held_role = estate.role(role)
+            return "" if held_role is None else held_role.document.boundary
+        held_user = estate.user(user) if user is not None else None
+        return "" if held_user is None else held_user.document.boundary
+
+    def _scope(self, region: str, account: str) -> Scope:
+        key = (region, account)
+        known = self._scopes.get(key)
+        if known is None:
+            if len(self._scopes) >= _KNOWN_SCOPES:
+                self._scopes.clear()
+            known = self._scopes[key] = Scope(region=region, account=account)
+        return known
+
+    async def _full_scope(self, need: Need, asked: Asked) -> Scope:
+        account = asked.caller.account
+        entities: dict[EntityName, str] = {}
+        for target in need.targets:
+            for entity in target.name.entities(asked.input):
+                path = await self._path(account, entity)
+                if path is not None:
+                    entities[entity] = f"{path}{entity.name}"
+        return Scope(
+            region=asked.region, account=account, caller=_calling_user(asked), entities=entities
+        )
+
+    async def _path(self, account: str, entity: EntityName) -> str | None:
+        match entity.kind:
+            case "user":
+                user = await self._directory.user(account, entity.name)
+                return None if user is None else user.path
+            case "group":
+                group = await self._directory.group(account, entity.name)
+                return None if group is None else group.path
+            case "role":
+                role = await self._directory.role_named(account, entity.name)
+                return None if role is None else role.path
+        return None
+
+
+def _named(target: Target, asked: Asked, scope: Scope) -> Iterable[Resource]:
+    names = target.name.fill(asked.input, scope)
+    if names is None:
+        return () if target.optional else ANYTHING
+    checks = target.name.names_whole_arns
+    if target.tagged is None:
+        tagged: Sequence[str | None] = [None] * len(names)
+    elif target.tagged is target.name:
+        tagged = names
+    else:
+        tagged = target.tagged.fill(asked.input, scope) or [None] * len(names)
+    account = asked.caller.account
+    return [
+        Resource(name, carrier, foreign=checks and _foreign(name, account))
+        for name, carrier in zip(names, tagged, strict=True)
+    ]
+
+
+def _foreign(name: str, account: str) -> bool:
+    """Tell whether a name is an ARN of another account; AWS's own policies are everybody's."""
+    parts = name.split(":", _ARN_PARTS - 1)
+    if len(parts) != _ARN_PARTS or parts[0] != "arn":
+        return False
+    return parts[_ACCOUNT_PLACE] not in ("", account) and not name.startswith(_AWS_POLICIES)
+
+
+_AWS_POLICIES: Final = "arn:aws:iam::aws:policy/"
+
+
+def _calling_user(asked: Asked) -> str:
+    """Return path and name of the user who calls, empty for any other caller."""
+    principal = asked.caller.principal
+    if principal.kind != "IAMUser":
+        return ""
+    return principal.arn.partition(":user")[2]
