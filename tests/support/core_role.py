@@ -1,5 +1,6 @@
 """A cloud that gives out credentials of a group's role, and what tests of them share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -30,10 +31,12 @@ class RoleServiceDouble:
     role_arn: str = ROLE
     failure: HedgerowError | None = None
     asked: list[str] = field(default_factory=list)
+    while_asked: Callable[[], None] = lambda: None
 
     async def group_credentials(self, group_id: str) -> GroupCredentials:
         """Answer with the credentials of the number of the question."""
         self.asked.append(group_id)
+        self.while_asked()
         if self.failure is not None:
             raise self.failure
         return GroupCredentials(

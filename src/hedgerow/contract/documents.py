@@ -126,13 +126,15 @@ class DeploymentManifest(_Document, frozen=True):
 class DeploymentNotice(_Document, frozen=True):
     """The `desired` state of the shadow of `<core>-gda`: what the core should be running now.
 
-    `membership_serial` is the newest serial of the membership list of the group.
+    `membership_serial` is the newest serial of the membership list of the group; `role_version`
+    changes with every change of the group's role, and is empty without one.
     """
 
     group_id: str
     deployment_id: str
     deployment_type: str
     membership_serial: int = 0
+    role_version: str = ""
 
 
 class DeploymentStatusReport(_Document, frozen=True):

@@ -217,6 +217,7 @@ class CoreApp:
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.link.run(), name="link")
+            tasks.create_task(self.server.run(), name="local server")
             tasks.create_task(self.queue.run(self.link), name="queue")
             tasks.create_task(self.notices.run(self.link), name="notices")
             tasks.create_task(self.agent.run(), name="deployments")
@@ -227,6 +228,7 @@ class CoreApp:
 
     def _heard(self, notice: DeploymentNotice) -> None:
         self.agent.hear(notice)
+        self.credentials.role_is(notice.group_id, notice.role_version)
 
     def _connected(self) -> None:
         """Catch up with what may have changed while there was no connection."""

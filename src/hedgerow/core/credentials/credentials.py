@@ -58,9 +58,9 @@ class Credentials:
             self._tokens.revoke_all()
             self._keeper.serve_group(group_id)
 
-    def role_is(self, version: str) -> None:
-        """Hear which association of a role is in force in the cloud."""
-        self._keeper.role_is(version)
+    def role_is(self, group_id: str, version: str) -> None:
+        """Hear which association of a role is in force for a group in the cloud."""
+        self._keeper.role_is(group_id, version)
 
     def reset(self) -> None:
         """Take every token back and forget the credentials: the group is gone."""

@@ -57,7 +57,7 @@ class RoleKeeper:
         self._log = log
         self._spread = spread
         self._group_id: str | None = None
-        self._role_version: str | None = None
+        self._heard: tuple[str, str] | None = None
         self._held: RoleCredentials | None = None
         self._given_out = False
         self._failure: HedgerowError | None = None
@@ -83,19 +83,20 @@ class RoleKeeper:
             self.reset()
             self._group_id = group_id
 
-    def role_is(self, version: str) -> None:
-        """Hear which association of a role is in force; what was held of another is renewed."""
-        if version != self._role_version:
-            known, self._role_version = self._role_version, version
-            if known is not None:
-                self._given_out = self._given_out or self._held is not None
-                self._forget()
-                self._wake.set()
+    def role_is(self, group_id: str, version: str) -> None:
+        """Hear which association of a role is in force; what was held of another is forgotten."""
+        heard = (group_id, version)
+        if heard == self._heard:
+            return
+        self._heard = heard
+        if group_id == self._group_id:
+            self._given_out = self._given_out or self._held is not None
+            self._forget()
+            self._wake.set()
 
     def reset(self) -> None:
         """Forget group and credentials."""
         self._group_id = None
-        self._role_version = None
         self._given_out = False
         self.problem = None
         self._forget()
@@ -139,7 +140,7 @@ class RoleKeeper:
 
     async def _ask(self) -> RoleCredentials:
         """Ask the cloud. To be called by one task at a time."""
-        group_id, version, now = self._group_id, self._role_version, self._clock.now()
+        group_id, heard, now = self._group_id, self._heard, self._clock.now()
         if group_id is None:
             raise NoGroupError("no group is deployed to this core, so there is no group role")
         if (
@@ -154,7 +155,7 @@ class RoleKeeper:
         except HedgerowError as error:
             self._failed(error)
             raise
-        if (group_id, version) != (self._group_id, self._role_version):
+        if (group_id, heard) != (self._group_id, self._heard):
             raise UnavailableError("the group or its role changed meanwhile; ask again")
         self._held, self._failure, self.problem = got, None, None
         self._given_out = False

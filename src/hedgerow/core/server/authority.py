@@ -1,10 +1,12 @@
 """The rules of the local server, as the MQTT engine asks for them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from hedgerow.contract import CLOUD
 from hedgerow.core.server.refusals import RefusalLog
 from hedgerow.core.server.serving import NOBODY, LocalMember, Serving
+from hedgerow.core.server.validity import ends_at
 from hedgerow.kernel import quoted
 from hedgerow.mqtt import (
     ALLOWED,
@@ -107,6 +109,11 @@ class CoreAuthority:
     def is_current(self, session: SessionRef) -> bool:
         """Tell whether the session's certificate still stands for its device."""
         return self._member(session) is not None
+
+    def ends_at(self, session: SessionRef) -> datetime | None:
+        """Return when the certificate ends that the session was admitted with."""
+        admitted = session.identity
+        return ends_at(admitted.certificate_pem) if isinstance(admitted, LocalMember) else None
 
     def could_subscribe_now(self, session: SessionRef) -> bool:
         """Tell whether a subscription that was refused to the session would be allowed now."""

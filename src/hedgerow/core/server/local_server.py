@@ -12,10 +12,12 @@ from hedgerow.core.server.door import Door
 from hedgerow.core.server.refusals import RefusalLog
 from hedgerow.core.server.serving import NOBODY, Serving
 from hedgerow.kernel import CallerError, Clock, ConfigurationError, UnavailableError
-from hedgerow.mqtt import Broker, Message, Peer
+from hedgerow.mqtt import Broker, Message, Peer, SessionRef
 from hedgerow.pki import TlsListener, TlsPeer
 
 _ALL_ADDRESSES = ""
+_LOOK_SECONDS = 1.0
+"""How long after its certificate has ended a connection may still stand."""
 
 
 class LocalServer:
@@ -34,6 +36,7 @@ class LocalServer:
         log: FilteringBoundLogger,
     ) -> None:
         self._log = log
+        self._clock = clock
         self._certificate: ServerCertificate | None = None
         self._door = Door()
 
@@ -69,6 +72,27 @@ class LocalServer:
         await self._listener.stop()
         self._door.shut()
         await self.broker.stop()
+
+    async def run(self) -> None:
+        """Cut connections whose client certificate ends, until cancelled.
+
+        TLS has looked at it when they began, and never looks again.
+        """
+        while True:
+            self.cut_ended()
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def cut_ended(self) -> None:
+        """Cut the connections whose client certificate has ended."""
+        now = self._clock.now()
+
+        def has_ended(session: SessionRef) -> bool:
+            end = self.authority.ends_at(session)
+            return end is not None and end < now
+
+        cut = self.broker.disconnect(has_ended, "the certificate of this connection has ended")
+        if cut:
+            self._log.warning("connections were cut: their certificates have ended", count=cut)
 
     def serve(self, serving: Serving) -> None:
         """Go by another table and list from now on, in one step.

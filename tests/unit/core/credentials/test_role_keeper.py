@@ -171,16 +171,31 @@ async def test_credentials_of_another_group_are_never_given(
 async def test_another_role_is_asked_for_as_soon_as_the_core_hears_of_it(
     keeper: RoleKeeper, cloud: RoleServiceDouble
 ) -> None:
-    keeper.role_is("1")
+    keeper.role_is(GROUP, "1")
     first = await keeper.current()
-    keeper.role_is("1")
+    keeper.role_is(GROUP, "1")
     assert held(keeper) is first
     cloud.role_arn = "arn:aws:iam::123456789012:role/other"
-    keeper.role_is("2")
+    keeper.role_is(GROUP, "2")
     assert held(keeper) is None
     await keeper.check()
     assert (await keeper.current()).role_arn == cloud.role_arn
     assert len(cloud.asked) == 2
+
+
+async def test_word_of_another_groups_role_changes_nothing(keeper: RoleKeeper) -> None:
+    first = await keeper.current()
+    keeper.role_is("another", "1")
+    assert held(keeper) is first
+
+
+async def test_what_was_asked_before_the_role_changed_is_not_kept(
+    keeper: RoleKeeper, cloud: RoleServiceDouble
+) -> None:
+    cloud.while_asked = lambda: keeper.role_is(GROUP, "2")
+    with pytest.raises(UnavailableError, match="changed meanwhile"):
+        await keeper.current()
+    assert held(keeper) is None
 
 
 async def test_credentials_that_have_ended_by_the_cores_clock_are_no_credentials(
