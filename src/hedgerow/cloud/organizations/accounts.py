@@ -1,11 +1,13 @@
 """The accounts of an organization: how it is founded, and how accounts join and leave it."""
 
+import json
 import random
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from hedgerow.cloud.home import Home
+from hedgerow.cloud.iam import ADMINISTRATOR_ACCESS, put_role, root_arn
 from hedgerow.cloud.organizations.documents import (
     CREATION_REQUEST,
     MEMBER_ACCOUNT,
@@ -27,6 +29,8 @@ MAX_ACCOUNTS: Final = 50
 `ACCOUNT_LIMIT_EXCEEDED`. Each costs memory, since its broker and directory always run."""
 MANAGEMENT_NAME: Final = "Management"
 MANAGEMENT_EMAIL: Final = "root@hedgerow.invalid"
+DEFAULT_ROLE: Final = "OrganizationAccountAccessRole"
+"""The role by which the management account's users enter a new account."""
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ORGANIZATION_ID_LENGTH: Final = 10
 _REQUEST_ID_LENGTH: Final = 32
@@ -41,6 +45,11 @@ async def found_organization(tx: Transaction, home: Home) -> None:
         name=MANAGEMENT_NAME, email=MANAGEMENT_EMAIL, joined_method="INVITED"
     )
     await tx.insert(MEMBER_ACCOUNT, home.account, home.account, management, name=MANAGEMENT_EMAIL)
+
+
+async def is_founded(store: Store, management: str) -> bool:
+    """Say whether the account has founded its organization."""
+    return await store.get(ORGANIZATION, management, ORGANIZATION_ID) is not None
 
 
 async def active_accounts(store: Store, management: str) -> tuple[str, ...]:
@@ -73,6 +82,26 @@ async def create_account(
     )
     request_id = f"car-{_random_text(_REQUEST_ID_LENGTH)}"
     return await tx.insert(CREATION_REQUEST, management, request_id, request)
+
+
+async def let_in(tx: Transaction, management: str, account_id: str, role_name: str | None) -> None:
+    """Make the administrator role of a new account, which the management account may assume.
+
+    Who of the management account may is for that account's own policies to say: the trust is in
+    the account as a whole.
+    """
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": root_arn(management)},
+        "Action": "sts:AssumeRole",
+    }
+    await put_role(
+        tx,
+        account_id,
+        role_name or DEFAULT_ROLE,
+        trust=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        attached=(ADMINISTRATOR_ACCESS,),
+    )
 
 
 async def close_account(tx: Transaction, management: str, account_id: str) -> None:

@@ -27,17 +27,12 @@ from hedgerow.cloud.organizations.faults import (
     request_not_found,
 )
 from hedgerow.kernel import Clock
-from hedgerow.store import InvalidPageTokenError, Kind, Page, Record, Store, Transaction
+from hedgerow.store import InvalidPageTokenError, Kind, Page, Record, Store
 
 T = TypeVar("T", bound=msgspec.Struct)
 PAGE_SIZE = 20
 """The most that a page of this service has, and what it has unless fewer are asked for."""
-DEFAULT_ROLE = "OrganizationAccountAccessRole"
-"""The role by which the management account's users enter a new account."""
-
 AccountTask = Callable[[str], Awaitable[None]]
-MakeRole = Callable[[Transaction, str, str], Awaitable[None]]
-"""Makes the administrator role of (new account, role name) in a transaction."""
 
 
 class OrganizationsService(Service):
@@ -57,7 +52,6 @@ class OrganizationsService(Service):
         clock: Clock,
         *,
         management: str,
-        make_role: MakeRole,
         opened: AccountTask,
         closed: AccountTask,
     ) -> None:
@@ -66,7 +60,6 @@ class OrganizationsService(Service):
         self._home = home
         self._clock = clock
         self._management = management
-        self._make_role = make_role
         self._opened = opened
         self._closed = closed
 
@@ -79,8 +72,7 @@ class OrganizationsService(Service):
             request = await accounts.create_account(tx, self._management, call.input, now)
             account_id = request.document.account_id
             if account_id is not None:
-                role = call.input.get("RoleName") or DEFAULT_ROLE
-                await self._make_role(tx, account_id, role)
+                await accounts.let_in(tx, self._management, account_id, call.input.get("RoleName"))
         if account_id is not None:
             await self._opened(account_id)
         return {"CreateAccountStatus": _status(request)}
