@@ -45,6 +45,8 @@ _TEXTS = (
     "eu-west-1",
     "lambda:GetLayerVersion",
     "arn:aws:lambda:eu-west-1:123456789012:function:example:1/durable-execution/a/b",
+    "arn:aws:lambda:eu-west-1:123456789012:code-signing-config:csc-0123456789abcdef0",
+    "arn:aws:lambda:eu-west-1:123456789012:layer:example:1",
     "{}",
 )
 _MOST = 4_096

@@ -79,12 +79,12 @@ class EveryCall:
         known = _NOTHING
         if not grants.wanted.nothing_of_call:
             known = await self._of_call(grants, asked, row)
-        decided: list[dict[str, Any]] = []
-        for need in row.needs:
-            if need.when and not _present(asked.input, need.when):
-                continue
-            for resource in await self._names.resources(need, asked):
-                decided.append(await self._decided(grants, asked, row, need, resource, known))
+        decided = [
+            await self._decided(grants, asked, row, need, resource, known)
+            for need in row.needs
+            if not need.when or _present(asked.input, need.when)
+            for resource in await self._names.resources(need, asked)
+        ]
         first, *further = decided
         if further:
             first["further"] = further
