@@ -169,6 +169,7 @@ async def test_a_deployment_is_fetched_run_and_reported(bench: Bench) -> None:
         "DeploymentId": bench.double.deployment_id,
         "DeploymentType": "NewDeployment",
         "MembershipSerial": 1,
+        "RoleVersion": "",
     }
 
 
