@@ -307,12 +307,13 @@ class DeploymentAgent:
     async def _report_shadow(self) -> None:
         if self._group is None or self._membership is None:
             return
-        manifest = self._group.manifest.manifest
+        manifest, heard = self._group.manifest.manifest, self._notice
         reported = DeploymentNotice(
             group_id=manifest.group_id,
             deployment_id=manifest.deployment_id,
             deployment_type=manifest.deployment_type,
             membership_serial=self._membership.membership.serial,
+            role_version=heard.role_version if heard is not None else "",
         )
         if reported == self._shadow_reported:
             return
