@@ -102,9 +102,10 @@ async def test_whole_arns_of_another_account_are_refused_even_to_its_root(
     opened = []
     for row, members in judged(model):
         whole = [
-            target.name.members[-1]
+            member
             for target in row.needs[0].targets
-            if target.name.names_whole_arns and "." not in target.name.members[-1]
+            for member in target.name.members
+            if target.name.text.startswith(f"{{{member}") or f"{{{member}!arn}}" in target.name.text
         ]
         if not whole:
             continue

@@ -18,11 +18,19 @@ from hedgerow.cloud.access.keys import (
     request_tag_values,
     resource_tag_values,
 )
-from hedgerow.cloud.access.refusals import denial, facts_of, foreign, no_row, nothing_allowed
+from hedgerow.cloud.access.refusals import (
+    denial,
+    facts_of,
+    foreign,
+    never_by_session,
+    no_row,
+    nothing_allowed,
+)
 from hedgerow.cloud.access.resources import Names, Resource
 from hedgerow.cloud.access.rows import Need, Row, rows_of
 from hedgerow.cloud.access.tags import ResourceTags, request_tag_keys, request_tags
 from hedgerow.cloud.iam import IamDirectory
+from hedgerow.cloud.iam.session_limits import beyond_session
 from hedgerow.kernel import DeniedError
 from hedgerow.policy import (
     AccessRequest,
@@ -65,6 +73,9 @@ class EveryCall:
         row = rows_of(asked.service).get(asked.operation)
         if row is None:
             raise no_row(asked)
+        beyond = beyond_session(asked.caller.principal, asked.service, asked.operation)
+        if beyond is not None:
+            raise never_by_session(row, beyond)
         endpoint = endpoint_of(asked.peer)
         if row.judged != "by-policies":
             return _through_the_door(asked, row, endpoint)

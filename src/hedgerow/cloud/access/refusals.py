@@ -93,10 +93,22 @@ def no_row(asked: Asked) -> AccessDeniedError:
     return _implicit(asked, action, "*", layer="table", reason=reason)
 
 
+def never_by_session(row: Row, why: str) -> AccessDeniedError:
+    """Return the error for what temporary credentials of this kind can never do."""
+    facts = _facts(row.needs[0].action, "*", layer="credentials", reason=why)
+    return AccessDeniedError(why, decision=facts)
+
+
 def _implicit(
     asked: Asked, action: str, resource: str, *, layer: str, reason: str
 ) -> AccessDeniedError:
-    facts = {
+    sentence = refusal(asked.caller.arn, action, resource, layer=layer, denied=False)
+    facts = _facts(action, resource, layer=layer, reason=reason)
+    return AccessDeniedError(sentence, decision=facts)
+
+
+def _facts(action: str, resource: str, *, layer: str, reason: str) -> dict[str, Any]:
+    return {
         "action": action,
         "resource": resource,
         "effect": "implicit-deny",
@@ -105,5 +117,3 @@ def _implicit(
         "statement": None,
         "reason": reason,
     }
-    sentence = refusal(asked.caller.arn, action, resource, layer=layer, denied=False)
-    return AccessDeniedError(sentence, decision=facts)

@@ -308,3 +308,11 @@ async def test_resource_tags_are_read_only_if_a_policy_speaks_of_them(
         beta, "greengrass", "GetGroupVersion", {"GroupId": "g", "GroupVersionId": "v"}
     )
     assert asked == [f"{GROUP}g"]
+
+
+async def test_what_a_session_can_never_do_no_policy_allows(account: JudgedAccount) -> None:
+    shift = await account.session("operator", allow("*"))
+    refusal = await account.refused(shift, "sts", "GetSessionToken")
+    assert refusal is not None
+    assert refusal.message == "Cannot call GetSessionToken with session credentials"
+    assert refusal.decision["layer"] == "credentials"
