@@ -7,10 +7,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from hedgerow.cloud.iam.access_keys import ACCESS_KEY
 from hedgerow.cloud.iam.faults import delete_conflict
+from hedgerow.cloud.iam.login_profiles import LOGIN_PROFILE
+from hedgerow.cloud.iam.mfa import MFA_ASSIGNMENT
 from hedgerow.store import Kind, Transaction
 
-BELONGINGS: Final[Mapping[Kind[Any], str]] = MappingProxyType({})
+BELONGINGS: Final[Mapping[Kind[Any], str]] = MappingProxyType(
+    {
+        ACCESS_KEY: "access keys",
+        LOGIN_PROFILE: "login profile",
+        MFA_ASSIGNMENT: "MFA device",
+    }
+)
 """The kinds of record, and how the refusal calls them (`access keys`)."""
 
 

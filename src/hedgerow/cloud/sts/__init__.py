@@ -1,27 +1,23 @@
-"""The service `sts`: who a caller is.
+"""Temporary credentials, and where every credential is found (boto3's `sts`).
 
-In comes a call whose signature was proven; out goes the identity that the proof holds. It imports
-`aws` only, and keeps nothing. What must never happen here: an answer that does not come from the
-proof. It is tested with boto3 in `tests/interop/test_boto3_greengrass.py`.
+In come calls that ask for a role, a session or an identity, and from other services the wish to
+assume a role (`Sessions.assume_role_for_service`); out go credentials that end by themselves.
+`StoredCredentials` answers the gateway for every call. It imports `cloud.iam` and `cloud.access`,
+`policy`, `aws` and `store`. What must never happen here: credentials without a judged trust, a
+session that outlives its role, its user or its time, or a secret in a log or an error.
+
+Tests: `tests/unit/cloud/sts`, `tests/security/test_sts_*`, `tests/interop/test_boto3_sts.py`.
 """
 
-from typing import ClassVar
+from hedgerow.cloud.sts.credentials import StoredCredentials
+from hedgerow.cloud.sts.last_use import LastUse
+from hedgerow.cloud.sts.service import StsService
+from hedgerow.cloud.sts.sessions import Sessions, TemporaryCredentials
 
-from hedgerow.aws import Answer, Call, Service, operation
-
-__all__ = ["StsService"]
-
-
-class StsService(Service):
-    """GetCallerIdentity; temporary credentials come with IAM."""
-
-    model_name: ClassVar[str] = "sts"
-
-    @operation("GetCallerIdentity")
-    async def get_caller_identity(self, call: Call) -> Answer:
-        """Return the caller's account, ARN and principal id."""
-        return {
-            "Account": call.caller.account,
-            "Arn": call.caller.arn,
-            "UserId": call.caller.principal_id,
-        }
+__all__ = [
+    "LastUse",
+    "Sessions",
+    "StoredCredentials",
+    "StsService",
+    "TemporaryCredentials",
+]

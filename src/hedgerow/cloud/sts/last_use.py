@@ -1,0 +1,90 @@
+"""What is noted of the use of credentials: when a key was last used, and every use of the root."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from hedgerow.aws import CallRecord
+from hedgerow.cloud.iam.access_keys import KeyUse, note_use
+from hedgerow.cloud.iam.key_ids import account_of, is_temporary
+from hedgerow.store import Store
+
+LEAST_STEP: Final = timedelta(minutes=1)
+"""A key's last use is written at most this often."""
+
+MAX_REMEMBERED: Final = 16_384
+
+_log = structlog.get_logger("hedgerow.cloud.sts")
+
+
+class LastUse:
+    """Notes the use of keys from the records of proven calls, without keeping any call waiting.
+
+    What is not yet written when the process is killed is lost; the next use is noted again.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._noted: dict[str, datetime] = {}
+        self._pending: asyncio.Queue[tuple[str, str, KeyUse]] = asyncio.Queue()
+        self._writer: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Write what is noted, from now on."""
+        if self._writer is None:
+            loop = asyncio.get_running_loop()
+            self._writer = loop.create_task(self._write(), name="last use of access keys")
+
+    async def stop(self) -> None:
+        """Write what is still to be written, and stop."""
+        if self._writer is not None:
+            await self._pending.join()
+            self._writer.cancel()
+            await asyncio.gather(self._writer, return_exceptions=True)
+            self._writer = None
+
+    async def settled(self) -> None:
+        """Return once all that was noted before this call is written."""
+        await self._pending.join()
+
+    def note(self, record: CallRecord) -> None:
+        """Take a call's record; only a proven caller counts as a use."""
+        caller = record.caller
+        if caller is None:
+            return
+        if caller.principal.kind == "Root":
+            _log.warning(
+                "the root of an account was used",
+                account=caller.account,
+                access_key=caller.access_key_id,
+                service=record.service,
+                operation=record.operation,
+                source_ip=record.source_ip,
+                error=record.error_code,
+            )
+        if not is_temporary(caller.access_key_id):
+            self._note_key(caller.access_key_id, record)
+
+    def _note_key(self, key_id: str, record: CallRecord) -> None:
+        before = self._noted.get(key_id)
+        account = account_of(key_id)
+        if account is None or (before is not None and record.at < before + LEAST_STEP):
+            return
+        if before is None and len(self._noted) >= MAX_REMEMBERED:
+            del self._noted[next(iter(self._noted))]
+        self._noted[key_id] = record.at
+        use = KeyUse(at=record.at, service=record.service, region=record.region)
+        self._pending.put_nowait((account, key_id, use))
+
+    async def _write(self) -> None:
+        while True:
+            account, key_id, use = await self._pending.get()
+            try:
+                async with self._store.transaction() as tx:
+                    await note_use(tx, account, key_id, use)
+            except Exception:  # noqa: BLE001 - noting must go on; the next use is noted again
+                _log.exception("the last use of an access key could not be noted")
+            finally:
+                self._pending.task_done()

@@ -1,0 +1,42 @@
+"""Whether a role lets an AWS service assume it for one resource of one account. Pure.
+
+Source: guide page cross-service-confused-deputy-prevention; IAM User Guide, "The confused deputy
+problem".
+"""
+
+from datetime import datetime
+
+from hedgerow.cloud.iam.facts import RoleFacts
+from hedgerow.kernel import DeniedError
+from hedgerow.policy import AccessRequest, Requester, context, decide_trust
+
+ASSUME_ROLE = "sts:AssumeRole"
+
+
+def require_service_trust(
+    role: RoleFacts, *, service: str, source_account: str, source_arn: str, at: datetime
+) -> None:
+    """Return if the role's trust policy allows it; else raise `DeniedError` with what it lacks."""
+    request = AccessRequest(
+        action=ASSUME_ROLE,
+        resource=role.arn,
+        variables=context(
+            {
+                "aws:SourceAccount": source_account,
+                "aws:SourceArn": source_arn,
+                "aws:PrincipalIsAWSService": "true",
+                "aws:PrincipalServiceName": service,
+                "aws:PrincipalType": "Service",
+                "aws:SecureTransport": "true",
+                "aws:CurrentTime": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+                "aws:EpochTime": str(int(at.timestamp())),
+            }
+        ),
+        principal=Requester(account="", arn="", service=service),
+    )
+    decision = decide_trust(role.trust, request)
+    if not decision.allowed:
+        raise DeniedError(
+            f"the trust policy of {role.arn} does not let {service} assume it for {source_arn} of "
+            f"account {source_account}: {decision.reason}"
+        )

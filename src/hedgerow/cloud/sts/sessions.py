@@ -1,0 +1,200 @@
+"""Temporary credentials: made, revoked, and forgotten some time after they have ended."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from hedgerow.aws import Principal
+from hedgerow.cloud.iam.directory import IamDirectory
+from hedgerow.cloud.iam.facts import RoleFacts
+from hedgerow.cloud.iam.key_ids import TEMPORARY, account_of, new_key_id
+from hedgerow.cloud.sts.documents import SESSION, SessionKind, StoredSession
+from hedgerow.cloud.sts.principals import session_principal
+from hedgerow.cloud.sts.service_trust import require_service_trust
+from hedgerow.kernel import Clock, DeniedError, Secret, new_token
+from hedgerow.store import Store
+
+KEPT_AFTER_END: Final = timedelta(days=1)
+"""How long an ended session is remembered, so that its holder hears that it has expired."""
+
+CLEANING_SECONDS: Final = 3600.0
+_SECRET_BITS: Final = 240
+_TOKEN_BITS: Final = 512
+
+_log = structlog.get_logger("hedgerow.cloud.sts")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What was decided that a session is to be. `issuer_id` is that of its role, user or root."""
+
+    kind: SessionKind
+    account: str
+    issuer_id: str
+    name: str
+    duration: timedelta
+    mfa_at: datetime | None = None
+    source_identity: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    transitive: tuple[str, ...] = ()
+    policy: str = ""
+    policy_arns: tuple[str, ...] = ()
+    invoked_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TemporaryCredentials:
+    """Credentials of a session, given out once, and whom they stand for."""
+
+    access_key_id: str
+    secret_access_key: Secret[str]
+    session_token: Secret[str]
+    expires_at: datetime
+    principal: Principal
+
+
+class Sessions:
+    """Makes and ends the temporary credentials of all accounts.
+
+    INVARIANT: `issue` is reached only with a `Grant`, which the operations of STS make after
+    judging, or by `assume_role_for_service`, which judges itself.
+    """
+
+    def __init__(self, store: Store, directory: IamDirectory, clock: Clock) -> None:
+        self._store = store
+        self._directory = directory
+        self._clock = clock
+        self._cleaner: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Forget ended sessions now and then."""
+        if self._cleaner is None:
+            loop = asyncio.get_running_loop()
+            self._cleaner = loop.create_task(self._clean(), name="ended sessions")
+
+    async def stop(self) -> None:
+        """Stop forgetting; sessions go on."""
+        if self._cleaner is not None:
+            self._cleaner.cancel()
+            await asyncio.gather(self._cleaner, return_exceptions=True)
+            self._cleaner = None
+
+    async def issue(self, grant: Grant) -> TemporaryCredentials:
+        """Make credentials; they are good from the moment this returns."""
+        now = self._clock.now().replace(microsecond=0)
+        stored = StoredSession(
+            kind=grant.kind,
+            secret=new_token(_SECRET_BITS),
+            token=new_token(_TOKEN_BITS),
+            issuer_id=grant.issuer_id,
+            name=grant.name,
+            issued_at=now,
+            expires_at=now + grant.duration,
+            mfa_at=grant.mfa_at,
+            source_identity=grant.source_identity,
+            tags=dict(grant.tags),
+            transitive=grant.transitive,
+            policy=grant.policy,
+            policy_arns=grant.policy_arns,
+            invoked_by=grant.invoked_by,
+        )
+        principal = await session_principal(self._directory, grant.account, stored)
+        if principal is None:
+            raise DeniedError("the user or role was deleted meanwhile; no session can be made")
+        key_id = new_key_id(TEMPORARY, grant.account)
+        async with self._store.transaction() as tx:
+            await tx.insert(SESSION, grant.account, key_id, stored, parent=grant.issuer_id)
+        return TemporaryCredentials(
+            access_key_id=key_id,
+            secret_access_key=Secret(stored.secret),
+            session_token=Secret(stored.token),
+            expires_at=stored.expires_at,
+            principal=principal,
+        )
+
+    async def assume_role_for_service(
+        self,
+        role_arn: str,
+        *,
+        service: str,
+        source_account: str,
+        source_arn: str,
+        session_name: str,
+        duration: timedelta,
+    ) -> TemporaryCredentials:
+        """Let an AWS service (`greengrass.amazonaws.com`) assume a role on behalf of a resource.
+
+        The role's trust policy is judged with `aws:SourceAccount` and `aws:SourceArn`. Raises
+        `DeniedError` that says what the trust policy lacks.
+        """
+        role = await self._directory.role(role_arn)
+        if role is None:
+            raise DeniedError(f"the role {role_arn} does not exist")
+        require_service_trust(
+            role,
+            service=service,
+            source_account=source_account,
+            source_arn=source_arn,
+            at=self._clock.now(),
+        )
+        return await self.issue(
+            Grant(
+                kind="AssumedRole",
+                account=role.account,
+                issuer_id=role.id,
+                name=session_name,
+                duration=_at_most(duration, role),
+                invoked_by=service,
+            )
+        )
+
+    async def of_key(self, access_key_id: str) -> StoredSession | None:
+        """Return what is kept of a session, by the id of its key, or None."""
+        account = account_of(access_key_id)
+        if account is None:
+            return None
+        record = await self._store.get(SESSION, account, access_key_id)
+        return None if record is None else record.document
+
+    async def revoke(self, account: str, access_key_id: str) -> None:
+        """End a session now: its key is unknown from the moment this returns."""
+        async with self._store.transaction() as tx:
+            record = await tx.get(SESSION, account, access_key_id)
+            if record is not None:
+                await tx.delete(record)
+
+    async def revoke_all_of(self, account: str, issuer_id: str) -> int:
+        """End every session of a role, user or root (by unique id); return how many there were."""
+        async with self._store.transaction() as tx:
+            records = await tx.all(SESSION, account, parent=issuer_id)
+            for record in records:
+                await tx.delete(record)
+        return len(records)
+
+    async def forget_ended(self) -> int:
+        """Remove sessions that ended some time ago; return how many."""
+        before = self._clock.now() - KEPT_AFTER_END
+        ended = [
+            record
+            for record in await self._store.all(SESSION)
+            if record.document.expires_at < before
+        ]
+        for record in ended:
+            await self.revoke(record.account, record.id)
+        return len(ended)
+
+    async def _clean(self) -> None:
+        while True:
+            try:
+                await self.forget_ended()
+            except Exception:  # noqa: BLE001 - cleaning must go on, and harms nobody when late
+                _log.exception("ended sessions could not be removed; trying again later")
+            await asyncio.sleep(CLEANING_SECONDS)
+
+
+def _at_most(duration: timedelta, role: RoleFacts) -> timedelta:
+    return min(duration, timedelta(seconds=role.max_session_s))
