@@ -3,10 +3,12 @@
 from typing import Final
 
 from hedgerow.aws import Principal, Session
-from hedgerow.cloud.iam.arns import root_arn
+from hedgerow.cloud.iam.arns import role_arn, root_arn
 from hedgerow.cloud.iam.directory import IamDirectory
-from hedgerow.cloud.iam.facts import RoleFacts, UserFacts
+from hedgerow.cloud.iam.documents import Role
+from hedgerow.cloud.iam.facts import UserFacts
 from hedgerow.cloud.sts.documents import StoredSession
+from hedgerow.store import Record
 
 ALLOWS_NOTHING: Final = (
     '{"Version":"2012-10-17","Statement":[{"Sid":"SessionPolicyIsGone","Effect":"Deny",'
@@ -48,7 +50,7 @@ async def session_principal(
         if record is None:
             return None
         policies = await _policies(directory, account, stored)
-        return _assumed_role(account, estate.role_facts(record), stored, policies)
+        return _assumed_role(record, stored, policies)
     issuer = root_principal(account)
     if stored.issuer_id != account:
         user = await directory.user_of_id(account, stored.issuer_id)
@@ -73,15 +75,17 @@ async def _policies(
 
 
 def _assumed_role(
-    account: str, role: RoleFacts, stored: StoredSession, policies: tuple[str, ...]
+    record: Record[Role], stored: StoredSession, policies: tuple[str, ...]
 ) -> Principal:
+    role, account = record.document, record.account
+    arn = role_arn(account, role.path, role.name)
     return Principal(
         kind="AssumedRole",
         account=account,
         arn=assumed_role_arn(account, role.name, stored.name),
-        id=f"{role.id}:{stored.name}",
+        id=f"{record.id}:{stored.name}",
         name=role.name,
-        session=_session(stored, role.arn, role.id, policies),
+        session=_session(stored, arn, record.id, policies),
     )
 
 
