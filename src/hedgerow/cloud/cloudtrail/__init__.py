@@ -11,8 +11,10 @@ Tests: `tests/unit/cloud/cloudtrail`, `tests/security/test_trail_*`,
 `tests/interop/test_boto3_cloudtrail.py`.
 """
 
+from hedgerow.cloud.cloudtrail.deliverer import Deliverer, Intervals
 from hedgerow.cloud.cloudtrail.keys import TrailKeys
 from hedgerow.cloud.cloudtrail.refusals import Refusal
+from hedgerow.cloud.cloudtrail.service import CloudTrailService
 from hedgerow.cloud.cloudtrail.trail import Trail
 
-__all__ = ["Refusal", "Trail", "TrailKeys"]
+__all__ = ["CloudTrailService", "Deliverer", "Intervals", "Refusal", "Trail", "TrailKeys"]

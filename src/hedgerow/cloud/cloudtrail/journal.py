@@ -110,6 +110,8 @@ class Journal:
         with self._flushing:
             with self._rotating:
                 head, file, full = self._head, self._file, tuple(self._full)
+            if not self._needs_flush:
+                return
             self._needs_flush = False
             try:
                 for descriptor in full:

@@ -6,6 +6,7 @@ not answered: the error goes to the gateway.
 """
 
 import asyncio
+import hmac
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -30,7 +31,7 @@ from hedgerow.cloud.cloudtrail.recovery import Finding, SegmentInfo
 from hedgerow.cloud.cloudtrail.refusals import EVENT_NAMES, Refusal
 from hedgerow.cloud.cloudtrail.segments import DamagedSegmentError, Frame
 from hedgerow.cloud.home import Home
-from hedgerow.kernel import Clock, UnavailableError
+from hedgerow.kernel import Clock, Secret, UnavailableError
 
 RETENTION: Final = timedelta(days=90)
 """How long events can be looked up, as in AWS's event history."""
@@ -60,6 +61,7 @@ class Trail:
         self._index = index or Index()
         self._meter = Meter()
         self._journal: Journal | None = None
+        self._token_key: Secret[bytes] | None = None
         self._dirty = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -141,9 +143,25 @@ class Trail:
         """Where the chain of records stands."""
         return self._opened().head
 
+    @property
+    def token_key(self) -> Secret[bytes]:
+        """The key of this account's page tokens; they stay good over a restart."""
+        if self._token_key is None:
+            raise UnavailableError("the record of calls is not open")
+        return self._token_key
+
     def frames(self, after: int = 0) -> Iterator[Frame]:
         """Give the records after a number, oldest first; it reads from disk."""
         return self._opened().frames(after)
+
+    def next_start(self, sequence: int) -> Head:
+        """Return the head that the next file of the journal after a number begins with.
+
+        That is where reading can go on if what comes before cannot be read.
+        """
+        journal = self._opened()
+        starts = (info.header.before for info in journal.segments)
+        return next((start for start in starts if start.sequence > sequence), journal.head)
 
     def flush(self) -> None:
         """Wait until everything recorded so far is on disk."""
@@ -158,10 +176,15 @@ class Trail:
         found: list[tuple[Entry, bytes]] = []
         journal = self._opened()
         for entry in self._newest_first(wanted, before):
-            if wanted.matches(entry):
+            if not wanted.matches(entry):
+                continue
+            try:
                 found.append((entry, journal.read(entry.place, entry.sequence)))
-                if len(found) == limit:
-                    break
+            except (DamagedSegmentError, OSError) as error:
+                _log.error("an event cannot be read", sequence=entry.sequence, reason=str(error))
+                continue
+            if len(found) == limit:
+                break
         return found
 
     def forget_old(self, delivered: int) -> int:
@@ -174,10 +197,12 @@ class Trail:
         return self._journal
 
     def _open(self) -> tuple[Journal, list[Finding]]:
+        key = self._keys.journal_key(self.account)
+        self._token_key = Secret(hmac.digest(key.reveal(), b"page tokens", "sha256"))
         journal = Journal(
             self._keys.journal_folder(self.account),
             self.account,
-            self._keys.journal_key(self.account),
+            key,
             self._clock,
             segment_bytes=self._segment_bytes,
         )

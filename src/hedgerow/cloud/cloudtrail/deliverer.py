@@ -1,0 +1,253 @@
+"""Delivers an account's trails: when something is due, and what becomes of failures.
+
+Every step reads a trail's progress, does one thing, and keeps the new progress. It works by the
+clock that it is given; `run_due` does all that is due at this moment.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from hedgerow.cloud.cloudtrail.delivery import plan_digest, plan_file, write_digest, write_file
+from hedgerow.cloud.cloudtrail.documents import (
+    TRAIL_PROGRESS,
+    TRAIL_SETTINGS,
+    TrailProgress,
+    TrailSettings,
+)
+from hedgerow.cloud.cloudtrail.keys import TrailKeys
+from hedgerow.cloud.cloudtrail.layout import Origin
+from hedgerow.cloud.cloudtrail.trail import Trail
+from hedgerow.cloud.home import Home
+from hedgerow.kernel import Clock, HedgerowError
+from hedgerow.store import Record, Store
+
+_log = structlog.get_logger("hedgerow.cloud.cloudtrail")
+_LOOK_AT_MOST_EVERY_S: Final = 5.0
+MAX_RECORDS_PER_DIGEST: Final = 50_000
+"""A digest is made early rather than name more records than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """How often files are delivered, and how often digests; AWS's own by default."""
+
+    logs: timedelta = timedelta(minutes=5)
+    digests: timedelta = timedelta(hours=1)
+
+
+class Deliverer:
+    """Delivers what one account's trails ask for, into folders (buckets) under one folder."""
+
+    def __init__(
+        self,
+        store: Store,
+        home: Home,
+        trail: Trail,
+        keys: TrailKeys,
+        clock: Clock,
+        *,
+        folder: Path,
+        intervals: Intervals | None = None,
+    ) -> None:
+        self._store = store
+        self._home = home
+        self._trail = trail
+        self._keys = keys
+        self._clock = clock
+        self._folder = folder
+        self._intervals = intervals or Intervals()
+        self._working = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to deliver; what a restart left half done is finished first."""
+        name = f"trail delivery {self._home.account}"
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=name)
+
+    async def stop(self) -> None:
+        """Stop; what is not delivered yet is delivered after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    def wake(self) -> None:
+        """Look at once whether something is due."""
+        self._wake.set()
+
+    async def run_due(self) -> None:
+        """Do everything that is due now."""
+        async with self._working:
+            for settings in await self._store.all(TRAIL_SETTINGS, self._home.account):
+                progress = await self._store.get(TRAIL_PROGRESS, self._home.account, settings.id)
+                if progress is not None:
+                    await self._deliver_if_due(settings, progress)
+            await self._forget_old()
+
+    async def conclude(self, name: str) -> None:
+        """Deliver everything a trail has, and sign its last digest: nothing is due after it."""
+        async with self._working:
+            settings = await self._store.get(TRAIL_SETTINGS, self._home.account, name)
+            progress = await self._store.get(TRAIL_PROGRESS, self._home.account, name)
+            if settings is not None and progress is not None and progress.document.logging:
+                await self._deliver(settings, progress, digest=True, stopped=True)
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                await self.run_due()
+            except HedgerowError as error:
+                _log.error("delivery of trails is late", reason=error.message)
+            try:
+                async with asyncio.timeout(self._pause()):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def _pause(self) -> float:
+        return min(_LOOK_AT_MOST_EVERY_S, self._intervals.logs.total_seconds())
+
+    async def _deliver_if_due(
+        self, settings: Record[TrailSettings], progress: Record[TrailProgress]
+    ) -> None:
+        document, now = progress.document, self._clock.now()
+        if not document.logging and not document.concluding:
+            return
+        digest_due = now >= document.digest_start + self._intervals.digests
+        half_done = document.next_file is not None or document.next_digest is not None
+        last = document.delivered_at
+        logs_due = last is None or now >= last + self._intervals.logs
+        if document.concluding:
+            await self._deliver(settings, progress, digest=True, stopped=True)
+        elif digest_due or half_done or logs_due:
+            await self._deliver(settings, progress, digest=digest_due, stopped=False)
+
+    async def _deliver(
+        self,
+        settings: Record[TrailSettings],
+        progress: Record[TrailProgress],
+        *,
+        digest: bool,
+        stopped: bool,
+    ) -> None:
+        """Deliver a trail's records, then its digest. A failure is kept for `GetTrailStatus`."""
+        try:
+            progress = await self._finish_digest(settings, progress)
+            progress = await self._files(settings, progress)
+            if digest and settings.document.validation:
+                progress = await self._digest(settings, progress, stopped=stopped)
+            elif digest:
+                document = msgspec.structs.replace(
+                    progress.document, digest_start=self._clock.now()
+                )
+                progress = await self._keep(progress, document)
+            if progress.document.concluding:
+                document = msgspec.structs.replace(progress.document, concluding=False)
+                await self._keep(progress, document)
+        except (OSError, HedgerowError) as error:
+            await self._failed(settings.id, error)
+
+    async def _files(
+        self, settings: Record[TrailSettings], progress: Record[TrailProgress]
+    ) -> Record[TrailProgress]:
+        origin, bucket = self._origin(settings), self._bucket(settings.document.bucket)
+        while True:
+            now, document = self._clock.now(), progress.document
+            if document.next_file is None:
+                planned = await asyncio.to_thread(plan_file, self._trail, origin, document, now)
+                if planned is None:
+                    return progress
+                if planned.skipped and planned.next_file is None:
+                    self._tell_of_loss(settings.id, planned.skipped)
+                progress = await self._keep(progress, planned)
+                continue
+            written = await asyncio.to_thread(
+                write_file, self._trail, bucket, settings.document, document, now
+            )
+            progress = await self._keep(progress, written)
+            if _listed(progress.document) >= MAX_RECORDS_PER_DIGEST:
+                progress = await self._digest(settings, progress, stopped=False)
+
+    async def _digest(
+        self,
+        settings: Record[TrailSettings],
+        progress: Record[TrailProgress],
+        *,
+        stopped: bool,
+    ) -> Record[TrailProgress]:
+        planned = plan_digest(
+            self._origin(settings),
+            settings.document,
+            progress.document,
+            self._clock.now(),
+            stopped=stopped,
+        )
+        return await self._finish_digest(settings, await self._keep(progress, planned))
+
+    async def _finish_digest(
+        self, settings: Record[TrailSettings], progress: Record[TrailProgress]
+    ) -> Record[TrailProgress]:
+        planned = progress.document.next_digest
+        if planned is None:
+            return progress
+        write: Callable[[], TrailProgress] = lambda: write_digest(  # noqa: E731 - it is one call
+            self._trail,
+            self._bucket(planned.bucket),
+            self._origin(settings),
+            progress.document,
+            key=self._keys.signing,
+            interval=self._intervals.digests,
+            now=self._clock.now(),
+        )
+        return await self._keep(progress, await asyncio.to_thread(write))
+
+    async def _keep(
+        self, progress: Record[TrailProgress], document: TrailProgress
+    ) -> Record[TrailProgress]:
+        async with self._store.transaction() as transaction:
+            return await transaction.update(progress, document)
+
+    async def _failed(self, name: str, error: OSError | HedgerowError) -> None:
+        problem = str(error)
+        _log.error("a trail could not be delivered", trail=name, reason=problem)
+        async with self._store.transaction() as transaction:
+            progress = await transaction.get(TRAIL_PROGRESS, self._home.account, name)
+            if progress is None or progress.document.problem == problem:
+                return
+            await transaction.update(
+                progress, msgspec.structs.replace(progress.document, problem=problem)
+            )
+
+    def _tell_of_loss(self, name: str, problem: str) -> None:
+        _log.error("records are lost to a trail", trail=name, problem=problem)
+        self._trail.record_event("TrailRecordsLost", {"trail": name, "problem": problem})
+
+    async def _forget_old(self) -> None:
+        """Remove files of the journal that are past the retention and delivered everywhere."""
+        positions = [
+            progress.document.position
+            for progress in await self._store.all(TRAIL_PROGRESS, self._home.account)
+            if progress.document.logging or progress.document.concluding
+        ]
+        delivered = min(positions, default=self._trail.head.sequence)
+        await asyncio.to_thread(self._trail.forget_old, delivered)
+
+    def _origin(self, settings: Record[TrailSettings]) -> Origin:
+        home, prefix = self._home, settings.document.prefix
+        return Origin(account=home.account, region=home.region, trail=settings.id, prefix=prefix)
+
+    def _bucket(self, name: str) -> Path:
+        return self._folder / name
+
+
+def _listed(progress: TrailProgress) -> int:
+    return sum(file.last - file.first + 1 for file in progress.files)
