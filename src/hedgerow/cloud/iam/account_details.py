@@ -81,7 +81,7 @@ def _group(estate: Estate, record: Record[Group]) -> Members:
 
 
 def _role(estate: Estate, record: Record[Role]) -> Members:
-    row = role_row(record)
+    row = role_row(record, estate.shown_trust(record))
     kept = {name: row[name] for name in row if name not in ("MaxSessionDuration", "Description")}
     return {
         **kept,

@@ -13,10 +13,13 @@ from typing import Final
 from hedgerow.aws import Principal
 from hedgerow.cloud.iam.arns import read_entity_arn
 from hedgerow.cloud.iam.aws_managed import ADMINISTRATOR_ACCESS, AWS_MANAGED
+from hedgerow.cloud.iam.documents import Role
 from hedgerow.cloud.iam.estate import KINDS, Estate
 from hedgerow.cloud.iam.facts import GroupFacts, PrincipalPolicies, RoleFacts, UserFacts
 from hedgerow.cloud.iam.policy_text import named
-from hedgerow.store import Change, Store
+from hedgerow.cloud.iam.trust import with_principals
+from hedgerow.kernel import Arn
+from hedgerow.store import Change, Record, Store
 
 _Key = tuple[str, str]
 
@@ -109,7 +112,28 @@ class IamDirectory:
         """Return the role of exactly this name, whatever its path, or None."""
         estate = await self.estate(account)
         record = estate.role(name)
-        return estate.role_facts(record) if record is not None else None
+        if record is None:
+            return None
+        return estate.role_facts(record, await self.trust_of(record))
+
+    async def trust_of(self, role: Record[Role]) -> str:
+        """Return a role's trust policy as it holds now: see `Estate.renamed`."""
+        changed: dict[str, str] = {}
+        for account in {Arn.parse(arn).account for arn in role.document.held}:
+            changed |= (await self.estate(account)).renamed(role.document)
+        return with_principals(role.document.trust, changed)
+
+    async def unique_id(self, arn: str) -> str | None:
+        """Return the unique id of the user or role of exactly this ARN, or None."""
+        entity = read_entity_arn(arn)
+        if entity is None or entity.kind not in ("user", "role"):
+            return None
+        estate = await self.estate(entity.account)
+        name = entity.name
+        record = estate.user(name) if entity.kind == "user" else estate.role(name)
+        if record is None or estate.arn_of(record.id) != arn:
+            return None
+        return record.id
 
     async def tags_of(self, arn: str) -> Mapping[str, str] | None:
         """Return the tags of a user, role or managed policy by its ARN; None if there is none."""

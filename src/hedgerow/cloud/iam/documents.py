@@ -46,9 +46,14 @@ class User(Identity, frozen=True, kw_only=True):
 
 
 class Role(Identity, frozen=True, kw_only=True):
-    """A role, and the trust policy that says who may assume it."""
+    """A role, and the trust policy that says who may assume it.
+
+    `held` are the unique ids of the users and roles that the trust policy named when it was
+    written, by their ARNs of then.
+    """
 
     trust: str
+    held: dict[str, str] = {}
     description: str = ""
     max_session_s: int = DEFAULT_SESSION_S
 

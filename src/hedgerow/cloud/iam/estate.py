@@ -24,7 +24,8 @@ from hedgerow.cloud.iam.documents import (
 )
 from hedgerow.cloud.iam.facts import GroupFacts, PrincipalPolicies, RoleFacts, UserFacts
 from hedgerow.cloud.iam.policy_text import named
-from hedgerow.kernel import DeniedError
+from hedgerow.cloud.iam.trust import with_principals
+from hedgerow.kernel import Arn, DeniedError
 from hedgerow.policy import Dialect, NamedPolicy
 from hedgerow.store import Kind, Record
 
@@ -163,8 +164,37 @@ class Estate:
             created_at=record.created_at,
         )
 
-    def role_facts(self, record: Record[Role]) -> RoleFacts:
-        """Return a role as others see it. Raises `DeniedError` if its trust cannot be read."""
+    def arn_of(self, unique_id: str) -> str | None:
+        """Return the ARN that a user or role with this id has now, or None."""
+        user, role = self.users.get(unique_id), self.roles.get(unique_id)
+        if user is not None:
+            return user_arn(self.account, user.document.path, user.document.name)
+        if role is not None:
+            return role_arn(self.account, role.document.path, role.document.name)
+        return None
+
+    def renamed(self, role: Role) -> dict[str, str]:
+        """Return what those of this account are called now whom a role's trust policy named.
+
+        Who has another name stands under it, and who is gone under its unique id, which nobody
+        has again. By the ARNs of then; who is called the same is left out.
+        """
+        own = {
+            arn: self.arn_of(unique_id) or unique_id
+            for arn, unique_id in role.held.items()
+            if Arn.parse(arn).account == self.account
+        }
+        return {arn: now for arn, now in own.items() if now != arn}
+
+    def shown_trust(self, record: Record[Role]) -> str:
+        """Return a role's trust policy for its own account's eyes: others' fates are not told."""
+        return with_principals(record.document.trust, self.renamed(record.document))
+
+    def role_facts(self, record: Record[Role], trust: str) -> RoleFacts:
+        """Return a role as others see it, with its trust policy as it holds now.
+
+        Raises `DeniedError` if that cannot be read.
+        """
         role = record.document
         return RoleFacts(
             account=self.account,
@@ -172,8 +202,8 @@ class Estate:
             arn=role_arn(self.account, role.path, role.name),
             id=record.id,
             path=role.path,
-            trust=named(f"role/{role.name}#trust", role.trust, Dialect.TRUST),
-            trust_text=role.trust,
+            trust=named(f"role/{role.name}#trust", trust, Dialect.TRUST),
+            trust_text=trust,
             max_session_s=role.max_session_s,
             tags=role.tags,
             created_at=record.created_at,

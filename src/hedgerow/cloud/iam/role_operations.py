@@ -1,12 +1,17 @@
 """Operations on roles."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from hedgerow.aws import Answer, Call, operation
 from hedgerow.cloud.iam import roles
+from hedgerow.cloud.iam.documents import Role
 from hedgerow.cloud.iam.faults import invalid_input
 from hedgerow.cloud.iam.holders import existing_role
 from hedgerow.cloud.iam.paging import page
 from hedgerow.cloud.iam.rows import role_detail, role_row
 from hedgerow.cloud.iam.service_base import IamOperations, name_of, under
+from hedgerow.store import Record
 
 
 class RoleOperations(IamOperations):
@@ -16,21 +21,24 @@ class RoleOperations(IamOperations):
     async def create_role(self, call: Call) -> Answer:
         """Make a role with its trust policy."""
         async with self._store.transaction() as tx:
-            record = await roles.create(tx, await self._estate(), call.input)
-        return {"Role": role_detail(record)}
+            record = await roles.create(
+                tx, await self._estate(), self._directory.unique_id, call.input
+            )
+        return {"Role": role_detail(record, record.document.trust)}
 
     @operation("GetRole")
     async def get_role(self, call: Call) -> Answer:
         """Return a role."""
         record = await existing_role(self._store, self._home.account, call.input["RoleName"])
-        return {"Role": {**role_detail(record), "RoleLastUsed": {}}}
+        return {"Role": {**await self._detail(record), "RoleLastUsed": {}}}
 
     @operation("ListRoles")
     async def list_roles(self, call: Call) -> Answer:
         """Return a page of roles."""
-        found = under(call.input, (await self._estate()).roles.values())
+        estate = await self._estate()
+        found = under(call.input, estate.roles.values())
         shown, paging = page(found, call.input, name_of)
-        return {"Roles": [role_row(record) for record in shown], **paging}
+        return {"Roles": [role_row(one, estate.shown_trust(one)) for one in shown], **paging}
 
     @operation("UpdateRole")
     async def update_role(self, call: Call) -> Answer:
@@ -44,14 +52,13 @@ class RoleOperations(IamOperations):
         """Change a role's description: the older name of a part of `UpdateRole`."""
         async with self._store.transaction() as tx:
             record = await roles.update(tx, self._home.account, call.input)
-        return {"Role": role_detail(record)}
+        return {"Role": await self._detail(record)}
 
     @operation("UpdateAssumeRolePolicy")
     async def update_assume_role_policy(self, call: Call) -> Answer:
         """Replace a role's trust policy."""
-        name, text = call.input["RoleName"], call.input["PolicyDocument"]
         async with self._store.transaction() as tx:
-            await roles.update_trust(tx, self._home.account, name, text)
+            await roles.update_trust(tx, self._home.account, self._directory.unique_id, call.input)
         return None
 
     @operation("DeleteRole")
@@ -74,3 +81,6 @@ class RoleOperations(IamOperations):
             "Service-linked roles are not supported by any service here; make a role whose trust "
             "policy names the service with CreateRole."
         )
+
+    async def _detail(self, record: Record[Role]) -> Mapping[str, Any]:
+        return role_detail(record, (await self._estate()).shown_trust(record))

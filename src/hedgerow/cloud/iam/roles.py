@@ -1,6 +1,6 @@
 """Roles: made with a trust policy that says who may assume them, changed, deleted."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +13,7 @@ from hedgerow.cloud.iam.faults import delete_conflict, invalid_input, quota_exce
 from hedgerow.cloud.iam.holders import ROLES, existing_role, require_free
 from hedgerow.cloud.iam.policy_text import trust_text
 from hedgerow.cloud.iam.tags import tagged
+from hedgerow.cloud.iam.trust import held_principals
 from hedgerow.cloud.iam.unique_ids import ROLE_PREFIX, new_unique_id
 from hedgerow.store import Record, Transaction
 
@@ -21,7 +22,13 @@ Members = Mapping[str, Any]
 _SERVICE_LINKED_PATH: Final = "/aws-service-role/"
 
 
-async def create(tx: Transaction, estate: Estate, request: Members) -> Record[Role]:
+UniqueIds = Callable[[str], Awaitable[str | None]]
+"""Finds the unique id of a user or role by its ARN, in any account."""
+
+
+async def create(
+    tx: Transaction, estate: Estate, unique_ids: UniqueIds, request: Members
+) -> Record[Role]:
     """Make a role that its trust policy's principals may assume, and that may do nothing yet."""
     name, path = request["RoleName"], request.get("Path", "/")
     if path.startswith(_SERVICE_LINKED_PATH):
@@ -31,10 +38,12 @@ async def create(tx: Transaction, estate: Estate, request: Members) -> Record[Ro
     await require_free(tx, ROLES, estate.account, name)
     if len(estate.roles) >= quotas.QUOTAS[quotas.ROLES]:
         raise quota_exceeded(quotas.ROLES)
+    trust = trust_text(request["AssumeRolePolicyDocument"])
     role = Role(
         name=name,
         path=path,
-        trust=trust_text(request["AssumeRolePolicyDocument"]),
+        trust=trust,
+        held=await held_principals(unique_ids, estate.account, trust),
         description=request.get("Description", ""),
         max_session_s=request.get("MaxSessionDuration", DEFAULT_SESSION_S),
         tags=tagged({}, request.get("Tags", ())),
@@ -57,10 +66,14 @@ async def update(tx: Transaction, account: str, request: Members) -> Record[Role
     return await tx.update(record, changed)
 
 
-async def update_trust(tx: Transaction, account: str, name: str, text: str) -> None:
+async def update_trust(
+    tx: Transaction, account: str, unique_ids: UniqueIds, request: Members
+) -> None:
     """Replace the policy that says who may assume a role."""
-    record = await existing_role(tx, account, name)
-    await tx.update(record, msgspec.structs.replace(record.document, trust=trust_text(text)))
+    record = await existing_role(tx, account, request["RoleName"])
+    trust = trust_text(request["PolicyDocument"])
+    held = await held_principals(unique_ids, account, trust)
+    await tx.update(record, msgspec.structs.replace(record.document, trust=trust, held=held))
 
 
 async def delete(tx: Transaction, account: str, name: str) -> None:

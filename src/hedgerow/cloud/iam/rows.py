@@ -43,8 +43,8 @@ def group_row(record: Record[Group]) -> Members:
     }
 
 
-def role_row(record: Record[Role]) -> Members:
-    """Return a role as lists show it."""
+def role_row(record: Record[Role], trust: str) -> Members:
+    """Return a role as lists show it, with its trust policy as it holds now."""
     role = record.document
     row = {
         "Path": role.path,
@@ -52,15 +52,15 @@ def role_row(record: Record[Role]) -> Members:
         "RoleId": record.id,
         "Arn": role_arn(record.account, role.path, role.name),
         "CreateDate": record.created_at,
-        "AssumeRolePolicyDocument": on_the_wire(role.trust),
+        "AssumeRolePolicyDocument": on_the_wire(trust),
         "MaxSessionDuration": role.max_session_s,
     }
     return {**row, "Description": role.description} if role.description else row
 
 
-def role_detail(record: Record[Role]) -> Members:
+def role_detail(record: Record[Role], trust: str) -> Members:
     """Return a role with its tags and boundary."""
-    return {**role_row(record), **identity_members(record.document)}
+    return {**role_row(record, trust), **identity_members(record.document)}
 
 
 def identity_members(identity: Identity) -> Members:
