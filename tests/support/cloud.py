@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import functools
 import json
 import shutil
 import ssl
@@ -10,7 +11,6 @@ import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ import boto3
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
-from tests.support.pki import Identity, new_key
+from tests.support.pki import Identity, new_authority, new_identity, new_key
 from yarl import URL
 
 from hedgerow.cloud.app import CloudApp, Endpoints, Layout, init_cloud
@@ -30,9 +30,10 @@ from hedgerow.policy import minimal_core_policy, minimal_device_policy
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
+_IOT = f"arn:aws:iot:{REGION}:{{}}"
 
 
-@cache
+@functools.cache
 def born_cloud() -> Path:
     """Return a data folder made once by `init_cloud`; copy it, since making RSA keys takes long."""
     folder = Path(tempfile.mkdtemp(prefix="hedgerow-test-"))
@@ -45,7 +46,7 @@ def born_cloud() -> Path:
     return folder / "cloud"
 
 
-@cache
+@functools.cache
 def _session() -> Any:
     """Return one session for all clients: reading botocore's models takes long."""
     return boto3.Session()
@@ -53,10 +54,13 @@ def _session() -> Any:
 
 @dataclass
 class RunningCloud:
-    """A cloud that serves, and its administrator."""
+    """A cloud that serves, and an administrator of one of its accounts."""
 
     app: CloudApp
     data_dir: Path
+    account: str = ACCOUNT
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    """What to sign with, in boto3's words; empty: the administrator made at birth."""
     _clients: dict[str, Any] = field(default_factory=dict)
     _opened: list[Any] = field(default_factory=list)
 
@@ -79,6 +83,7 @@ class RunningCloud:
             "region_name": administrator["Region"],
             "aws_access_key_id": administrator["AccessKeyId"],
             "aws_secret_access_key": administrator["SecretAccessKey"],
+            **self.credentials,
             **changes,
         }
         client = _session().client(service, **settings)
@@ -89,6 +94,26 @@ class RunningCloud:
         """Close the connections of every client."""
         for client in self._opened:
             client.close()
+
+    @asynccontextmanager
+    async def member(self, name: str) -> AsyncIterator["RunningCloud"]:
+        """Make one more account, and give its administrator: its role, assumed from this one."""
+        organizations = functools.partial(self.call, "organizations")
+        made = await organizations("create_account", AccountName=name, Email=f"{name}@example.org")
+        account = made["CreateAccountStatus"]["AccountId"]
+        session = await self.call(
+            "sts",
+            "assume_role",
+            RoleArn=f"arn:aws:iam::{account}:role/OrganizationAccountAccessRole",
+            RoleSessionName="administrator",
+        )
+        entered = RunningCloud(
+            self.app, self.data_dir, account, in_boto3_words(session["Credentials"])
+        )
+        try:
+            yield entered
+        finally:
+            entered.close_clients()
 
     async def call(self, service: str, operation: str, **members: Any) -> dict[str, Any]:
         """Call an operation as the administrator, by boto3's name of it."""
@@ -109,29 +134,40 @@ class RunningCloud:
     async def enrol(self, name: str, policy: str) -> "EnrolledThing":
         """Make a thing with a certificate over an EC key and a policy of its own."""
         key = new_key()
-        thing = await self.iot("create_thing", thingName=name)
         certificate = await self.iot(
             "create_certificate_from_csr",
             certificateSigningRequest=signing_request(key),
             setAsActive=True,
         )
+        return await self._thing(name, policy, Identity(key, certificate["certificatePem"]))
+
+    async def enrol_foreign(self, name: str, policy: str) -> "EnrolledThing":
+        """Make a thing whose certificate somebody else's authority has signed."""
+        identity = new_identity(new_authority("the old cloud"))
+        await self.iot(
+            "register_certificate_without_ca",
+            certificatePem=identity.certificate_pem,
+            status="ACTIVE",
+        )
+        return await self._thing(name, policy, identity)
+
+    async def _thing(self, name: str, policy: str, identity: Identity) -> "EnrolledThing":
+        """Make a thing for a registered certificate, and attach it to a policy of its own."""
+        thing = await self.iot("create_thing", thingName=name)
+        certificate_arn = f"{_IOT.format(self.account)}:cert/{identity.certificate_id}"
         await self.iot("create_policy", policyName=f"{name}-policy", policyDocument=policy)
-        await self.iot(
-            "attach_policy", policyName=f"{name}-policy", target=certificate["certificateArn"]
-        )
-        await self.iot(
-            "attach_thing_principal", thingName=name, principal=certificate["certificateArn"]
-        )
+        await self.iot("attach_policy", policyName=f"{name}-policy", target=certificate_arn)
+        await self.iot("attach_thing_principal", thingName=name, principal=certificate_arn)
         return EnrolledThing(
             name=name,
             arn=thing["thingArn"],
-            certificate_arn=certificate["certificateArn"],
-            identity=Identity(key, certificate["certificatePem"]),
+            certificate_arn=certificate_arn,
+            identity=identity,
         )
 
     async def enrol_device(self, name: str) -> "EnrolledThing":
         """Make a client device with the documented minimal policy."""
-        text = minimal_device_policy(region=REGION, account=ACCOUNT, thing_name=name)
+        text = minimal_device_policy(region=REGION, account=self.account, thing_name=name)
         return await self.enrol(name, text)
 
     async def edit_policy(self, name: str, policy: str) -> None:
@@ -145,7 +181,7 @@ class RunningCloud:
 
     async def service_role(self) -> None:
         """Associate a service role with the account."""
-        role = f"arn:aws:iam::{ACCOUNT}:role/Greengrass_ServiceRole"
+        role = f"arn:aws:iam::{self.account}:role/Greengrass_ServiceRole"
         await self.greengrass("associate_service_role_to_account", RoleArn=role)
 
     async def group(
@@ -155,7 +191,7 @@ class RunningCloud:
         await self.service_role()
         group = await self.greengrass("create_group", Name=f"group-of-{core}")
         policy = minimal_core_policy(
-            region=REGION, account=ACCOUNT, core_thing_name=core, group_id=group["Id"]
+            region=REGION, account=self.account, core_thing_name=core, group_id=group["Id"]
         )
         thing = await self.enrol(core, policy)
         made = CloudGroup(cloud=self, group_id=group["Id"], core=thing)
@@ -166,6 +202,15 @@ class RunningCloud:
         """Return an HTTPS client with a client certificate."""
         context = client_context(self.roots_pem, who.key, who.certificate_pem)
         return DeviceHttps(port or self.endpoints.device_https_port, context)
+
+
+def in_boto3_words(credentials: Mapping[str, Any]) -> dict[str, str]:
+    """Return an STS answer's credentials as arguments of a boto3 client."""
+    return {
+        "aws_access_key_id": credentials["AccessKeyId"],
+        "aws_secret_access_key": credentials["SecretAccessKey"],
+        "aws_session_token": credentials["SessionToken"],
+    }
 
 
 @dataclass(frozen=True)
@@ -329,20 +374,24 @@ def signing_request(key: FileKey, *names: x509.GeneralName) -> str:
 
 @asynccontextmanager
 async def running_cloud(
-    folder: Path, *, clock: Clock | None = None, combined: bool = True
+    folder: Path, *, clock: Clock | None = None, combined: bool = True, **options: Any
 ) -> AsyncIterator[RunningCloud]:
-    """Serve a cloud from a fresh copy of `born_cloud` inside a folder."""
+    """Serve a cloud from a fresh copy of `born_cloud` inside a folder.
+
+    `options` are further ones of `CloudApp.open`.
+    """
     data_dir = folder / "cloud"
     await asyncio.to_thread(shutil.copytree, born_cloud(), data_dir)
-    app = await CloudApp.open(
-        data_dir,
-        host="127.0.0.1",
-        api_port=0,
-        device_https_port=0,
-        device_mqtt_port=0,
-        combined_port=0 if combined else None,
-        clock=clock,
-    )
+    wanted = {
+        "host": "127.0.0.1",
+        "api_port": 0,
+        "device_https_port": 0,
+        "device_mqtt_port": 0,
+        "combined_port": 0 if combined else None,
+        "clock": clock,
+        **options,
+    }
+    app = await CloudApp.open(data_dir, **wanted)
     await app.start()
     running = RunningCloud(app, data_dir)
     try:

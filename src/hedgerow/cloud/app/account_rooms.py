@@ -7,9 +7,11 @@ of one account can name what belongs to another.
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from hedgerow.aws import Service
 from hedgerow.cloud.app.authorities import Authorities
+from hedgerow.cloud.app.identities import Identities
 from hedgerow.cloud.app.records import DeviceRefusals
 from hedgerow.cloud.broker import CloudBroker
 from hedgerow.cloud.cloudtrail import Trail, TrailKeys
@@ -24,8 +26,10 @@ from hedgerow.cloud.greengrass import (
     ServerCertificates,
 )
 from hedgerow.cloud.home import Home
+from hedgerow.cloud.iam import IamService
 from hedgerow.cloud.iot import DeviceDirectory, IotService, Registry
 from hedgerow.cloud.iot_data import IotDataService, ShadowService
+from hedgerow.cloud.organizations import OrganizationsService
 from hedgerow.cloud.sts import StsService
 from hedgerow.kernel import Clock
 from hedgerow.store import Store
@@ -37,12 +41,23 @@ class Ground:
 
     store: Store
     authorities: Authorities
+    identities: Identities
     trail_keys: TrailKeys
     management: str
     """The number of the account that the cloud was born with."""
     endpoint: str
     """The host that devices are told to connect to."""
     clock: Clock
+
+
+class Tenancy(Protocol):
+    """Where accounts begin and cease to be served."""
+
+    async def open(self, account: str) -> None:
+        """Start serving an account."""
+
+    async def close(self, account: str) -> None:
+        """Serve an account no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +100,7 @@ class AccountRooms:
         await self._closing.aclose()
 
 
-def account_rooms(ground: Ground, home: Home) -> AccountRooms:
+def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
     """Put the rooms of one account together."""
     store, clock, signer = ground.store, ground.clock, ground.authorities.signer
     devices = ground.authorities.devices
@@ -120,12 +135,6 @@ def account_rooms(ground: Ground, home: Home) -> AccountRooms:
     iot = IotService(
         store, home, clock, authority=devices, directory=directory, endpoint=ground.endpoint
     )
-    services = (
-        iot,
-        IotDataService(shadows, broker),
-        GreengrassService(store, home, deployer=deployer, addresses=addresses, clock=clock),
-        StsService(),
-    )
     return AccountRooms(
         home=home,
         trail=trail,
@@ -134,5 +143,34 @@ def account_rooms(ground: Ground, home: Home) -> AccountRooms:
         deployer=deployer,
         broker=broker,
         dataplane=dataplane,
-        services=services,
+        services=(
+            iot,
+            IotDataService(shadows, broker),
+            GreengrassService(store, home, deployer=deployer, addresses=addresses, clock=clock),
+            *_people(ground, home, tenancy),
+        ),
+    )
+
+
+def _people(ground: Ground, home: Home, tenancy: Tenancy) -> Sequence[Service]:
+    """Return the services about who there is in an account, and which accounts there are."""
+    store, clock, shared = ground.store, ground.clock, ground.identities
+    return (
+        IamService(store, home, clock, directory=shared.directory),
+        StsService(
+            store,
+            home,
+            clock,
+            directory=shared.directory,
+            sessions=shared.sessions,
+            decider=shared.decider,
+        ),
+        OrganizationsService(
+            store,
+            home,
+            clock,
+            management=ground.management,
+            opened=tenancy.open,
+            closed=tenancy.close,
+        ),
     )

@@ -91,7 +91,7 @@ class Accounts:
         return self._operations.get(account, {})
 
     def _build(self, account: str) -> AccountRooms:
-        return account_rooms(self._ground, Home(account=account, region=self._region))
+        return account_rooms(self._ground, Home(account=account, region=self._region), self)
 
     async def _serve(self, rooms: AccountRooms) -> None:
         account = rooms.home.account

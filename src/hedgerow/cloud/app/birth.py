@@ -11,11 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from hedgerow.cloud.app.administrator import create_administrator, write_administrator
+from hedgerow.cloud.app.administrator import write_administrator
+from hedgerow.cloud.app.founding import found_cloud
 from hedgerow.cloud.app.layout import Layout, Settings, require_private_folder
 from hedgerow.cloud.cloudtrail import TrailKeys
 from hedgerow.cloud.home import Home
-from hedgerow.cloud.organizations import found_organization, new_account_id
+from hedgerow.cloud.organizations import new_account_id
 from hedgerow.kernel import Clock, ConfigurationError, Secret, quoted
 from hedgerow.pki import (
     CertificateAuthority,
@@ -74,9 +75,7 @@ async def init_cloud(
     await asyncio.to_thread(TrailKeys.open, layout.trail, master_key)
     store = await Store.open(layout.database, master_key, clock)
     try:
-        async with store.transaction() as tx:
-            await found_organization(tx, home)
-        administrator = await create_administrator(store, home)
+        administrator = await found_cloud(store, home)
     finally:
         await store.close()
     write_administrator(layout.administrator, administrator)

@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from hedgerow.cloud.access.endpoint import ApiEndpoint, ApiPeer
+from hedgerow.cloud.app.administrator import write_administrator
 from hedgerow.cloud.app.authorities import Authorities, load_authorities
 from hedgerow.cloud.app.composition import Rooms, compose
 from hedgerow.cloud.app.device_front import AnyProtocol, DeviceFront
@@ -27,10 +28,12 @@ from hedgerow.cloud.app.endpoints import (
     remove_endpoints,
     write_endpoints,
 )
+from hedgerow.cloud.app.founding import found_if_missing
 from hedgerow.cloud.app.layout import Layout, Settings, read_settings
 from hedgerow.cloud.app.private_api import PrivateApi, PrivateDoor, private_doors
 from hedgerow.cloud.app.records import record_refused_handshake
 from hedgerow.cloud.cloudtrail import TrailKeys
+from hedgerow.cloud.home import Home
 from hedgerow.kernel import Clock, ConfigurationError, SystemClock
 from hedgerow.pki import TlsListener, TlsPeer, TlsSlot
 from hedgerow.store import MasterKey, Store
@@ -141,9 +144,24 @@ class CloudApp:
         await self._closing.aclose()
 
     async def _start_rooms(self) -> None:
+        await self._found_if_missing()
+        self._closing.push_async_callback(self._rooms.identities.stop)
+        await self._rooms.identities.start()
         self._closing.push_async_callback(self._rooms.accounts.stop)
         await self._rooms.accounts.start()
         self._closing.push_async_callback(self._rooms.gateway.stop)
+
+    async def _found_if_missing(self) -> None:
+        """Bring a data folder of the first version up to date."""
+        home = Home(account=self._settings.account_id, region=self._settings.region)
+        administrator = await found_if_missing(self._store, home)
+        if administrator is not None:
+            write_administrator(self._layout.administrator, administrator)
+            _LOG.warning(
+                "the administrator is an IAM user now, with a new access key",
+                arn=administrator.arn,
+                file=str(self._layout.administrator),
+            )
 
     async def _open_doors(self) -> Doors:
         doors = Doors(

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from hedgerow.aws import CallRecord, Gateway
 from hedgerow.cloud.app.account_rooms import Ground
 from hedgerow.cloud.app.accounts import Accounts
-from hedgerow.cloud.app.administrator import AdministratorOnly, StoredAccessKeys
 from hedgerow.cloud.app.authorities import Authorities
+from hedgerow.cloud.app.identities import Identities, identities
 from hedgerow.cloud.app.layout import Settings
+from hedgerow.cloud.app.open_accounts import OpenAccountsOnly
 from hedgerow.cloud.app.records import record_call
 from hedgerow.cloud.cloudtrail import TrailKeys
 from hedgerow.cloud.home import Home
+from hedgerow.cloud.iam.key_ids import account_of
 from hedgerow.kernel import Clock
 from hedgerow.store import Store
 
@@ -19,6 +21,7 @@ from hedgerow.store import Store
 class Rooms:
     """Everything that has to be started and stopped, put together but not yet running."""
 
+    identities: Identities
     accounts: Accounts
     gateway: Gateway
 
@@ -32,27 +35,34 @@ def compose(
 ) -> Rooms:
     """Put the rooms together."""
     home = Home(account=settings.account_id, region=settings.region)
+    shared = identities(store, clock)
     ground = Ground(
         store=store,
         authorities=authorities,
+        identities=shared,
         trail_keys=trail_keys,
         management=home.account,
         endpoint=settings.host_names[0],
         clock=clock,
     )
     accounts = Accounts(ground, home)
+
+    def record(call: CallRecord) -> None:
+        record_call(accounts.trail_of(_account_of(call)), call)
+        shared.last_use.note(call)
+
     gateway = Gateway(
         [type(service) for service in accounts.founding.services],
         accounts.operations_of,
-        StoredAccessKeys(store, home),
-        AdministratorOnly(home),
+        OpenAccountsOnly(shared.credentials, accounts),
+        shared.authorizer,
         region=home.region,
         clock=clock,
-        record=lambda record: record_call(accounts.trail_of(_account_of(record)), record),
+        record=record,
     )
-    return Rooms(accounts=accounts, gateway=gateway)
+    return Rooms(identities=shared, accounts=accounts, gateway=gateway)
 
 
-def _account_of(record: CallRecord) -> str | None:
-    """Return the account whose trail a call belongs to: the caller's, if it proved one."""
-    return record.caller.account if record.caller is not None else None
+def _account_of(call: CallRecord) -> str | None:
+    """Return the account whose trail a call belongs to: the caller's, or the one it claimed."""
+    return call.caller.account if call.caller is not None else account_of(call.access_key_id)

@@ -41,7 +41,7 @@ def record_call(trail: Trail, record: CallRecord) -> None:
         caller=record.caller.arn if record.caller is not None else None,
         access_key_id=record.access_key_id,
         source_ip=record.source_ip,
-        status=record.http_status,
+        status=int(record.http_status),
         error=record.error_code,
     )
     trail.record_call(record)

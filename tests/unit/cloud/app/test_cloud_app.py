@@ -1,4 +1,5 @@
 import asyncio
+import functools
 import json
 import os
 import signal
@@ -13,7 +14,6 @@ from tests.support.cloud import ACCOUNT, RunningCloud, born_cloud, running_cloud
 from tests.support.pki import new_authority, new_identity
 
 from hedgerow.cloud.app import AdministratorFile, CloudApp, Layout, init_cloud
-from hedgerow.cloud.app.administrator import ACCESS_KEY, AccessKey
 from hedgerow.contract import discovery_path
 from hedgerow.kernel import ConfigurationError, SystemClock
 from hedgerow.policy import minimal_device_policy
@@ -209,21 +209,19 @@ async def open_and_start(folder: Path) -> None:
 
 
 @pytest.mark.promise(1)
-async def test_only_the_administrator_may_do_anything(tmp_path: Path) -> None:
+async def test_the_administrator_is_a_user_like_any_other_and_others_begin_with_nothing(
+    tmp_path: Path,
+) -> None:
     async with running_cloud(tmp_path, combined=False) as cloud:
-        key = AccessKey(
-            secret="s" * 40,
-            arn=f"arn:aws:iam::{ACCOUNT}:user/guest",
-            principal_id="AIDAGUEST",
-        )
-        store = cloud.app._store
-        async with store.transaction() as tx:
-            await tx.insert(ACCESS_KEY, ACCOUNT, "AKIAGUESTGUESTGUEST0", key)
+        iam = functools.partial(cloud.call, "iam")
+        assert (await iam("get_user"))["User"]["UserName"] == "administrator"
+        await iam("create_user", UserName="guest")
+        key = (await iam("create_access_key", UserName="guest"))["AccessKey"]
         guest = await asyncio.to_thread(
             cloud.client,
             "greengrass",
-            aws_access_key_id="AKIAGUESTGUESTGUEST0",
-            aws_secret_access_key="s" * 40,
+            aws_access_key_id=key["AccessKeyId"],
+            aws_secret_access_key=key["SecretAccessKey"],
         )
         with pytest.raises(ClientError) as refused:
             await asyncio.to_thread(guest.list_groups)
