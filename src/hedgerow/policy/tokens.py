@@ -1,5 +1,6 @@
 """The text of a pattern, cut into plain text, wildcards and variables."""
 
+import re
 from collections.abc import Iterator
 from enum import Enum
 from typing import Final
@@ -16,7 +17,7 @@ class Wildcard(Enum):
     ONE = "?"
 
 
-class Variable(msgspec.Struct, frozen=True):
+class Variable(msgspec.Struct, frozen=True, gc=False):
     """A place that a value of the request takes.
 
     `name` is the key in lower case, `shown` as it was written; `default` takes the place of a
@@ -30,15 +31,16 @@ class Variable(msgspec.Struct, frozen=True):
     def value(self, variables: Context, *, device: bool) -> str | None:
         """Return what takes this place, None if nothing does.
 
-        A key with several values has no one value to put in. A device chooses its own client
-        id: if `+` could take the place of `${iot:ClientId}` in a topic filter, a client named
-        `+` could listen to everybody.
+        A key with several values cannot be a variable (IAM User Guide, "Single-valued vs.
+        multivalued context keys"). A device chooses its own client id: if `+` could take the
+        place of `${iot:ClientId}` in a topic filter, a client named `+` could listen to
+        everybody.
         """
         value = variables.get(self.name)
-        if isinstance(value, tuple):
-            value = value[0] if len(value) == 1 else None
         if value is None:
             return self.default
+        if isinstance(value, tuple):
+            return None
         if device and (not value or "+" in value or "#" in value):
             return None
         return value
@@ -48,6 +50,14 @@ Token = str | Wildcard | Variable
 
 _PLAIN: Final = {"*", "?", "$"}
 _WILDCARDS: Final = {"*": Wildcard.ANY, "?": Wildcard.ONE}
+_SPECIALS: Final = {
+    (True, True): re.compile(r"[*?]|\$\{"),
+    (True, False): re.compile(r"[*?]"),
+    (False, True): re.compile(r"\$\{"),
+    (False, False): re.compile(r"(?!)"),
+}
+"""By whether wildcards and variables are read. For texts of policies; there is nothing to go
+back for in any of them."""
 
 
 class UnclosedVariableError(ValueError):
@@ -61,17 +71,19 @@ def tokens(text: str, *, wildcards: bool = True, variables: bool = True) -> Iter
     """
     plain = ""
     position = 0
-    while position < len(text):
-        character = text[position]
+    special = _SPECIALS[wildcards, variables]
+    while found := special.search(text, position):
+        start = found.start()
+        plain += text[position:start]
         token: Token
-        if variables and text.startswith("${", position):
-            end = _end_of_variable(text, position)
-            name = text[position + 2 : end]
+        if found[0] == "${":
+            end = _end_of_variable(text, start)
+            name = text[start + 2 : end]
             token = name if name in _PLAIN else _variable(name)
             position = end + 1
         else:
-            token = _WILDCARDS.get(character, character) if wildcards else character
-            position += 1
+            token = _WILDCARDS[found[0]]
+            position = start + 1
         if isinstance(token, str):
             plain += token
             continue
@@ -79,6 +91,7 @@ def tokens(text: str, *, wildcards: bool = True, variables: bool = True) -> Iter
             yield plain
             plain = ""
         yield token
+    plain += text[position:]
     if plain:
         yield plain
 
