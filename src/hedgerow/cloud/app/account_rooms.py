@@ -7,6 +7,7 @@ of one account can name what belongs to another.
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from hedgerow.aws import Service
@@ -14,7 +15,7 @@ from hedgerow.cloud.app.authorities import Authorities
 from hedgerow.cloud.app.identities import Identities
 from hedgerow.cloud.app.records import DeviceRefusals
 from hedgerow.cloud.broker import CloudBroker
-from hedgerow.cloud.cloudtrail import Trail, TrailKeys
+from hedgerow.cloud.cloudtrail import CloudTrailService, Deliverer, Trail, TrailKeys
 from hedgerow.cloud.dataplane import CoreCalls, DataPlane, Discovery, ShadowCalls
 from hedgerow.cloud.greengrass import (
     AddressBook,
@@ -43,6 +44,7 @@ class Ground:
     authorities: Authorities
     identities: Identities
     trail_keys: TrailKeys
+    deliveries: Path
     management: str
     """The number of the account that the cloud was born with."""
     endpoint: str
@@ -66,6 +68,7 @@ class AccountRooms:
 
     home: Home
     trail: Trail
+    deliverer: Deliverer
     directory: DeviceDirectory
     index: GroupIndex
     deployer: Deployer
@@ -79,6 +82,8 @@ class AccountRooms:
         async with AsyncExitStack() as started:
             await self.trail.start()
             started.push_async_callback(self.trail.stop)
+            await self.deliverer.start()
+            started.push_async_callback(self.deliverer.stop)
             await self.directory.start()
             started.push_async_callback(self.directory.stop)
             await self.index.start()
@@ -105,6 +110,9 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
     store, clock, signer = ground.store, ground.clock, ground.authorities.signer
     devices = ground.authorities.devices
     trail = Trail(home, ground.trail_keys, clock)
+    deliverer = Deliverer(
+        store, home, trail, ground.trail_keys, clock, folder=ground.deliveries / home.account
+    )
     refusals = DeviceRefusals(trail)
     directory = DeviceDirectory(store, home, device_authorities=[devices.certificate_pem])
     shadows = ShadowService(store, home, clock)
@@ -138,6 +146,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
     return AccountRooms(
         home=home,
         trail=trail,
+        deliverer=deliverer,
         directory=directory,
         index=index,
         deployer=deployer,
@@ -147,6 +156,9 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
             iot,
             IotDataService(shadows, broker),
             GreengrassService(store, home, deployer=deployer, addresses=addresses, clock=clock),
+            CloudTrailService(
+                store, home, clock, trail=trail, deliverer=deliverer, keys=ground.trail_keys
+            ),
             *_people(ground, home, tenancy),
         ),
     )

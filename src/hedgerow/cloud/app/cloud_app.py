@@ -78,7 +78,9 @@ class CloudApp:
         self._ports = ports
         self._clock = clock
         self._store = store
-        self._rooms: Rooms = compose(store, settings, authorities, trail_keys, clock)
+        self._rooms: Rooms = compose(
+            store, settings, authorities, trail_keys, layout.deliveries, clock
+        )
         self._endpoints: Endpoints | None = None
         self._closing = AsyncExitStack()
         self._closing.push_async_callback(store.close)

@@ -95,6 +95,11 @@ class Layout:
         """The records of calls and refusals, one folder for each account, and their keys."""
         return self.folder / "trail"
 
+    @property
+    def deliveries(self) -> Path:
+        """What trails deliver: one folder for each account, and in it one for each bucket."""
+        return self.folder / "deliveries"
+
 
 def read_settings(layout: Layout) -> Settings:
     """Return the settings of a cloud's folder, or raise `ConfigurationError`."""
