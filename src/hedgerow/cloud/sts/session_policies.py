@@ -43,16 +43,12 @@ async def session_policies(
     Raises MalformedPolicyDocument, PackedPolicyTooLarge or ValidationError.
     """
     text = request.get("Policy", "")
+    _require_room(len(text))
     if text:
         _require_sound(text)
     arns = tuple(dict.fromkeys(entry.get("arn", "") for entry in request.get("PolicyArns", ())))
     managed = await _managed(directory, account, arns)
-    if len(text) + sum(len("".join(each.split())) for each in managed) > MAX_PLAIN_CHARACTERS:
-        raise AwsError(
-            "PackedPolicyTooLarge",
-            f"The session policies together have more than {MAX_PLAIN_CHARACTERS} characters; "
-            "pass a smaller policy, or fewer managed ones.",
-        )
+    _require_room(len(text) + sum(len("".join(each.split())) for each in managed))
     return SessionPolicies(text, arns, _packed_percent(text, arns, tags))
 
 
@@ -78,6 +74,15 @@ def session_tags(given: Sequence[Mapping[str, str]]) -> dict[str, str]:
 def invalid_parameter(message: str) -> AwsError:
     """Return the error for a parameter that has the right form and makes no sense."""
     return AwsError("InvalidParameterValue", message)
+
+
+def _require_room(characters: int) -> None:
+    if characters > MAX_PLAIN_CHARACTERS:
+        raise AwsError(
+            "PackedPolicyTooLarge",
+            f"The session policies together have more than {MAX_PLAIN_CHARACTERS} characters; "
+            "pass a smaller policy, or fewer managed ones.",
+        )
 
 
 def _require_sound(text: str) -> None:
