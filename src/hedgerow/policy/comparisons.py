@@ -34,7 +34,7 @@ _MONTH_LENGTH: Final = 7
 _REMEMBERED_ADDRESSES: Final = 1024
 
 
-class NumberTest(msgspec.Struct, frozen=True):
+class NumberTest(msgspec.Struct, frozen=True, gc=False):
     """A number the request's value has a relation to."""
 
     source: str
@@ -51,7 +51,7 @@ class NumberTest(msgspec.Struct, frozen=True):
         return ()
 
 
-class MomentTest(msgspec.Struct, frozen=True):
+class MomentTest(msgspec.Struct, frozen=True, gc=False):
     """A moment the request's value has a relation to."""
 
     source: str
@@ -68,7 +68,7 @@ class MomentTest(msgspec.Struct, frozen=True):
         return ()
 
 
-class NetworkTest(msgspec.Struct, frozen=True):
+class NetworkTest(msgspec.Struct, frozen=True, gc=False):
     """A network that the request's address may lie in."""
 
     source: str
@@ -86,7 +86,7 @@ class NetworkTest(msgspec.Struct, frozen=True):
         return ()
 
 
-class BytesTest(msgspec.Struct, frozen=True):
+class BytesTest(msgspec.Struct, frozen=True, gc=False):
     """Bytes, in base 64 on both sides."""
 
     source: str

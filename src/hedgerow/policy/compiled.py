@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -31,10 +31,10 @@ _FLEETING: Final = frozenset({"aws:currenttime", "aws:epochtime", "aws:tokenissu
 _Covers = Callable[[str, Context], bool]
 
 
-class Entry(msgspec.Struct, frozen=True, eq=False):
-    """A statement in its policy, with the decision that an allow by it is."""
+class Entry(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """A statement of a policy with this name, and the decision that an allow by it is."""
 
-    named: NamedPolicy
+    policy: str
     statement: Statement
     allow: Decision
 
@@ -109,12 +109,15 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
 
 
 class Layer:
-    """Policies that hold together."""
+    """Policies that hold together.
 
-    __slots__ = ("plans", "policies")
+    It refers to what they say and not to them, so that no policy keeps itself alive.
+    """
 
-    def __init__(self, policies: tuple[NamedPolicy, ...]) -> None:
-        self.policies = policies
+    __slots__ = ("plans", "statements")
+
+    def __init__(self, policies: Sequence[NamedPolicy]) -> None:
+        self.statements = tuple((one.name, one.policy.statements) for one in policies)
         self.plans: dict[str, Plan] = {}
 
     def make_plan(self, action: str) -> Plan:
@@ -123,11 +126,11 @@ class Layer:
         keys: dict[str, None] = {}
         of_principals = False
         lowered = action.lower()
-        for named in self.policies:
-            for statement in named.policy.statements:
+        for name, statements in self.statements:
+            for statement in statements:
                 if statement.covers_action(lowered):
                     rows[statement.effect].append(
-                        _row(len(rows[statement.effect]), named, statement)
+                        _row(len(rows[statement.effect]), name, statement)
                     )
                     keys.update(dict.fromkeys(_keys(statement)))
                     of_principals = of_principals or statement.principals is not None
@@ -147,12 +150,14 @@ def layer_of(policies: tuple[NamedPolicy, ...]) -> Layer:
     """Return what some policies are compiled to; it lives as long as the first of them."""
     if not policies:
         return _NO_POLICIES
-    known: dict[tuple[NamedPolicy, ...], Layer] = policies[0].policy.compiled
-    layer = known.get(policies)
+    leader = policies[0]
+    known: dict[Any, Layer] = leader.policy.compiled
+    key = leader.name if len(policies) == 1 else (leader.name, *policies[1:])
+    layer = known.get(key)
     if layer is None:
         if len(known) >= _LAYERS_LIMIT:
             known.clear()
-        layer = known[policies] = Layer(policies)
+        layer = known[key] = Layer(policies)
     return layer
 
 
@@ -177,29 +182,31 @@ def _more(statement: Statement, request: AccessRequest, variables: Context) -> b
     return all(condition.holds(variables, effect) for condition in statement.conditions)
 
 
-def _row(order: int, named: NamedPolicy, statement: Statement) -> Row:
+def _row(order: int, policy: str, statement: Statement) -> Row:
     patterns = () if statement.not_resources else statement.resources
-    others = tuple(one for one in patterns if one.exact is None and one.prefix is None)
-    broad = statement.effect == "Deny"
+    others = [one for one in patterns if one.exact is None and one.prefix is None]
     covers: _Covers | None = None
-    if statement.not_resources or not statement.resources:
+    if not patterns:
         covers = statement.covers_resource
-    elif len(others) == 1:
-        covers = partial(others[0].matches, broad=broad)
     elif others:
-        covers = partial(_any_matches, others, broad)
+        broad = statement.effect == "Deny"
+        covers = (
+            partial(others[0].matches, broad=broad)
+            if len(others) == 1
+            else partial(_any_matches, others, broad)
+        )
     return (
         order,
-        tuple(one.prefix for one in patterns if one.prefix is not None),
-        frozenset(one.exact for one in patterns if one.exact is not None),
+        tuple([one.prefix for one in patterns if one.prefix is not None]),
+        frozenset([one.exact for one in patterns if one.exact is not None]),
         covers,
         bool(statement.conditions) or statement.principals is not None,
-        Entry(named=named, statement=statement, allow=allowed_by(named.name, statement.label)),
+        Entry(policy, statement, allowed_by(policy, statement.label)),
     )
 
 
 def _any_matches(
-    patterns: tuple[Pattern, ...],
+    patterns: Sequence[Pattern],
     broad: bool,  # noqa: FBT001 - bound once, by position, for speed
     resource: str,
     variables: Context,

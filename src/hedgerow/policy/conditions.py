@@ -30,7 +30,7 @@ class Value(Protocol):
         """Return the names of the variables in it that have no value."""
 
 
-class Condition(msgspec.Struct, frozen=True):
+class Condition(msgspec.Struct, frozen=True, gc=False):
     """One key compared with some values.
 
     `name` is the operator and `shown` the key as they were written, `key` the key in lower

@@ -19,6 +19,8 @@ NOTHING: Final[Context] = Facts()
 def context(given: Mapping[str, str | Sequence[str]]) -> Context:
     """Return the context of a request; names of keys count in any case.
 
+    A list is for keys that hold several values, as `aws:TagKeys` does, and only for those.
+
     Two names that differ in case only are one key with the values of both, so that neither can
     hide the other.
     """

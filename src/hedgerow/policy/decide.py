@@ -64,14 +64,15 @@ def decide_trust(policy: NamedPolicy, request: AccessRequest) -> Decision:
 
 def _decide(layer: Layer, request: AccessRequest) -> Decision:
     """Decide by policies that hold together, as if they were identity policies."""
-    action = request.action
-    plan = layer.plans.get(action) or layer.make_plan(action)
     variables = request.variables
     if variables.__class__ is not Facts:
         variables = context(variables)
-    key: tuple[Any, ...]
+    plan = layer.plans.get(request.action)
+    if plan is None:
+        return _judge(layer, layer.make_plan(request.action), request, variables)
     if not plan.remembered:
         return _judge(layer, plan, request, variables)
+    key: tuple[Any, ...]
     if plan.keys:
         key = (plan, request.resource, *map(variables.get, plan.keys))
     else:
@@ -89,14 +90,12 @@ def _judge(layer: Layer, plan: Plan, request: AccessRequest, variables: Context)
     if plan.denies is not None:
         entry = first(plan.denies, request, variables)
         if entry is not None:
-            return denied_by(
-                entry.named.name, entry.statement.label, request.action, request.resource
-            )
+            return denied_by(entry.policy, entry.statement.label, request.action, request.resource)
     if plan.allows is not None:
         entry = first(plan.allows, request, variables)
         if entry is not None:
             return entry.allow
-    return not_allowed(request.action, request.resource, any_policy=bool(layer.policies))
+    return not_allowed(request.action, request.resource, any_policy=bool(layer.statements))
 
 
 def _decide_set(policies: PolicySet, request: AccessRequest) -> Decision:

@@ -16,7 +16,7 @@ _KINDS: Final = {
 }
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """The answer and why: the policy and statement that decided, None if there was none.
 
     `layer` is the kind of policies that decided; of an allow it is the one that gave.

@@ -5,13 +5,13 @@ from typing import Any
 import msgspec
 
 from hedgerow.policy.conditions import Condition, Effect
-from hedgerow.policy.context import Context
+from hedgerow.policy.context import NOTHING, Context
 from hedgerow.policy.dialects import Dialect
 from hedgerow.policy.patterns import Pattern
 from hedgerow.policy.principals import Principals
 
 
-class Statement(msgspec.Struct, frozen=True):
+class Statement(msgspec.Struct, frozen=True, gc=False):
     """One statement; `label` is its Sid, or its place as in `Statement[0]`.
 
     `not_actions` and `not_resources` say that the patterns are those of NotAction and
@@ -29,7 +29,12 @@ class Statement(msgspec.Struct, frozen=True):
 
     def covers_action(self, action: str) -> bool:
         """Tell whether the statement speaks of an action; case does not count."""
-        return any(one.matches(action, {}) for one in self.actions) is not self.not_actions
+        action = action.lower()
+        for pattern in self.actions:
+            exact = pattern.exact
+            if action == exact if exact is not None else pattern.matches(action, NOTHING):
+                return not self.not_actions
+        return self.not_actions
 
     def covers_resource(self, resource: str, variables: Context) -> bool:
         """Tell whether the statement speaks of a resource.

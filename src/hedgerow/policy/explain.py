@@ -20,7 +20,7 @@ from hedgerow.policy.requests import AccessRequest
 _PATTERNS_SHOWN: Final = 3
 
 
-class StatementExplanation(msgspec.Struct, frozen=True):
+class StatementExplanation(msgspec.Struct, frozen=True, gc=False):
     """What one statement says to the request; `objections` are sentences, none if it applies."""
 
     policy: str
@@ -39,7 +39,7 @@ class StatementExplanation(msgspec.Struct, frozen=True):
         return f"{head} applies" if self.applies else f"{head}: {'; '.join(self.objections)}"
 
 
-class Explanation(msgspec.Struct, frozen=True):
+class Explanation(msgspec.Struct, frozen=True, gc=False):
     """A decision with all its reasons; `nearest` is the allow statement that lacked least.
 
     It is None if the request is allowed, explicitly denied, or far from every statement, and

@@ -29,9 +29,11 @@ def require_texts(given: Any, place: str) -> list[str]:
         raise MalformedPolicyError(
             place, f"{json_shown(given)} is neither a text nor a list of texts"
         )
-    for position, one in enumerate(given):
-        if not isinstance(one, str):
-            raise MalformedPolicyError(f"{place}[{position}]", f"{json_shown(one)} is not a text")
+    if set(map(type, given)) != {str}:
+        position = next(at for at, one in enumerate(given) if not isinstance(one, str))
+        raise MalformedPolicyError(
+            f"{place}[{position}]", f"{json_shown(given[position])} is not a text"
+        )
     return given
 
 

@@ -52,7 +52,7 @@ def warnings_of(
 ) -> Iterator[str]:
     """Return what a reader should know of a statement."""
     for pattern in statement.resources:
-        if pattern.exact is None:
+        if pattern.exact is None and pattern.prefix is None:
             yield from _of_resource(pattern, statement, place, dialect)
         elif not variables and "${" in pattern.source:
             yield (
@@ -64,6 +64,20 @@ def warnings_of(
             yield from _of_condition(condition, statement, place)
     if statement.principals is not None:
         yield from _of_principals(statement, place)
+
+
+def is_uncommon(pattern: Pattern) -> bool:
+    """Tell, quickly, whether there may be something to say of a resource.
+
+    There is not if it has no variables and its first wildcard stands behind the resource's type.
+    """
+    text = pattern.source
+    if pattern.variables or "$" in text:
+        return True
+    star, one = text.find("*"), text.find("?")
+    head = text[: star if one < 0 or 0 <= star < one else one]
+    colons = head.count(":")
+    return not (colons >= ARN_PARTS or (colons == ARN_PARTS - 1 and "/" in head))
 
 
 def _of_resource(

@@ -13,7 +13,7 @@ from hedgerow.policy.comparisons import Relation
 Kind = Literal["text", "number", "moment", "truth", "bytes", "network", "arn", "presence"]
 
 
-class Operator(msgspec.Struct, frozen=True):
+class Operator(msgspec.Struct, frozen=True, gc=False):
     """What an operator compares and how; `negated` means that no value may match."""
 
     kind: Kind

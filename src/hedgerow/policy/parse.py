@@ -6,6 +6,7 @@ User Guide, "Grammar of the IAM JSON policy language" and "IAM and AWS STS quota
 """
 
 import string
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 from hedgerow.kernel import quoted
@@ -14,9 +15,9 @@ from hedgerow.policy.dialects import RULES, Dialect, Rules
 from hedgerow.policy.documents import Policy, Statement
 from hedgerow.policy.errors import MalformedPolicyError
 from hedgerow.policy.fields import json_shown, require_object, require_text, require_texts
-from hedgerow.policy.open_meanings import warnings_of
+from hedgerow.policy.open_meanings import is_uncommon, warnings_of
 from hedgerow.policy.parse_conditions import read_conditions
-from hedgerow.policy.parse_patterns import read_action, read_resource
+from hedgerow.policy.parse_patterns import read_action, read_resource, resource_reading
 from hedgerow.policy.parse_principals import read_principals
 from hedgerow.policy.patterns import Pattern
 from hedgerow.policy.principals import Principals
@@ -92,6 +93,8 @@ class _StatementReader:
         self._dialect = dialect
         self._rules = rules
         self._variables = variables
+        self._reading = resource_reading(variables=variables, device=rules.device)
+        self._fields = _STATEMENT_FIELDS.difference(rules.refused)
         self._sids: set[str] = set()
 
     def read(self, given: Any, position: int) -> Statement:
@@ -101,21 +104,24 @@ class _StatementReader:
             statement = self._statement(given, place)
         except MalformedPolicyError as error:
             raise MalformedPolicyError(f"{place}{error.place}", error.problem) from None
-        self._note_keys(statement)
         if self._needs_care(statement):
+            self._note_keys(statement)
             self.warnings += warnings_of(statement, place, self._dialect, variables=self._variables)
         return statement
 
     def _statement(self, given: Any, place: str) -> Statement:
         fields = require_object(given, "", "a statement is a JSON object")
-        if not _STATEMENT_FIELDS.issuperset(fields) or not self._rules.refused.keys().isdisjoint(
-            fields
-        ):
+        if not self._fields.issuperset(fields):
             self._refuse(fields)
         sid = self._sid(fields) if "Sid" in fields else ""
         effect = _effect(fields)
-        actions, not_actions = self._actions(fields)
-        resources, not_resources = self._resources(fields)
+        action = _one_of(fields, "Action", "NotAction")
+        actions = _each(fields[action], action, self._action)
+        resource = ""
+        resources: tuple[Pattern, ...] = ()
+        if self._rules.needs_resource:
+            resource = _one_of(fields, "Resource", "NotResource")
+            resources = _each(fields[resource], resource, self._resource)
         conditions: tuple[Condition, ...] = ()
         if "Condition" in fields:
             conditions = read_conditions(
@@ -127,8 +133,8 @@ class _StatementReader:
             actions=actions,
             resources=resources,
             conditions=conditions,
-            not_actions=not_actions,
-            not_resources=not_resources,
+            not_actions=action == "NotAction",
+            not_resources=resource == "NotResource",
             principals=self._principals(fields, effect) if self._rules.needs_principal else None,
         )
 
@@ -136,7 +142,7 @@ class _StatementReader:
         for name, problem in self._rules.refused.items():
             if name in fields:
                 raise MalformedPolicyError(f".{name}", problem)
-        _require_known_fields(fields, _STATEMENT_FIELDS.difference(self._rules.refused))
+        _require_known_fields(fields, self._fields)
 
     def _sid(self, fields: dict[str, Any]) -> str:
         sid = _text_field(fields, "Sid", ".")
@@ -150,28 +156,11 @@ class _StatementReader:
             self._sids.add(sid)
         return sid
 
-    def _actions(self, fields: dict[str, Any]) -> tuple[tuple[Pattern, ...], bool]:
-        name, texts = _one_of(fields, "Action", "NotAction")
-        services = self._rules.services
-        if isinstance(fields[name], str):
-            return (read_action(texts[0], f".{name}", services),), name == "NotAction"
-        return tuple(
-            read_action(text, f".{name}[{position}]", services)
-            for position, text in enumerate(texts)
-        ), name == "NotAction"
+    def _action(self, text: str) -> Pattern:
+        return read_action(text, self._rules.services)
 
-    def _resources(self, fields: dict[str, Any]) -> tuple[tuple[Pattern, ...], bool]:
-        if not self._rules.needs_resource:
-            return (), False
-        name, texts = _one_of(fields, "Resource", "NotResource")
-        variables, device = self._variables, self._rules.device
-        if isinstance(fields[name], str):
-            only = read_resource(texts[0], f".{name}", variables=variables, device=device)
-            return (only,), name == "NotResource"
-        return tuple(
-            read_resource(text, f".{name}[{position}]", variables=variables, device=device)
-            for position, text in enumerate(texts)
-        ), name == "NotResource"
+    def _resource(self, text: str) -> Pattern:
+        return read_resource(text, self._reading)
 
     def _principals(self, fields: dict[str, Any], effect: Effect) -> Principals:
         if "Principal" in fields and "NotPrincipal" in fields:
@@ -187,11 +176,15 @@ class _StatementReader:
         return read_principals(fields["Principal"], ".Principal", negated=False)
 
     def _needs_care(self, statement: Statement) -> bool:
-        return (
-            bool(statement.conditions)
-            or statement.principals is not None
-            or any(one.exact is None or "$" in one.exact for one in statement.resources)
-        )
+        """Tell whether the statement has more than plain and common patterns."""
+        if statement.conditions or statement.principals is not None or statement.not_resources:
+            return True
+        for pattern in statement.resources:
+            if pattern.prefix is None and (
+                "${" in pattern.source if pattern.exact is not None else is_uncommon(pattern)
+            ):
+                return True
+        return False
 
     def _note_keys(self, statement: Statement) -> None:
         for pattern in statement.resources:
@@ -204,15 +197,32 @@ class _StatementReader:
                     self.keys.update(one.name for one in value.variables)
 
 
-def _one_of(fields: dict[str, Any], name: str, other: str) -> tuple[str, list[str]]:
-    """Return which of two fields is there, with its texts."""
+def _one_of(fields: dict[str, Any], name: str, other: str) -> str:
+    """Return which of two fields is there."""
     if name not in fields:
         if other not in fields:
             raise MalformedPolicyError(f".{name}", "it is missing")
-        return other, require_texts(fields[other], f".{other}")
+        return other
     if other in fields:
         raise MalformedPolicyError(f".{other}", f"it stands beside {name}; keep one")
-    return name, require_texts(fields[name], f".{name}")
+    return name
+
+
+def _each(given: Any, name: str, read: Callable[[str], Pattern]) -> tuple[Pattern, ...]:
+    """Read a field that holds a text or a list of texts, at least one."""
+    if given.__class__ is str:
+        try:
+            return (read(given),)
+        except MalformedPolicyError as error:
+            raise MalformedPolicyError(f".{name}", error.problem) from None
+    texts = require_texts(given, f".{name}")
+    patterns: list[Pattern] = []
+    try:
+        for text in texts:
+            patterns.append(read(text))  # noqa: PERF401 - how many were read is the place
+    except MalformedPolicyError as error:
+        raise MalformedPolicyError(f".{name}[{len(patterns)}]", error.problem) from None
+    return tuple(patterns)
 
 
 def _effect(fields: dict[str, Any]) -> Effect:

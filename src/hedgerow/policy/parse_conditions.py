@@ -5,6 +5,7 @@ condition context keys"; a policy variable may stand in values of text and ARN o
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from hedgerow.kernel import quoted
@@ -23,10 +24,12 @@ from hedgerow.policy.errors import MalformedPolicyError
 from hedgerow.policy.fields import require_object, require_text
 from hedgerow.policy.operators import IF_EXISTS, OPERATORS, SETS, Kind, Operator
 from hedgerow.policy.parse_patterns import ARN_PARTS, arn_parts, read_pattern
-from hedgerow.policy.patterns import Pattern
+from hedgerow.policy.patterns import Pattern, Reading
 from hedgerow.policy.variables import condition_key
 
+_REMEMBERED: Final = 256
 _NO_SET: Final = "one"
+_TRUTH: Final = Reading(wildcards=False, folded=True)
 
 
 def read_conditions(given: Any, *, device: bool, variables: bool) -> tuple[Condition, ...]:
@@ -34,7 +37,7 @@ def read_conditions(given: Any, *, device: bool, variables: bool) -> tuple[Condi
     conditions: list[Condition] = []
     blocks = require_object(given, ".Condition", "a condition block is a JSON object")
     for name, block in blocks.items():
-        reader = _Reader(name, device=device, variables=variables)
+        reader = _reader_of(name, device=device, variables=variables)
         keys = require_object(block, reader.place, "an operator takes a JSON object")
         if not keys:
             raise MalformedPolicyError(reader.place, "it names no key to compare")
@@ -49,12 +52,18 @@ class _Reader:
         self.place = f".Condition.{name}"
         self._name = name
         self._device = device
-        self._variables = variables
         chosen, colon, rest = name.partition(":")
         self._each = SETS.get(chosen, _NO_SET) if colon else _NO_SET
         plain = rest if colon else name
         self._if_exists = plain.endswith(IF_EXISTS)
         self._operator = self._known(plain.removesuffix(IF_EXISTS), in_set=bool(colon))
+        self._reading = Reading(
+            wildcards=self._operator.wildcards,
+            variables=variables,
+            folded=self._operator.folded,
+            arn=self._operator.kind == "arn",
+            device=device,
+        )
 
     def condition(self, shown: str, given: Any) -> Condition:
         """Read one key with its values."""
@@ -114,17 +123,8 @@ class _Reader:
     def text(self, given: Any, place: str) -> Value:
         """Read a value that is compared as text, or as an ARN."""
         text = require_text(given, place)
-        operator = self._operator
-        arn = operator.kind == "arn"
-        read = read_pattern(
-            text,
-            place,
-            wildcards=operator.wildcards,
-            variables=self._variables,
-            folded=operator.folded,
-            arn=arn,
-            device=self._device,
-        )
+        arn = self._operator.kind == "arn"
+        read = read_pattern(text, place, self._reading)
         if arn and text != "*" and not _is_arn(text):
             raise MalformedPolicyError(
                 place,
@@ -138,7 +138,7 @@ class _Reader:
         text = str(given).lower() if isinstance(given, bool) else require_text(given, place)
         if text.lower() not in ("true", "false"):
             raise MalformedPolicyError(place, f"{quoted(text)} is neither true nor false")
-        return Pattern(text, wildcards=False, folded=True)
+        return Pattern(text, _TRUTH)
 
     def number(self, given: Any, place: str) -> Value:
         """Read a number."""
@@ -178,6 +178,11 @@ class _Reader:
         if value is None:
             raise MalformedPolicyError(place, f"{quoted(text)} is not base 64")
         return BytesTest(text, value)
+
+
+@lru_cache(_REMEMBERED)
+def _reader_of(name: str, *, device: bool, variables: bool) -> _Reader:
+    return _Reader(name, device=device, variables=variables)
 
 
 _READERS: Final[Mapping[Kind, Callable[[_Reader, Any, str], Value]]] = {

@@ -7,7 +7,7 @@ from typing import Final
 
 from hedgerow.kernel import quoted
 from hedgerow.policy.errors import MalformedPolicyError
-from hedgerow.policy.patterns import Pattern
+from hedgerow.policy.patterns import Pattern, Reading
 from hedgerow.policy.tokens import UnclosedVariableError
 from hedgerow.policy.variables import is_placeholder
 
@@ -17,35 +17,30 @@ _SERVICE_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + "-
 _OPERATION_CHARACTERS: Final = _SERVICE_CHARACTERS | frozenset("*?")
 _REMEMBERED_ACTIONS: Final = 2048
 
-ANY_RESOURCE: Final = Pattern("*", arn=True)
+_ACTIONS: Final = Reading(folded=True)
+_RESOURCES: Final = {
+    (variables, device): Reading(variables=variables, arn=True, device=device)
+    for variables in (True, False)
+    for device in (True, False)
+}
+ANY_RESOURCE: Final = Pattern("*", Reading(arn=True))
 
 
-def read_pattern(
-    text: str,
-    place: str,
-    *,
-    wildcards: bool = True,
-    variables: bool = False,
-    folded: bool = False,
-    arn: bool = False,
-    device: bool = False,
-) -> Pattern:
+def resource_reading(*, variables: bool, device: bool) -> Reading:
+    """Return how resources are read."""
+    return _RESOURCES[variables, device]
+
+
+def read_pattern(text: str, place: str, reading: Reading) -> Pattern:
     """Return the pattern a text is, or raise `MalformedPolicyError`."""
     try:
-        pattern = Pattern(
-            text,
-            wildcards=wildcards,
-            variables=variables,
-            folded=folded,
-            arn=arn,
-            device=device,
-        )
+        pattern = Pattern(text, reading)
     except UnclosedVariableError:
         raise MalformedPolicyError(place, f"a ${{ in {quoted(text)} has no }}") from None
     for variable in pattern.variables:
         known = (
             is_placeholder(variable.shown) and variable.default is None
-            if device
+            if reading.device
             else _is_key(variable.name)
         )
         if not known:
@@ -54,21 +49,26 @@ def read_pattern(
     return pattern
 
 
-def read_resource(text: str, place: str, *, variables: bool, device: bool) -> Pattern:
-    """Return the pattern of a resource, or raise `MalformedPolicyError`."""
+def read_resource(text: str, reading: Reading) -> Pattern:
+    """Return the pattern of a resource, or raise `MalformedPolicyError` without a place."""
     if text == "*":
         return ANY_RESOURCE
-    pattern = read_pattern(text, place, variables=variables, arn=True, device=device)
-    parts = arn_parts(text)
+    if "${" in text:
+        pattern = read_pattern(text, "", reading)
+        parts = arn_parts(text)
+    else:
+        pattern = Pattern(text, reading)
+        parts = text.split(":", _ARN_COLONS)
     if len(parts) < ARN_PARTS or parts[0] != "arn" or not (parts[1] and parts[2] and parts[5]):
         raise MalformedPolicyError(
-            place,
+            "",
             f"{quoted(text)} is not a resource; the form is arn:aws:iot:region:account:topic/name, "
             "wildcards are allowed within each part, and * alone is every resource",
         )
-    if not device and ("*" in parts[2] or "?" in parts[2] or "${" in parts[2]):
+    service = parts[2]
+    if not reading.device and ("*" in service or "?" in service or "$" in service):
         raise MalformedPolicyError(
-            place,
+            "",
             f"{quoted(text)} has a wildcard for the service; AWS leaves open what that matches, "
             "so write the service",
         )
@@ -104,19 +104,19 @@ def _action(text: str) -> Pattern | None:
         and _OPERATION_CHARACTERS.issuperset(operation)
     ):
         return None
-    return Pattern(text, folded=True)
+    return Pattern(text, _ACTIONS)
 
 
-def read_action(text: str, place: str, services: Collection[str]) -> Pattern:
-    """Return the pattern of an action, or raise `MalformedPolicyError`."""
+def read_action(text: str, services: Collection[str]) -> Pattern:
+    """Return the pattern of an action, or raise `MalformedPolicyError` without a place."""
     pattern = _action(text)
     if pattern is None:
         raise MalformedPolicyError(
-            place, f"{quoted(text)} is not an action; the form is iot:Publish, iot:* or *"
+            "", f"{quoted(text)} is not an action; the form is iot:Publish, iot:* or *"
         )
     if services and text.partition(":")[0].lower() not in services:
         raise MalformedPolicyError(
-            place, f"{quoted(text)} has no meaning here; name actions of {', '.join(services)}"
+            "", f"{quoted(text)} has no meaning here; name actions of {', '.join(services)}"
         )
     return pattern
 

@@ -7,8 +7,10 @@ leaves open whether some star can go further. Where that matters, the stricter r
 allow statement is read part by part, a deny statement as one text (`broad`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
+
+import msgspec
 
 from hedgerow.policy.context import Context
 from hedgerow.policy.segments import Segment, cut, least_length, match
@@ -16,6 +18,21 @@ from hedgerow.policy.tokens import Token, Variable, Wildcard, tokens
 
 _ARN_PARTS: Final = 6
 _Bound = tuple[tuple[Segment, ...], int]
+_Simple = tuple[str, tuple[str | Variable, ...], bool]
+
+
+class Reading(msgspec.Struct, frozen=True, gc=False):
+    """How a text is read.
+
+    `arn` is for texts that are read part by part, `folded` for those whose case does not count,
+    and `device` for AWS IoT's rules about variables.
+    """
+
+    wildcards: bool = True
+    variables: bool = False
+    folded: bool = False
+    arn: bool = False
+    device: bool = False
 
 
 class Pattern:
@@ -23,55 +40,41 @@ class Pattern:
 
     `exact` is the whole text if nothing in it stands for something else, `prefix` what comes
     before a single star at the end; both are None for any other pattern. Patterns with equal
-    text and equal settings are equal.
+    text that are read alike are equal.
     """
 
-    __slots__ = (
-        "_bound", "_parts", "_simple", "_tokens",
-        "arn", "device", "exact", "folded", "prefix", "source", "variables", "wildcards",
-    )  # fmt: skip
+    __slots__ = ("_form", "exact", "prefix", "reading", "source", "variables")
 
-    def __init__(
-        self,
-        source: str,
-        *,
-        wildcards: bool = True,
-        variables: bool = False,
-        folded: bool = False,
-        arn: bool = False,
-        device: bool = False,
-    ) -> None:
+    def __init__(self, source: str, reading: Reading) -> None:
         self.source = source
-        self.wildcards = wildcards
-        self.folded = folded
-        self.arn = arn
-        self.device = device
+        self.reading = reading
         self.exact: str | None = None
         self.prefix: str | None = None
         self.variables: tuple[Variable, ...] = ()
-        self._tokens: tuple[Token, ...] | None = None
-        self._bound: _Bound | None = None
-        self._parts: tuple[tuple[Token, ...], ...] | None = None
-        self._simple: tuple[str, tuple[str | Variable, ...], bool] | None = None
-        if variables and "${" in source:
-            self._read_variables()
-        elif not (wildcards and ("*" in source or "?" in source)):
-            self.exact = source.lower() if folded else source
+        self._form: _Form | None = None
+        if reading.variables and "${" in source:
+            self._form = form = _Form(source, reading)
+            self.variables, self.exact = form.variables, form.exact
+        elif not (reading.wildcards and ("*" in source or "?" in source)):
+            self.exact = source.lower() if reading.folded else source
         elif source.find("*") == len(source) - 1 and "?" not in source:
-            self.prefix = source[:-1].lower() if folded else source[:-1]
+            self.prefix = source[:-1].lower() if reading.folded else source[:-1]
+
+    @property
+    def folded(self) -> bool:
+        """Whether case does not count."""
+        return self.reading.folded
 
     @property
     def tokens(self) -> tuple[Token, ...]:
         """The pattern's pieces, in lower case if case does not count."""
-        if self._tokens is None:
-            self._tokens = self._folded(
-                tokens(self.source, wildcards=self.wildcards, variables=False)
-            )
-        return self._tokens
+        return self._compiled().tokens
 
     @property
     def lead(self) -> str:
         """The plain text that every match begins with."""
+        if self.prefix is not None:
+            return self.prefix
         first = self.tokens[0] if self.tokens else ""
         return first if isinstance(first, str) else ""
 
@@ -81,40 +84,39 @@ class Pattern:
         Where a variable has no value, the pattern matches nothing. If `broad`, it matches
         whatever some reading of it would match, and a device's unknown value is any value.
         """
-        if self.folded:
+        if self.reading.folded:
             subject = subject.lower()
         if self.exact is not None:
             return subject == self.exact
         if self.prefix is not None:
             return subject.startswith(self.prefix)
-        if self._simple is not None:
-            known = self._matches_simply(subject, variables)
-            if known is not None:
-                return known
-        bound = self._bind(self.tokens, variables, broad=broad)
-        if bound is None or not match(bound[0], subject, bound[1]):
-            return False
-        return broad or not self.arn or self._matches_by_part(subject, variables)
+        return self._compiled().matches(subject, variables, broad=broad)
 
     def compares(self, subject: str, variables: Context) -> bool | None:
         """Tell whether a condition's value matches; None if a variable in it has no value."""
-        if self.folded:
+        if self.reading.folded:
             subject = subject.lower()
         if self.exact is not None:
             return subject == self.exact
         if self.prefix is not None:
             return subject.startswith(self.prefix)
-        bound = self._bind(self.tokens, variables, broad=False)
-        return None if bound is None else match(bound[0], subject, bound[1])
+        if self.variables and self.without_value(variables):
+            return None
+        return self._compiled().matches(subject, variables, broad=False)
 
     def without_value(self, variables: Context) -> tuple[str, ...]:
         """Return the names, as written, of the variables that have no value that may be put in."""
+        device = self.reading.device
         return tuple(
-            one.shown for one in self.variables if one.value(variables, device=self.device) is None
+            one.shown for one in self.variables if one.value(variables, device=device) is None
         )
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pattern) and self._identity() == other._identity()
+        return (
+            isinstance(other, Pattern)
+            and self.source == other.source
+            and self.reading == other.reading
+        )
 
     def __hash__(self) -> int:
         return hash(self.source)
@@ -122,38 +124,45 @@ class Pattern:
     def __repr__(self) -> str:
         return f"Pattern({self.source!r})"
 
-    def _identity(self) -> tuple[object, ...]:
-        return (
-            self.source, self.wildcards, self.folded, self.arn, self.device, self.variables,
-        )  # fmt: skip
+    def _compiled(self) -> "_Form":
+        if self._form is None:
+            self._form = _Form(self.source, self.reading)
+        return self._form
 
-    def _folded(self, parts: Iterable[Token]) -> tuple[Token, ...]:
-        if not self.folded:
-            return tuple(parts)
-        return tuple(part.lower() if isinstance(part, str) else part for part in parts)
 
-    def _read_variables(self) -> None:
-        parts = self._folded(tokens(self.source, wildcards=self.wildcards))
-        self._tokens = parts
-        self.variables = tuple(part for part in parts if isinstance(part, Variable))
-        if not self.variables and all(isinstance(part, str) for part in parts):
-            self.exact = "".join(part for part in parts if isinstance(part, str))
-        elif self.variables and isinstance(parts[0], str):
-            self._read_simply(parts[0], parts)
+class _Form:
+    """What a pattern that is neither plain nor a prefix is compiled to, when it is first used."""
 
-    def _read_simply(self, lead: str, parts: tuple[Token, ...]) -> None:
-        """Note the common form: text, variables, and at most one star, which is at the end."""
-        open_end = parts[-1] is Wildcard.ANY
-        body = parts[:-1] if open_end else parts
-        plain = tuple(part for part in body if not isinstance(part, Wildcard))
-        if len(plain) == len(body) and (not self.arn or lead.count(":") >= _ARN_PARTS - 1):
-            self._simple = (lead, plain, open_end)
+    __slots__ = ("_bound", "_parts", "_simple", "exact", "reading", "tokens", "variables")
 
-    def _matches_simply(self, subject: str, variables: Context) -> bool | None:
-        """Match the common form; None if a variable has no value."""
-        if self._simple is None:
-            return None
-        lead, parts, open_end = self._simple
+    def __init__(self, source: str, reading: Reading) -> None:
+        parts = tokens(source, wildcards=reading.wildcards, variables=reading.variables)
+        self.reading = reading
+        self.tokens: tuple[Token, ...] = (
+            tuple(one.lower() if isinstance(one, str) else one for one in parts)
+            if reading.folded
+            else tuple(parts)
+        )
+        self.variables = tuple(one for one in self.tokens if isinstance(one, Variable))
+        texts = [one for one in self.tokens if isinstance(one, str)]
+        self.exact = "".join(texts) if len(texts) == len(self.tokens) else None
+        self._bound: _Bound | None = None
+        self._parts: tuple[tuple[Token, ...], ...] | None = None
+        self._simple = _simply(self.tokens, reading) if self.variables else None
+
+    def matches(self, subject: str, variables: Context, *, broad: bool) -> bool:
+        """Tell whether the subject matches, as `Pattern.matches` does."""
+        if self._simple is not None:
+            known = self._matches_simply(self._simple, subject, variables)
+            if known is not None:
+                return known
+        bound = self._bind(self.tokens, variables, broad=broad, whole=True)
+        if bound is None or not match(bound[0], subject, bound[1]):
+            return False
+        return broad or not self.reading.arn or self._matches_by_part(subject, variables)
+
+    def _matches_simply(self, simple: _Simple, subject: str, variables: Context) -> bool | None:
+        lead, parts, open_end = simple
         if not subject.startswith(lead):
             return False
         text = ""
@@ -161,15 +170,16 @@ class Pattern:
             if isinstance(part, str):
                 text += part
                 continue
-            value = part.value(variables, device=self.device)
+            value = part.value(variables, device=self.reading.device)
             if value is None:
                 return None
-            text += value.lower() if self.folded else value
+            text += value.lower() if self.reading.folded else value
         return subject.startswith(text) if open_end else subject == text
 
     def _bind(
-        self, parts: Sequence[Token], variables: Context, *, broad: bool, whole: bool = True
+        self, parts: Sequence[Token], variables: Context, *, broad: bool, whole: bool
     ) -> _Bound | None:
+        """Put the values in and cut; what has no variables is cut once."""
         if whole and self._bound is not None:
             return self._bound
         bound: list[Token] = []
@@ -177,10 +187,10 @@ class Pattern:
             if not isinstance(part, Variable):
                 bound.append(part)
                 continue
-            value = part.value(variables, device=self.device)
+            value = part.value(variables, device=self.reading.device)
             if value is not None:
-                bound.append(value.lower() if self.folded else value)
-            elif broad and self.device:
+                bound.append(value.lower() if self.reading.folded else value)
+            elif broad and self.reading.device:
                 bound.append(Wildcard.ANY)
             else:
                 return None
@@ -193,10 +203,10 @@ class Pattern:
     def _matches_by_part(self, subject: str, variables: Context) -> bool:
         if self._parts is None:
             self._parts = _by_part(self.tokens)
-        if len(self._parts) < _ARN_PARTS:
+        if not self._parts:
             return True
         subjects = subject.split(":", _ARN_PARTS - 1)
-        if len(subjects) < _ARN_PARTS:
+        if len(subjects) < len(self._parts):
             return False
         for part, text in zip(self._parts, subjects, strict=True):
             bound = self._bind(part, variables, broad=False, whole=False)
@@ -205,8 +215,23 @@ class Pattern:
         return True
 
 
+def _simply(parts: tuple[Token, ...], reading: Reading) -> _Simple | None:
+    """Return the common form: text, variables, and at most one star, which is at the end."""
+    lead = parts[0]
+    if not isinstance(lead, str) or (reading.arn and lead.count(":") < _ARN_PARTS - 1):
+        return None
+    open_end = parts[-1] is Wildcard.ANY
+    body = parts[:-1] if open_end else parts
+    plain = tuple(part for part in body if not isinstance(part, Wildcard))
+    return (lead, plain, open_end) if len(plain) == len(body) else None
+
+
 def _by_part(parts: Sequence[Token]) -> tuple[tuple[Token, ...], ...]:
-    """Cut the tokens of an ARN at its first five colons; nothing if its head is plain text."""
+    """Cut the tokens of an ARN at its first five colons.
+
+    Nothing comes back if there is no need to look at the parts: the head is plain text, or there
+    are no six parts, as in `*`.
+    """
     if isinstance(parts[0], str) and parts[0].count(":") >= _ARN_PARTS - 1:
         return ()
     cuts: list[list[Token]] = [[]]
@@ -217,4 +242,4 @@ def _by_part(parts: Sequence[Token]) -> tuple[tuple[Token, ...], ...]:
         head, *rest = part.split(":", _ARN_PARTS - len(cuts))
         cuts[-1].append(head)
         cuts.extend([one] for one in rest)
-    return tuple(tuple(one) for one in cuts)
+    return tuple(tuple(one) for one in cuts) if len(cuts) == _ARN_PARTS else ()

@@ -21,7 +21,7 @@ class Named(Enum):
     DIRECTLY = "directly"
 
 
-class Principals(msgspec.Struct, frozen=True):
+class Principals(msgspec.Struct, frozen=True, gc=False):
     """The principals a statement names; `negated` for NotPrincipal."""
 
     accounts: frozenset[str] = frozenset()

@@ -5,7 +5,7 @@ import msgspec
 from hedgerow.policy.context import Context
 
 
-class Requester(msgspec.Struct, frozen=True):
+class Requester(msgspec.Struct, frozen=True, gc=False):
     """Who asks, as trust and endpoint policies name them in Principal.
 
     `arn` is the user's or the session's, `role_arn` the role of a session; `service` is set, and
@@ -18,7 +18,7 @@ class Requester(msgspec.Struct, frozen=True):
     service: str = ""
 
 
-class AccessRequest(msgspec.Struct, frozen=True):
+class AccessRequest(msgspec.Struct, frozen=True, gc=False):
     """An action on the ARN of a resource, and what is known of the request (see `context`)."""
 
     action: str

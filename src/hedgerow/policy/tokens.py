@@ -50,14 +50,9 @@ Token = str | Wildcard | Variable
 
 _PLAIN: Final = {"*", "?", "$"}
 _WILDCARDS: Final = {"*": Wildcard.ANY, "?": Wildcard.ONE}
-_SPECIALS: Final = {
-    (True, True): re.compile(r"[*?]|\$\{"),
-    (True, False): re.compile(r"[*?]"),
-    (False, True): re.compile(r"\$\{"),
-    (False, False): re.compile(r"(?!)"),
-}
-"""By whether wildcards and variables are read. For texts of policies; there is nothing to go
-back for in any of them."""
+_SPECIALS: Final = {True: re.compile(r"[*?]|\$\{"), False: re.compile(r"\$\{")}
+"""By whether wildcards are read. For texts of policies, and with nothing to go back for."""
+_AT_WILDCARDS: Final = re.compile(r"([*?])")
 
 
 class UnclosedVariableError(ValueError):
@@ -69,9 +64,12 @@ def tokens(text: str, *, wildcards: bool = True, variables: bool = True) -> Iter
 
     `${*}`, `${?}` and `${$}` are those characters themselves. Raises `UnclosedVariableError`.
     """
+    if not (variables and "${" in text):
+        yield from _without_variables(text, wildcards=wildcards)
+        return
     plain = ""
     position = 0
-    special = _SPECIALS[wildcards, variables]
+    special = _SPECIALS[wildcards]
     while found := special.search(text, position):
         start = found.start()
         plain += text[position:start]
@@ -94,6 +92,12 @@ def tokens(text: str, *, wildcards: bool = True, variables: bool = True) -> Iter
     plain += text[position:]
     if plain:
         yield plain
+
+
+def _without_variables(text: str, *, wildcards: bool) -> Iterator[Token]:
+    for piece in _AT_WILDCARDS.split(text) if wildcards else (text,):
+        if piece:
+            yield _WILDCARDS.get(piece, piece)
 
 
 def _end_of_variable(text: str, start: int) -> int:
