@@ -5,7 +5,7 @@ change feed keeps it current, so that a revocation is known to every door within
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from hedgerow.cloud.iot.documents import CERTIFICATE, IOT_POLICY, THING, THING_G
 from hedgerow.cloud.iot.tables import DirectoryTables
 from hedgerow.kernel import HedgerowError
 from hedgerow.pki import Trust
-from hedgerow.policy import Decision, NamedPolicy, parse_policy
+from hedgerow.policy import Decision, Explanation, NamedPolicy, parse_policy
 from hedgerow.store import Change, Kind, Store
 
 RETRY_SECONDS: Final = 0.5
@@ -113,6 +113,29 @@ class DeviceDirectory:
         connection have a value only then. A device that is no longer admitted is denied.
         """
         return self._tables.authorize(device.certificate_id, action, resource, client_id)
+
+    def explain(
+        self,
+        certificate_id: str,
+        action: str,
+        resource: str,
+        *,
+        client_id: str | None = None,
+        added: Sequence[NamedPolicy] = (),
+        skipped: Collection[str] = (),
+    ) -> Explanation:
+        """Return the decision of `authorize` with all its reasons, also for changed policies.
+
+        `added` policies count as attached to the certificate, those with a `skipped` name not at
+        all. Raises `DeniedError` for a certificate that may not come in.
+        """
+        return self._tables.explain(
+            certificate_id, action, resource, client_id, added=added, skipped=skipped
+        )
+
+    def group_policies_of(self, things: Iterable[str]) -> tuple[str, ...]:
+        """Return the names of the policies that things have by their groups."""
+        return self._tables.group_policies_of(things)
 
     def trust_anchors(self) -> Trust:
         """Return what TLS has to trust: our device authorities, and exact foreign certificates.

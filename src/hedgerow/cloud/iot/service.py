@@ -1,6 +1,7 @@
 """The `iot` service as a whole, as boto3 and the AWS CLI call it."""
 
 from hedgerow.aws import Answer, Call, operation
+from hedgerow.cloud.iot.authorization_operations import AuthorizationOperations
 from hedgerow.cloud.iot.certificate_operations import CertificateOperations
 from hedgerow.cloud.iot.faults import invalid_request
 from hedgerow.cloud.iot.policy_operations import PolicyOperations
@@ -11,7 +12,13 @@ from hedgerow.kernel import quoted
 ENDPOINT_TYPES = ("iot:Data-ATS", "iot:Data", "iot:CredentialProvider", "iot:Jobs")
 
 
-class IotService(ThingOperations, ThingGroupOperations, CertificateOperations, PolicyOperations):
+class IotService(
+    ThingOperations,
+    ThingGroupOperations,
+    CertificateOperations,
+    PolicyOperations,
+    AuthorizationOperations,
+):
     """The registry's operations. Every write is known to every door before it is answered."""
 
     @operation("DescribeEndpoint")
