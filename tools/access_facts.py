@@ -263,11 +263,12 @@ ROWS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 }
 """Rows that differ from what the published table and the operation's name would give."""
 
-NAMES_A_ROLE = re.compile(r"(\w*[rR]oleArn|Role|executionRoleArn)")
+NAMES_A_ROLE = re.compile(r"(\w*[rR]oleArn|Role|S3UrlSignerRole)")
 PASSES_ROLES = re.compile(r"(?!Assume|Get|List|Describe|Delete|\w+AuditSuppression)")
 """Operations that hand a role on to the service; the others name one to find or assume it."""
 
 ALSO: Mapping[str, Mapping[str, tuple[Mapping[str, Any], ...]]] = {
+    "greengrass": {"CreateSoftwareUpdateJob": ({"action": "iot:CreateJob", "on": []},)},
     "iam": {
         "AddRoleToInstanceProfile": (
             {
@@ -279,9 +280,14 @@ ALSO: Mapping[str, Mapping[str, tuple[Mapping[str, Any], ...]]] = {
         ),
     },
 }
-"""Further permissions that an operation needs, beside those for tags and passed roles."""
+"""Further permissions that an operation needs, beside those for tags and passed roles (page
+core-ota-update for the first)."""
 
-_PASSED_TO = {"CreateRoleAlias": "credentials.iot", "UpdateRoleAlias": "credentials.iot"}
+_PASSED_TO = {
+    "CreateRoleAlias": "credentials.iot",
+    "UpdateRoleAlias": "credentials.iot",
+    "CreateSoftwareUpdateJob": "iot",
+}
 
 _TAGGING = {
     "greengrass": "greengrass:TagResource",

@@ -69,7 +69,11 @@ def _value(shape: Shape, name: str) -> Any:
 
 
 def _structure_or_one(shape: Shape, _name: str) -> Any:
-    return _one_of(shape) if shape.is_tagged_union else _structure(shape)
+    """Return what is on the wire in every protocol: a form has no word for an empty structure."""
+    texts = [name for name, member in shape.members.items() if member.type_name == "string"]
+    if shape.is_tagged_union:
+        return _one_of(shape)
+    return _structure(shape) or {name: _value(shape.members[name], name) for name in texts[:1]}
 
 
 def _one_of(shape: Shape) -> dict[str, Any]:
