@@ -496,6 +496,7 @@ async def test_an_endpoint_policy_holds_everybody_who_comes_through_it(tmp_path:
     door = PrivateApi(id="vpce-plant", host="127.0.0.1", port=0, policy=policy)
 
     def check(administrator: AccountAdministrator) -> None:
+        cloud = administrator.cloud
         (private,) = cloud.endpoints.private_apis
         url = f"https://localhost:{private.port}"
         hall = group(cloud.client("greengrass"), "hall")
@@ -515,5 +516,5 @@ async def test_an_endpoint_policy_holds_everybody_who_comes_through_it(tmp_path:
         assert refusal_of(lambda: through_the_door.create_deployment(**deployment)) is None
         assert held.refusal("greengrass", "create_deployment", **deployment)
 
-    async with running_cloud(tmp_path, combined=False, private_apis=[door]) as cloud:
-        await in_thread(check, cloud)
+    async with running_cloud(tmp_path, combined=False, private_apis=[door]) as running:
+        await in_thread(check, running)
