@@ -15,7 +15,7 @@ from hedgerow.kernel import ConfigurationError, DeniedError
 def test_help_names_every_command() -> None:
     said = CliRunner().invoke(main, ["--help"])
     assert said.exit_code == 0
-    for name in ("demo", "cloud", "env", "core", "device", "why", "doctor"):
+    for name in ("demo", "cloud", "env", "core", "device", "why", "trail", "doctor"):
         assert f"  {name} " in said.output
 
 

@@ -56,9 +56,11 @@ class Batch:
     def delivered(self, key: str) -> DeliveredFile:
         """Return what a digest will say of the file."""
         times = [_facts(frame.body).time for frame in self.frames]
+        content = self.content()
         return DeliveredFile(
             key=key,
-            sha256=hashlib.sha256(self.content()).hexdigest(),
+            sha256=hashlib.sha256(content).hexdigest(),
+            file_sha256=hashlib.sha256(compressed(content)).hexdigest(),
             first=self.before.sequence + 1,
             last=self.head.sequence,
             before=self.before.hash.hex(),

@@ -22,6 +22,7 @@ from hedgerow.cloud.cloudtrail.digest import (
     RecordList,
     encode_digest,
     sign_digest,
+    signature_file,
 )
 from hedgerow.cloud.cloudtrail.documents import (
     DeliveredFile,
@@ -125,9 +126,10 @@ def write_digest(
     digest = _digest(trail, origin, progress, planned, key, interval)
     content = encode_digest(digest)
     signed = sign_digest(digest, content, key)
-    path = bucket / planned.key
-    write_private(path.with_name(path.name + SIGNATURE_SUFFIX), signed.signature.encode())
-    write_private(path, compressed(content))
+    path, packed = bucket / planned.key, compressed(content)
+    signatures = signature_file(signed.signature, packed, key)
+    write_private(path.with_name(path.name + SIGNATURE_SUFFIX), signatures)
+    write_private(path, packed)
     return msgspec.structs.replace(
         progress,
         serial=progress.serial + 1,
@@ -199,6 +201,7 @@ def _records(trail: Trail, file: DeliveredFile) -> RecordList:
     return RecordList(
         first=file.first,
         last=file.last,
+        file_hash=file.file_sha256,
         before=file.before,
         head=file.head,
         records=batch.listed() if whole and isinstance(batch, Batch) else (),

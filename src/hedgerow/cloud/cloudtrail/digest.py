@@ -42,6 +42,8 @@ class RecordList(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     first: int
     last: int
+    file_hash: str
+    """SHA-256 of the file as it lies there, in hex: AWS's is of the content before compression."""
     before: str
     """The chain's head before the first record, in hex."""
     head: str
@@ -107,6 +109,11 @@ def decode_digest(content: bytes) -> Digest:
 def signed_text(end: str, bucket: str, key: str, sha256: str, before: str | None) -> bytes:
     """Return what a digest's signature is over."""
     return f"{end}\n{bucket}/{key}\n{sha256}\n{before or 'null'}".encode()
+
+
+def signature_file(signature: str, compressed_digest: bytes, key: PrivateKey) -> bytes:
+    """Return what lies beside a digest: AWS's signature, and ours over the file's very bytes."""
+    return f"{signature}\n{key.sign(compressed_digest).hex()}\n".encode()
 
 
 def sign_digest(digest: Digest, content: bytes, key: PrivateKey) -> LastDigest:

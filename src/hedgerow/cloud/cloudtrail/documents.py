@@ -30,6 +30,8 @@ class DeliveredFile(msgspec.Struct, frozen=True, kw_only=True):
     """Its path inside the bucket."""
     sha256: str
     """Of its content before compression, in hex, as AWS's digests have it."""
+    file_sha256: str
+    """Of its bytes as they lie there."""
     first: int
     last: int
     before: str
