@@ -4,7 +4,8 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,14 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from tests.support.aws_gateway import AllowBut, Keys
 from tests.support.aws_requests import REGION, SECRET_KEY, principal
-from tests.support.pki import new_authority, new_server
+from tests.support.pki import Identity, new_authority, new_server
 from tests.support.store_documents import ACCOUNT, OTHER, opened
 
 from hedgerow.aws import Credential, Gateway, Principal, bind
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iam import IamDirectory, IamService, found_account
 from hedgerow.kernel import Secret, SystemClock
-from hedgerow.pki import TlsListener, TlsSlot, Trust, server_context
+from hedgerow.pki import CertificateAuthority, TlsListener, TlsSlot, Trust, server_context
 from hedgerow.store import Store
 
 ADMINISTRATOR_KEY, ROOT_KEY, ROLE_KEY, OTHER_KEY = (
@@ -52,6 +53,7 @@ class IamCloud:
     directory: IamDirectory
     port: int
     ca_file: Path
+    clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, key: str = ADMINISTRATOR_KEY, **changes: Any) -> Any:
         """Return a boto3 client for `iam`, which tries once."""
@@ -67,7 +69,9 @@ class IamCloud:
 
     async def iam(self, operation: str, key: str = ADMINISTRATOR_KEY, /, **members: Any) -> Any:
         """Call an operation as the administrator, or with another key."""
-        answer = await asyncio.to_thread(getattr(self.client(key), operation), **members)
+        if key not in self.clients:
+            self.clients[key] = self.client(key)
+        answer = await asyncio.to_thread(getattr(self.clients[key], operation), **members)
         answer.pop("ResponseMetadata")
         return answer
 
@@ -94,6 +98,12 @@ class IamCloud:
         facts = await self.directory.user(account, name)
         assert facts is not None
         return Principal("IAMUser", account, facts.arn, facts.id, name=name)
+
+
+@cache
+def _authority_and_server() -> tuple[CertificateAuthority, Identity]:
+    authority = new_authority("test iam authority")
+    return authority, new_server(authority)
 
 
 @asynccontextmanager
@@ -128,8 +138,7 @@ async def iam_cloud(folder: Path) -> AsyncIterator[IamCloud]:
             clock=clock,
             record=lambda _record: None,
         )
-        authority = new_authority("test iam authority")
-        identity = new_server(authority)
+        authority, identity = _authority_and_server()
         context = server_context(
             identity.key, identity.certificate_pem, Trust(()), require_client_certificate=False
         )

@@ -8,7 +8,7 @@ from hedgerow.cloud.iam.arns import role_arn, user_arn
 from hedgerow.cloud.iam.aws_managed import ADMINISTRATOR_ACCESS
 from hedgerow.cloud.iam.documents import DEFAULT_SESSION_S, ROLE, USER, Role, User
 from hedgerow.cloud.iam.facts import RoleFacts, UserFacts
-from hedgerow.cloud.iam.policy_text import named, require_sound
+from hedgerow.cloud.iam.policy_text import named, trust_text
 from hedgerow.cloud.iam.unique_ids import ROLE_PREFIX, USER_PREFIX, new_unique_id
 from hedgerow.policy import Dialect
 from hedgerow.store import Transaction
@@ -58,7 +58,7 @@ async def put_role(
     role = Role(
         name=name,
         path=path,
-        trust=require_sound(trust, Dialect.TRUST),
+        trust=trust_text(trust, role=name),
         attached=tuple(attached),
         description=description,
         max_session_s=max_session_s,

@@ -16,7 +16,9 @@ async def put(
 ) -> None:
     """Write a policy into a holder, in place of one of the same name."""
     record = await existing_holder(tx, holder, account, name)
-    inline = {**record.document.inline, policy_name: require_sound(text, Dialect.IDENTITY)}
+    label = f"{holder.word.lower()}/{name}#{policy_name}"
+    sound = require_sound(text, Dialect.IDENTITY, name=label)
+    inline = {**record.document.inline, policy_name: sound}
     limit = INLINE_SIZES[holder.word]
     if sum(document_size(one) for one in inline.values()) > limit:
         raise limit_exceeded(

@@ -41,7 +41,8 @@ async def create(
     if len(estate.policies) >= quotas.QUOTAS[quotas.POLICIES]:
         raise quota_exceeded(quotas.POLICIES)
     now = clock.now()
-    first = PolicyVersion(number=1, text=managed_text(request["PolicyDocument"]), created_at=now)
+    text = managed_text(request["PolicyDocument"], name=policy_arn(estate.account, path, name))
+    first = PolicyVersion(number=1, text=text, created_at=now)
     policy = ManagedPolicy(
         name=name,
         path=path,
@@ -84,9 +85,8 @@ async def create_version(
             "you must delete an existing version."
         )
     number = policy.last + 1
-    version = PolicyVersion(
-        number=number, text=managed_text(request["PolicyDocument"]), created_at=clock.now()
-    )
+    text = managed_text(request["PolicyDocument"], name=request["PolicyArn"])
+    version = PolicyVersion(number=number, text=text, created_at=clock.now())
     default = number if request.get("SetAsDefault", False) else policy.default
     changed = msgspec.structs.replace(
         policy,

@@ -4,6 +4,8 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
+import structlog
+
 from hedgerow.cloud.iam import quotas
 from hedgerow.cloud.iam.faults import malformed_policy, quota_exceeded
 from hedgerow.kernel import DeniedError
@@ -16,31 +18,40 @@ from hedgerow.policy import (
     parse_policy,
 )
 
+_log = structlog.get_logger("hedgerow.cloud.iam")
+
 _COMPILED: Final = 4096
 """Texts whose compiled form is kept; the least used are forgotten first."""
 
 
-def require_sound(text: str, dialect: Dialect) -> str:
-    """Return the text if it is a policy of this dialect; else raise with the place."""
+def require_sound(text: str, dialect: Dialect, *, name: str) -> str:
+    """Return the text if it is a policy of this dialect; else raise with the place.
+
+    What AWS leaves open in it, and traps, are told in the log under the policy's name.
+    """
     try:
-        compiled(text, dialect)
+        policy = compiled(text, dialect)
     except MalformedPolicyError as error:
         raise malformed_policy(error.message) from error
+    if policy.warnings:
+        _log.warning(
+            "a policy is stored that says less than it seems", policy=name, places=policy.warnings
+        )
     return text
 
 
-def managed_text(text: str) -> str:
+def managed_text(text: str, *, name: str) -> str:
     """Return the text of a managed policy, checked and not too long."""
     if document_size(text) > quotas.QUOTAS[quotas.POLICY_SIZE]:
         raise quota_exceeded(quotas.POLICY_SIZE)
-    return require_sound(text, Dialect.IDENTITY)
+    return require_sound(text, Dialect.IDENTITY, name=name)
 
 
-def trust_text(text: str) -> str:
+def trust_text(text: str, *, role: str) -> str:
     """Return the text of a role's trust policy, checked and not too long."""
     if document_size(text) > quotas.QUOTAS[quotas.TRUST_SIZE]:
         raise quota_exceeded(quotas.TRUST_SIZE)
-    return require_sound(text, Dialect.TRUST)
+    return require_sound(text, Dialect.TRUST, name=f"role/{role}#trust")
 
 
 def on_the_wire(text: str) -> str:

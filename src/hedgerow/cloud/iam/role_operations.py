@@ -74,6 +74,11 @@ class RoleOperations(IamOperations):
         await existing_role(self._store, self._home.account, call.input["RoleName"])
         return {"InstanceProfiles": [], "IsTruncated": False}
 
+    @operation("ListInstanceProfiles")
+    async def list_instance_profiles(self, _call: Call) -> Answer:
+        """Return that there are none, as above."""
+        return {"InstanceProfiles": [], "IsTruncated": False}
+
     @operation("CreateServiceLinkedRole")
     async def create_service_linked_role(self, _call: Call) -> Answer:
         """Refuse: no service here has a role of that kind, Greengrass included."""

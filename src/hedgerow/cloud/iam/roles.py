@@ -38,7 +38,7 @@ async def create(
     await require_free(tx, ROLES, estate.account, name)
     if len(estate.roles) >= quotas.QUOTAS[quotas.ROLES]:
         raise quota_exceeded(quotas.ROLES)
-    trust = trust_text(request["AssumeRolePolicyDocument"])
+    trust = trust_text(request["AssumeRolePolicyDocument"], role=name)
     role = Role(
         name=name,
         path=path,
@@ -71,7 +71,7 @@ async def update_trust(
 ) -> None:
     """Replace the policy that says who may assume a role."""
     record = await existing_role(tx, account, request["RoleName"])
-    trust = trust_text(request["PolicyDocument"])
+    trust = trust_text(request["PolicyDocument"], role=request["RoleName"])
     held = await held_principals(unique_ids, account, trust)
     await tx.update(record, msgspec.structs.replace(record.document, trust=trust, held=held))
 

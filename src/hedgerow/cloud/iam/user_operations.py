@@ -28,7 +28,7 @@ class UserOperations(IamOperations):
             account = self._home.account
             founded = await self._founded()
             root = {"UserId": account, "Arn": root_arn(account), "CreateDate": founded}
-            return {"User": {**root, "Path": "/", "UserName": ""}}
+            return {"User": root}
         name = self._user_name(call)
         return {"User": user_detail(await existing_user(self._store, self._home.account, name))}
 
