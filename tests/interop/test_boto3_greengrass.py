@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from tests.support.cloud import ACCOUNT, REGION, RunningCloud, running_cloud
+from tests.support.roles import trust_policy
 
 from hedgerow.aws.models import load_model
 from hedgerow.cloud.greengrass import GreengrassService
@@ -288,6 +289,8 @@ async def test_server_certificates_are_set_to_7_to_30_days(cloud: RunningCloud) 
 @pytest.mark.spec("L09", "L13")
 async def test_roles_are_associated_shown_and_taken_away(cloud: RunningCloud) -> None:
     call = cloud.greengrass
+    for name in (ROLE, f"{ROLE}_2"):
+        await cloud.role(name.rpartition("/")[2], trust_policy())
     assert (await refused(cloud, "get_service_role_for_account"))["Status"] == 404
     associated = await call("associate_service_role_to_account", RoleArn=ROLE)
     assert TIMESTAMP.fullmatch(associated["AssociatedAt"])
@@ -304,9 +307,15 @@ async def test_roles_are_associated_shown_and_taken_away(cloud: RunningCloud) ->
     assert (await call("get_associated_role", GroupId=group_id))["RoleArn"] == f"{ROLE}_2"
     await call("disassociate_role_from_group", GroupId=group_id)
     assert (await refused(cloud, "get_associated_role", GroupId=group_id))["Status"] == 404
-    for wrong in ("role", "arn:aws:iam::999999999999:role/r", "arn:aws:s3:::bucket"):
+    theirs = "arn:aws:iam::999999999999:role/r"
+    error = await refused(cloud, "associate_service_role_to_account", RoleArn=theirs)
+    assert error["Code"] == "AccessDeniedException"
+    for wrong in ("role", "arn:aws:s3:::bucket", f"{ROLE}_3"):
         error = await refused(cloud, "associate_service_role_to_account", RoleArn=wrong)
         assert error["Code"] == "BadRequestException"
+        assert error["Message"] == "That role ARN is invalid."
+        error = await refused(cloud, "associate_role_to_group", GroupId=group_id, RoleArn=wrong)
+        assert error["Message"] == "That role ARN is invalid."
 
 
 @pytest.mark.spec("V04")

@@ -18,6 +18,7 @@ from tests.support.cloud import (
     running_cloud,
     signing_request,
 )
+from tests.support.group_role import give_role
 from tests.support.pki import new_key
 
 from hedgerow.cloud.dataplane import ROUTES
@@ -30,6 +31,7 @@ from hedgerow.contract import (
     deployment_status_path,
     discovery_path,
     encode,
+    group_credentials_path,
     shadow_http_path,
 )
 from hedgerow.policy import minimal_core_policy
@@ -86,6 +88,11 @@ CORE_CALLS = {
     "create-certificate": CoreCall(
         "greengrass:CreateCertificate", "POST", lambda _group: CERTIFICATE_PATH, certificate_request
     ),
+    "assume-group-role": CoreCall(
+        "greengrass:AssumeRoleForGroup",
+        "POST",
+        lambda group: group_credentials_path(group.group_id),
+    ),
     "get-connectivity": CoreCall(
         "greengrass:GetConnectivityInfo", "GET", lambda group: connectivity_path(group.core.name)
     ),
@@ -121,12 +128,13 @@ def without(policy: str, action: str) -> str:
     return json.dumps({**document, "Statement": kept})
 
 
-@pytest.mark.spec("C04", "D05", "D06", "D07", "D08", "D09", "D10", "D12", "D13", "D15")
+@pytest.mark.spec("C04", "D04", "D05", "D06", "D07", "D08", "D09", "D10", "D12", "D13", "D15")
 @pytest.mark.promise(1)
 async def test_every_core_call_needs_its_action_and_the_documented_policy_has_them_all(
     cloud: RunningCloud,
 ) -> None:
     group = await cloud.group("core")
+    await give_role(cloud, group.group_id, "line")
     await group.deploy(succeed=False)
     minimal = minimal_core_policy(
         region=REGION, account=ACCOUNT, core_thing_name="core", group_id=group.group_id
@@ -170,6 +178,7 @@ async def test_a_core_with_every_permission_reaches_no_other_group(cloud: Runnin
     group = await cloud.group("core")
     await group.deploy(succeed=False)
     attacker = await cloud.group("attacker")
+    await give_role(cloud, attacker.group_id, "of-attacker")
     await attacker.deploy()
     await cloud.edit_policy("attacker", EVERYTHING)
     async with cloud.https(attacker.core.identity) as connection:

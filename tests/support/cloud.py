@@ -16,10 +16,12 @@ from typing import Any, Self
 
 import aiohttp
 import boto3
+from botocore.exceptions import ClientError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 from tests.support.pki import Identity, new_authority, new_identity, new_key
+from tests.support.roles import trust_policy
 from yarl import URL
 
 from hedgerow.cloud.app import CloudApp, Endpoints, Layout, init_cloud
@@ -30,6 +32,8 @@ from hedgerow.policy import minimal_core_policy, minimal_device_policy
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
+SERVICE_ROLE = "Greengrass_ServiceRole"
+SERVICE_ROLE_POLICY = "arn:aws:iam::aws:policy/service-role/AWSGreengrassResourceAccessRolePolicy"
 _IOT = f"arn:aws:iot:{REGION}:{{}}"
 
 
@@ -179,9 +183,27 @@ class RunningCloud:
             setAsDefault=True,
         )
 
+    async def role(self, name: str, trust: Mapping[str, Any]) -> str:
+        """Return the ARN of a role; one that does not exist yet is made, and allows nothing."""
+        try:
+            made = await self.call(
+                "iam", "create_role", RoleName=name, AssumeRolePolicyDocument=json.dumps(trust)
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "EntityAlreadyExists":
+                raise
+            made = await self.call("iam", "get_role", RoleName=name)
+        return str(made["Role"]["Arn"])
+
     async def service_role(self) -> None:
-        """Associate a service role with the account."""
-        role = f"arn:aws:iam::{self.account}:role/Greengrass_ServiceRole"
+        """Associate a service role with the account, as the guide makes it."""
+        trust = trust_policy(
+            account=self.account, source=f"arn:aws:greengrass:{REGION}:{self.account}:*"
+        )
+        role = await self.role(SERVICE_ROLE, trust)
+        await self.call(
+            "iam", "attach_role_policy", RoleName=SERVICE_ROLE, PolicyArn=SERVICE_ROLE_POLICY
+        )
         await self.greengrass("associate_service_role_to_account", RoleArn=role)
 
     async def group(

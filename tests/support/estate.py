@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.support.pki import new_authority, new_key
 from tests.support.registry import HOME, Device, Registrar, issued, registry
+from tests.support.roles import IamDouble
 
 from hedgerow.cloud.greengrass import (
     AddressBook,
@@ -18,6 +19,8 @@ from hedgerow.cloud.greengrass import (
     DocumentSigner,
     GroupIndex,
     MembershipLedger,
+    RoleDesk,
+    RoleSessions,
     ServerCertificates,
     authorities,
     definitions,
@@ -70,6 +73,9 @@ class Estate:
     certificates: ServerCertificates
     addresses: AddressBook
     shadows: ShadowService
+    iam: IamDouble
+    roles: RoleDesk
+    given: RoleSessions
 
     async def write(self, write: Write) -> Members:
         """Run one write in a transaction of its own."""
@@ -118,9 +124,18 @@ class Estate:
 
     async def service_role(self) -> None:
         """Associate a service role."""
-        request = {"RoleArn": f"arn:aws:iam::{HOME.account}:role/Greengrass_ServiceRole"}
+        role = await self.roles.associable(self.iam.add(HOME, "Greengrass_ServiceRole"))
         now = self.registrar.clock.now()
-        await self.write(lambda tx: roles.associate_service_role(tx, HOME, request, now=now))
+        await self.write(lambda tx: roles.associate_service_role(tx, HOME, {}, role=role, now=now))
+
+    async def group_role(self, group_id: str, name: str) -> str:
+        """Make a role, give it to a group, and return its ARN."""
+        role = await self.roles.associable(self.iam.add(HOME, name), group_id)
+        request, now = {"GroupId": group_id}, self.registrar.clock.now()
+        await self.write(
+            lambda tx: roles.associate_group_role(tx, HOME, request, role=role, now=now)
+        )
+        return role.arn
 
     async def deploy(self, group_id: str, version_id: str, **more: str) -> str:
         """Begin a deployment, build it, and return its id."""
@@ -201,6 +216,9 @@ async def estate(folder: Path, *, start: bool = False) -> AsyncIterator[Estate]:
         await index.start()
         ledger = MembershipLedger(store, HOME, index=index, directory=directory, registry=known)
         signer = document_signer()
+        iam = IamDouble(clock)
+        given = RoleSessions(store, HOME, directory=directory, sessions=iam, clock=clock)
+        desk = RoleDesk(store, HOME, directory=iam, sessions=iam, judge=iam, given=given)
         deployer = Deployer(
             store,
             HOME,
@@ -209,11 +227,13 @@ async def estate(folder: Path, *, start: bool = False) -> AsyncIterator[Estate]:
             registry=known,
             shadows=shadows,
             signer=signer,
+            roles=desk,
             clock=clock,
         )
         directory.on_change(lambda change: deployer.members_changed(change.things))
         if start:
             await deployer.start()
+            await given.start()
         try:
             yield Estate(
                 registrar=registrar,
@@ -224,9 +244,13 @@ async def estate(folder: Path, *, start: bool = False) -> AsyncIterator[Estate]:
                 certificates=ServerCertificates(store, HOME, clock),
                 addresses=AddressBook(store, HOME, shadows),
                 shadows=shadows,
+                iam=iam,
+                roles=desk,
+                given=given,
             )
         finally:
             await deployer.stop()
+            await given.stop()
             index.stop()
 
 

@@ -10,7 +10,7 @@ from hedgerow.cli.options import PORT, root_option
 from hedgerow.cli.output import as_json, print_json, print_pairs, progress
 from hedgerow.cli.provision.api import CloudApi, DeviceEndpoint
 from hedgerow.cli.provision.config_file import config_bytes, config_document, config_path
-from hedgerow.cli.provision.group import GroupContent, ensure_service_role, start_deployment
+from hedgerow.cli.provision.group import GroupContent, start_deployment
 from hedgerow.cli.provision.identity import (
     Identity,
     discarded_on_failure,
@@ -19,6 +19,7 @@ from hedgerow.cli.provision.identity import (
     make_device_identity,
 )
 from hedgerow.cli.provision.row import Row
+from hedgerow.cli.provision.service_role import ensure_service_role
 from hedgerow.kernel import CallerError, ConfigurationError, quoted
 from hedgerow.pki import write_public
 

@@ -12,6 +12,7 @@ from hedgerow.cli.demo.identity import DeviceFiles
 from hedgerow.cli.demo.processes import Daemon, hedgerow
 from hedgerow.cli.demo.site import Aws, Ports, Site
 from hedgerow.cli.demo.waiting import until
+from hedgerow.cli.provision.service_role import SERVICE_ROLE, SERVICE_ROLE_POLICY, service_trust
 
 Say = Callable[[str], None]
 
@@ -67,6 +68,8 @@ def build(
     spare = maker.device(names.SPARE)
     dashboard = maker.dashboard()
     maker.let_core_speak(provisioned["core"]["certificateArn"])
+    say("boto3: the service role that deployments need, held to this account")
+    _service_role(aws, provisioned["core"]["thingArn"])
     say("boto3: device and subscription definitions, a group version, a deployment")
     group_id = provisioned["groupId"]
     deployment = _deploy(aws.greengrass, group_id, provisioned["groupVersionId"], (a, b, c, spare))
@@ -200,14 +203,19 @@ def _deploy(
             "SubscriptionDefinitionVersionArn": row_version,
         },
     )["Version"]
-    account = a.split(":")[4]
-    greengrass.associate_service_role_to_account(
-        RoleArn=f"arn:aws:iam::{account}:role/Greengrass_ServiceRole"
-    )
     deployment: str = greengrass.create_deployment(
         GroupId=group_id, GroupVersionId=version, DeploymentType="NewDeployment"
     )["DeploymentId"]
     return deployment
+
+
+def _service_role(aws: Aws, core_arn: str) -> None:
+    region, account = core_arn.split(":")[3:5]
+    role = aws.iam.create_role(
+        RoleName=SERVICE_ROLE, AssumeRolePolicyDocument=service_trust(region, account)
+    )["Role"]
+    aws.iam.attach_role_policy(RoleName=SERVICE_ROLE, PolicyArn=SERVICE_ROLE_POLICY)
+    aws.greengrass.associate_service_role_to_account(RoleArn=role["Arn"])
 
 
 def _succeeded(greengrass: Any, group_id: str, deployment_id: str) -> bool:

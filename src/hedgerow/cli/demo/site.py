@@ -39,6 +39,7 @@ class Aws:
     iot: Any
     iot_data: Any
     greengrass: Any
+    iam: Any
 
     @classmethod
     def of(cls, environment: dict[str, str]) -> "Aws":
@@ -56,7 +57,9 @@ class Aws:
                 verify=environment["AWS_CA_BUNDLE"],
             )
 
-        return cls(environment, client("iot"), client("iot-data"), client("greengrass"))
+        return cls(
+            environment, client("iot"), client("iot-data"), client("greengrass"), client("iam")
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,9 @@ import click
 from hedgerow.cli.doctor.core_root import core_findings
 from hedgerow.cli.doctor.finding import Finding
 from hedgerow.cli.doctor.host import host_findings
+from hedgerow.cli.doctor.roles import role_findings
 from hedgerow.cli.output import as_json, print_json
+from hedgerow.cli.provision.api import CloudApi
 from hedgerow.kernel import SystemClock
 
 _WORD_WIDTH = 7
@@ -22,12 +24,19 @@ _WORD_WIDTH = 7
     metavar="DIR",
     help="Look at this core's Greengrass root folder as well.",
 )
+@click.option(
+    "--account",
+    is_flag=True,
+    help="Look at the roles that Greengrass uses, as the caller that 'hedgerow env' prints.",
+)
 @as_json
-def doctor(root: Path | None, *, as_json: bool) -> None:
+def doctor(root: Path | None, *, account: bool, as_json: bool) -> None:
     """Say what this host has and lacks; exit code 1 if something that is needed is missing."""
     findings = list(host_findings())
     if root is not None:
         findings += core_findings(root, SystemClock())
+    if account:
+        findings += role_findings(CloudApi())
     if as_json:
         print_json([dataclasses.asdict(finding) for finding in findings])
     else:

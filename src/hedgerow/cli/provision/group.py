@@ -160,15 +160,6 @@ class GroupContent:
         return arn
 
 
-def ensure_service_role(api: CloudApi) -> None:
-    """Give the account a service role, which deployments need, unless it has one."""
-    try:
-        api.call("greengrass", "get_service_role_for_account")
-    except CallerError:
-        role = f"arn:aws:iam::{api.account}:role/Greengrass_ServiceRole"
-        api.call("greengrass", "associate_service_role_to_account", RoleArn=role)
-
-
 def start_deployment(api: CloudApi, group_id: str, version_id: str) -> str:
     """Deploy a version of a group and return the deployment's id."""
     made = api.call(

@@ -24,6 +24,8 @@ from hedgerow.cloud.greengrass import (
     GreengrassService,
     GroupIndex,
     MembershipLedger,
+    RoleDesk,
+    RoleSessions,
     ServerCertificates,
 )
 from hedgerow.cloud.home import Home
@@ -72,6 +74,7 @@ class AccountRooms:
     directory: DeviceDirectory
     index: GroupIndex
     deployer: Deployer
+    role_sessions: RoleSessions
     broker: CloudBroker
     dataplane: DataPlane
     services: Sequence[Service]
@@ -95,6 +98,8 @@ class AccountRooms:
             )
             await self.deployer.start()
             started.push_async_callback(self.deployer.stop)
+            await self.role_sessions.start()
+            started.push_async_callback(self.role_sessions.stop)
             await self.broker.start()
             started.push_async_callback(self.broker.stop)
             started.push_async_callback(self.dataplane.stop)
@@ -119,6 +124,16 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
     registry = Registry(store, home)
     index = GroupIndex(store, home)
     ledger = MembershipLedger(store, home, index=index, directory=directory, registry=registry)
+    sessions = ground.identities.sessions
+    role_sessions = RoleSessions(store, home, directory=directory, sessions=sessions, clock=clock)
+    roles = RoleDesk(
+        store,
+        home,
+        directory=ground.identities.directory,
+        sessions=sessions,
+        judge=ground.identities.decider,
+        given=role_sessions,
+    )
     deployer = Deployer(
         store,
         home,
@@ -127,6 +142,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         registry=registry,
         shadows=shadows,
         signer=signer,
+        roles=roles,
         clock=clock,
     )
     addresses = AddressBook(store, home, shadows)
@@ -136,7 +152,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         home,
         directory,
         discovery=Discovery(index, directory, clock),
-        core_calls=CoreCalls(desk, ServerCertificates(store, home, clock), addresses),
+        core_calls=CoreCalls(desk, ServerCertificates(store, home, clock), addresses, roles),
         shadow_calls=ShadowCalls(shadows),
         record=refusals.request,
     )
@@ -150,12 +166,15 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         directory=directory,
         index=index,
         deployer=deployer,
+        role_sessions=role_sessions,
         broker=broker,
         dataplane=dataplane,
         services=(
             iot,
             IotDataService(shadows, broker),
-            GreengrassService(store, home, deployer=deployer, addresses=addresses, clock=clock),
+            GreengrassService(
+                store, home, deployer=deployer, roles=roles, addresses=addresses, clock=clock
+            ),
             CloudTrailService(
                 store, home, clock, trail=trail, deliverer=deliverer, keys=ground.trail_keys
             ),

@@ -4,7 +4,7 @@ import msgspec
 
 from hedgerow.aws import HttpAnswer
 from hedgerow.cloud.dataplane.routes import UnknownPathError, WrongMethodError
-from hedgerow.cloud.greengrass import NoSuchDeploymentError
+from hedgerow.cloud.greengrass import NoGroupRoleError, NoSuchDeploymentError
 from hedgerow.kernel import CallerError, DeniedError, HedgerowError, PeerError, UnavailableError
 
 JSON = {"content-type": "application/json"}
@@ -26,6 +26,7 @@ _STATUSES: tuple[tuple[type[HedgerowError], int], ...] = (
     (UnauthenticatedError, 401),
     (DeniedError, 403),
     (NoSuchDeploymentError, 404),
+    (NoGroupRoleError, 404),
     (MissingError, 404),
     (UnknownPathError, 404),
     (WrongMethodError, 405),

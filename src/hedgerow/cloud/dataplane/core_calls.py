@@ -8,7 +8,13 @@ on a thing demands that the thing is the caller's.
 from hedgerow.aws import HttpAnswer
 from hedgerow.cloud.dataplane.answers import MissingError, ok
 from hedgerow.cloud.dataplane.authorized import Authorized, require_own_thing
-from hedgerow.cloud.greengrass import AddressBook, CoreDesk, OwnGroup, ServerCertificates
+from hedgerow.cloud.greengrass import (
+    AddressBook,
+    CoreDesk,
+    OwnGroup,
+    RoleDesk,
+    ServerCertificates,
+)
 from hedgerow.contract import (
     ARTIFACT_GROUP,
     ARTIFACT_MEMBERSHIP,
@@ -27,11 +33,16 @@ class CoreCalls:
     """The calls of cores, each after its policy allowed it."""
 
     def __init__(
-        self, desk: CoreDesk, certificates: ServerCertificates, addresses: AddressBook
+        self,
+        desk: CoreDesk,
+        certificates: ServerCertificates,
+        addresses: AddressBook,
+        roles: RoleDesk,
     ) -> None:
         self._desk = desk
         self._certificates = certificates
         self._addresses = addresses
+        self._roles = roles
 
     async def get_deployment(self, request: Authorized) -> HttpAnswer:
         """Return the signed manifest."""
@@ -62,6 +73,11 @@ class CoreCalls:
         wanted = decode(request.body, CertificateRequest)
         own = await self._desk.own_group(request.device, wanted.group_id)
         return ok(encode(await self._certificates.issue(own, wanted.certificate_signing_request)))
+
+    async def assume_group_role(self, request: Authorized) -> HttpAnswer:
+        """Return temporary credentials of the role of the core's own group."""
+        own = await self._own_group(request)
+        return ok(encode(await self._roles.group_credentials(own)))
 
     async def get_connectivity(self, request: Authorized) -> HttpAnswer:
         """Return the core's addresses."""

@@ -66,6 +66,7 @@ class DataPlane:
             "get-artifact": core_calls.get_artifact,
             "report-status": core_calls.report_status,
             "create-certificate": core_calls.create_certificate,
+            "assume-group-role": core_calls.assume_group_role,
             "get-connectivity": core_calls.get_connectivity,
             "update-connectivity": core_calls.update_connectivity,
             "get-shadow": shadow_calls.get,

@@ -117,6 +117,13 @@ ROUTES: tuple[Route, ...] = (
         _anything,
     ),
     Route(
+        "assume-group-role",
+        "POST",
+        "/greengrass/groups/{group}/role/credentials",
+        "greengrass:AssumeRoleForGroup",
+        _anything,
+    ),
+    Route(
         "get-connectivity", "GET", _CONNECTIVITY, "greengrass:GetConnectivityInfo", _connectivity
     ),
     Route(

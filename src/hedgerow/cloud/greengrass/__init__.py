@@ -4,9 +4,10 @@ In come requests by the model's member names, and what cores report; out go answ
 files that are written once and signed, and notices in the shadow of `<core>-gda`. It may import
 every room below `cloud`, and of `cloud` the registry (`iot`) and shadows (`iot_data`). What must
 never happen here: a version that changes, a private key of an authority outside the store, a
-deployment that mixes two versions, a membership list whose serial goes back. The tests are in
-`tests/unit/cloud/greengrass`, `tests/interop/test_boto3_greengrass.py` and
-`tests/security/test_deployment_signing.py`.
+deployment that mixes two versions, a membership list whose serial goes back, a role assumed for
+another account or group than its own. The tests are in `tests/unit/cloud/greengrass`,
+`tests/interop/test_boto3_greengrass.py`, `tests/security/test_deployment_signing.py` and
+`tests/security/test_confused_deputy.py`.
 """
 
 from hedgerow.cloud.greengrass.addresses import AddressBook
@@ -16,6 +17,8 @@ from hedgerow.cloud.greengrass.deployer import Deployer
 from hedgerow.cloud.greengrass.index import GroupIndex, GroupView
 from hedgerow.cloud.greengrass.membership import MembershipLedger, usable_certificates
 from hedgerow.cloud.greengrass.resolve import MAX_GROUPS_OF_A_DEVICE, TOO_MANY_GROUPS
+from hedgerow.cloud.greengrass.role_desk import NoGroupRoleError, RoleDesk
+from hedgerow.cloud.greengrass.role_sessions import RoleSessions
 from hedgerow.cloud.greengrass.server_certificates import ServerCertificates
 from hedgerow.cloud.greengrass.service import GreengrassService
 from hedgerow.cloud.greengrass.signing import DocumentSigner
@@ -31,8 +34,11 @@ __all__ = [
     "GroupIndex",
     "GroupView",
     "MembershipLedger",
+    "NoGroupRoleError",
     "NoSuchDeploymentError",
     "OwnGroup",
+    "RoleDesk",
+    "RoleSessions",
     "ServerCertificates",
     "trusted",
     "usable_certificates",

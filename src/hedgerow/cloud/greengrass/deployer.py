@@ -21,15 +21,16 @@ from hedgerow.cloud.greengrass.documents import (
     GROUP,
     GROUP_VERSION,
     RESETS,
-    SERVICE_ROLE,
     Deployment,
     DeploymentFiles,
     ErrorDetail,
     Rollout,
 )
+from hedgerow.cloud.greengrass.faults import MAX_SHOWN_FAULTS
 from hedgerow.cloud.greengrass.index import GroupIndex
 from hedgerow.cloud.greengrass.kinds import KINDS_BY_PATH
 from hedgerow.cloud.greengrass.membership import MembershipLedger
+from hedgerow.cloud.greengrass.permissions import deployment_needs
 from hedgerow.cloud.greengrass.resolve import (
     MAX_GROUPS_OF_A_DEVICE,
     Content,
@@ -39,6 +40,7 @@ from hedgerow.cloud.greengrass.resolve import (
     resolve,
     things_named_in,
 )
+from hedgerow.cloud.greengrass.role_desk import RoleDesk, ServiceRoleError
 from hedgerow.cloud.greengrass.signing import DocumentSigner
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot.registry import Registry
@@ -52,10 +54,9 @@ from hedgerow.contract import (
     deployment_thing,
     encode,
 )
-from hedgerow.kernel import Clock, HedgerowError
+from hedgerow.kernel import Clock, HedgerowError, iso_milliseconds
 from hedgerow.store import Record, Store, VersionConflictError
 
-NO_SERVICE_ROLE = "TES service role is not associated with this account."
 RETRY_SECONDS = 1.0
 """How long after a failure to tell cores of changed members it is tried again."""
 _LOG = structlog.get_logger(__name__)
@@ -74,6 +75,7 @@ class Deployer:
         registry: Registry,
         shadows: ShadowService,
         signer: DocumentSigner,
+        roles: RoleDesk,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -83,6 +85,7 @@ class Deployer:
         self._registry = registry
         self._shadows = shadows
         self._signer = signer
+        self._roles = roles
         self._clock = clock
         self._begun: asyncio.Queue[str] = asyncio.Queue()
         self._members_changed = asyncio.Event()
@@ -134,6 +137,11 @@ class Deployer:
         self._changed_things.update(things)
         self._members_changed.set()
 
+    def role_changed(self, group_id: str) -> None:
+        """Hear that a group has another role, or none: its core is told, without a deployment."""
+        self._to_announce.add(group_id)
+        self._members_changed.set()
+
     async def _build_forever(self) -> None:
         while True:
             await self.build_now(await self._begun.get())
@@ -163,11 +171,13 @@ class Deployer:
             self._posted[group_id] = notice
 
     async def _build_group(self, record: Record[Deployment]) -> None:
-        if await self._store.get(SERVICE_ROLE, self._home.account, self._home.region) is None:
-            error = ErrorDetail(code="SERVICE_ROLE_NOT_FOUND_ERROR", message=NO_SERVICE_ROLE)
-            await self._fail(record, NO_SERVICE_ROLE, (error,))
+        contents = await self._contents(record.document.group_version_id)
+        errors = await self._service_role_errors(record, contents)
+        if errors:
+            shown = "; ".join(error.message for error in errors[:MAX_SHOWN_FAULTS])
+            await self._fail(record, shown, errors)
             return
-        resolved = resolve(await self._parts(record))
+        resolved = resolve(await self._parts(record, contents))
         if isinstance(resolved, Unresolvable):
             await self._fail(record, resolved.message, resolved.errors)
             return
@@ -175,6 +185,20 @@ class Deployer:
         async with self._store.transaction() as tx:
             await deployments.deliver(tx, self._home, record, resolved.core, files)
         await self._deliver_notice(resolved.group_id)
+
+    async def _service_role_errors(
+        self, record: Record[Deployment], contents: Mapping[str, Content]
+    ) -> tuple[ErrorDetail, ...]:
+        """Return why the account's service role does not allow what building takes, if so."""
+        needs = deployment_needs(contents, self._home)
+        try:
+            refusals = await self._roles.service_role_refusals(record.parent or "", needs)
+        except ServiceRoleError as error:
+            return (ErrorDetail(code=error.reason_code, message=error.message),)
+        return tuple(
+            ErrorDetail(code="SERVICE_ROLE_PERMISSION_ERROR", message=str(refusal))
+            for refusal in refusals
+        )
 
     async def _deliver_notice(self, group_id: str) -> None:
         """Tell the core; if that fails, it is tried again until it does not."""
@@ -192,9 +216,10 @@ class Deployer:
             await deployments.deliver(tx, self._home, record, None, files)
         await self._deliver_notice(record.parent or "")
 
-    async def _parts(self, record: Record[Deployment]) -> GroupParts:
+    async def _parts(
+        self, record: Record[Deployment], contents: Mapping[str, Content]
+    ) -> GroupParts:
         home, group_id = self._home, record.parent or ""
-        contents = await self._contents(record.document.group_version_id)
         named = things_named_in(contents, home)
         cores = things_named_in(contents, home, ("Core",))
         principals = await self._registry.thing_principals(named)
@@ -308,7 +333,13 @@ class Deployer:
             deployment_id=rollout.target,
             deployment_type=record.document.deployment_type,
             membership_serial=rollout.membership_serial,
+            role_version=await self._role_version(group_id),
         )
+
+    async def _role_version(self, group_id: str) -> str:
+        group = await self._store.get(GROUP, self._home.account, group_id)
+        associated = None if group is None else group.document.role_associated_at
+        return "" if associated is None else iso_milliseconds(associated)
 
 
 def _reference(name: str, content: bytes) -> ArtifactReference:

@@ -56,6 +56,12 @@ class ServiceRole(msgspec.Struct, frozen=True, kw_only=True):
     associated_at: datetime
 
 
+class GroupSession(msgspec.Struct, frozen=True, kw_only=True):
+    """Credentials of a group's role, under their key's id. The parent: the core's certificate."""
+
+    expires_at: datetime
+
+
 class Connectivity(msgspec.Struct, frozen=True, kw_only=True):
     """The addresses of a core, under its thing name. `version` changes with every change."""
 
@@ -148,6 +154,7 @@ class ClientToken(msgspec.Struct, frozen=True, kw_only=True):
 GROUP = Kind("greengrass-group", Group)
 GROUP_VERSION = Kind("greengrass-group-version", GroupVersion)
 SERVICE_ROLE = Kind("greengrass-service-role", ServiceRole)
+GROUP_SESSION = Kind("greengrass-group-session", GroupSession)
 CONNECTIVITY = Kind("greengrass-connectivity", Connectivity)
 AUTHORITY = Kind("greengrass-group-authority", Authority)
 DEPLOYMENT = Kind("greengrass-deployment", Deployment)

@@ -6,7 +6,8 @@ they cannot disagree (statement L12), and the credentials of a group's role are 
 but the core that `OwnGroup` proves (guide page cross-service-confused-deputy-prevention).
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -18,11 +19,13 @@ from hedgerow.cloud.greengrass.arns import group_arn
 from hedgerow.cloud.greengrass.core_desk import OwnGroup
 from hedgerow.cloud.greengrass.documents import GROUP, SERVICE_ROLE
 from hedgerow.cloud.greengrass.faults import bad_request
+from hedgerow.cloud.greengrass.permissions import Need, Refusal
+from hedgerow.cloud.greengrass.role_sessions import RoleSessions
 from hedgerow.cloud.greengrass.trust import GREENGRASS, trust_findings
 from hedgerow.cloud.home import Home
 from hedgerow.contract import GroupCredentials
 from hedgerow.kernel import Arn, CallerError, DeniedError, Secret
-from hedgerow.policy import Decision
+from hedgerow.policy import Context, Decision, context
 from hedgerow.store import Store
 
 INVALID_ROLE: Final = "That role ARN is invalid."
@@ -36,7 +39,11 @@ GROUP_ROLE_LIFE: Final = timedelta(hours=1)
 """How long a core can go on with its group's role when it cannot reach the cloud."""
 
 SERVICE_ROLE_LIFE: Final = timedelta(minutes=15)
+_JUDGED_AT_ONCE: Final = 100
 _SERVICE_SESSION: Final = "greengrass-deployment"
+_OURS: Final = context({"aws:SecureTransport": "true"})
+"""What conditions can know of what Greengrass does with the service role."""
+
 _SEAL = object()
 _LOG = structlog.get_logger(__name__)
 
@@ -111,9 +118,9 @@ class AccessJudge(Protocol):
     """Who decides what a principal may do (`cloud.access.AccessDecider`)."""
 
     async def judge(
-        self, principal: Principal, action: str, resource: str, context: Mapping[str, str]
+        self, principal: Principal, action: str, resource: str, more: Context, /
     ) -> Decision:
-        """Decide by the policies of the principal."""
+        """Decide by the policies of the principal; `more` is what else conditions can know."""
 
 
 class NoGroupRoleError(CallerError):
@@ -155,12 +162,14 @@ class RoleDesk:
         directory: RoleDirectory,
         sessions: ServiceSessions,
         judge: AccessJudge,
+        given: RoleSessions,
     ) -> None:
         self._store = store
         self._home = home
         self._directory = directory
         self._sessions = sessions
         self._judge = judge
+        self._given = given
 
     async def associable(self, role_arn: str, group_id: str | None = None) -> AssociableRole:
         """Return the proof that a role can be a group's, or without a group the account's.
@@ -183,17 +192,28 @@ class RoleDesk:
             _LOG.warning("a role that Greengrass is to use is too open or unusable", reason=warning)
         return AssociableRole(arn=facts.arn, warnings=found.warnings, _seal=_SEAL)
 
-    async def assume_service_role(self, group_id: str) -> TemporaryKeys:
-        """Return credentials of the account's service role, for work on one group.
+    async def service_role_refusals(
+        self, group_id: str, needs: Sequence[Need]
+    ) -> tuple[Refusal, ...]:
+        """Assume the account's service role for work on a group, and return what it forbids.
 
-        Raises `ServiceRoleError` in the words that operators know. End them with `release`.
+        Nothing may be done that is not among the needs. Raises `ServiceRoleError` in the words
+        that operators know if the role cannot be assumed.
         """
         record = await self._store.get(SERVICE_ROLE, self._home.account, self._home.region)
         if record is None:
             raise ServiceRoleError(NO_SERVICE_ROLE)
+        role_arn = record.document.role_arn
+        keys = await self._assumed_service_role(role_arn, group_id)
+        try:
+            return await self._refusals(keys.principal, role_arn, needs)
+        finally:
+            await self._sessions.revoke(self._home.account, keys.access_key_id)
+
+    async def _assumed_service_role(self, role_arn: str, group_id: str) -> TemporaryKeys:
         try:
             return await self._assume(
-                record.document.role_arn,
+                role_arn,
                 group_id,
                 session_name=_SERVICE_SESSION,
                 duration=SERVICE_ROLE_LIFE,
@@ -203,21 +223,13 @@ class RoleDesk:
                 f"{SERVICE_ROLE_REFUSED}: {error.message}", code="SERVICE_ROLE_ASSUME_ERROR"
             ) from error
 
-    async def release(self, keys: TemporaryKeys) -> None:
-        """End credentials whose work is done."""
-        await self._sessions.revoke(self._home.account, keys.access_key_id)
-
-    async def judge(self, principal: Principal, action: str, resource: str) -> Decision:
-        """Decide whether an assumed role may do something."""
-        return await self._judge.judge(principal, action, resource, {"aws:securetransport": "true"})
-
     async def group_credentials(self, own: OwnGroup) -> GroupCredentials:
         """Return credentials of a group's role for its core; the session is the certificate's.
 
-        Raises `NoGroupRoleError`, and `DeniedError` if the role does not trust Greengrass for
-        this group.
+        They end with the certificate, if that is before their time. Raises `NoGroupRoleError`,
+        and `DeniedError` if the role does not trust Greengrass for this group.
         """
-        group_id = own.view.group_id
+        group_id, certificate_id = own.view.group_id, own.device.certificate_id
         record = await self._store.get(GROUP, self._home.account, group_id)
         role_arn = None if record is None else record.document.role_arn
         if role_arn is None or not own.view.deployed:
@@ -226,11 +238,12 @@ class RoleDesk:
             keys = await self._assume(
                 role_arn,
                 group_id,
-                session_name=own.device.certificate_id,
+                session_name=certificate_id,
                 duration=GROUP_ROLE_LIFE,
             )
         except DeniedError as error:
             raise DeniedError(f"{GROUP_ROLE_REFUSED}: {error.message}") from error
+        await self._given.remember(certificate_id, keys.access_key_id, keys.expires_at)
         return GroupCredentials(
             access_key_id=keys.access_key_id,
             secret_access_key=keys.secret_access_key.reveal(),
@@ -238,6 +251,18 @@ class RoleDesk:
             expires_at=keys.expires_at,
             role_arn=role_arn,
         )
+
+    async def _refusals(
+        self, principal: Principal, role_arn: str, needs: Sequence[Need]
+    ) -> tuple[Refusal, ...]:
+        refusals: list[Refusal] = []
+        for number, need in enumerate(needs):
+            if number % _JUDGED_AT_ONCE == 0:
+                await asyncio.sleep(0)  # let others have their turn: there can be thousands
+            decision = await self._judge.judge(principal, need.action, need.resource, _OURS)
+            if not decision.allowed:
+                refusals.append(Refusal(need, role_arn, decision.reason))
+        return tuple(refusals)
 
     async def _assume(
         self, role_arn: str, group_id: str, *, session_name: str, duration: timedelta

@@ -1,7 +1,7 @@
 """The service role of the account in this region, and the group role of a group.
 
-Roles are named by ARN; what they allow is IAM's and is not looked into here. The texts for a role
-that is not there are V1's (pages group-role, service-role).
+What is associated is an `AssociableRole`, which only `RoleDesk` makes. The texts for a role that
+is not there are V1's (pages group-role, service-role).
 """
 
 from collections.abc import Mapping
@@ -11,27 +11,27 @@ from typing import Any
 import msgspec
 
 from hedgerow.cloud.greengrass.documents import SERVICE_ROLE, ServiceRole
-from hedgerow.cloud.greengrass.faults import bad_request, role_missing
+from hedgerow.cloud.greengrass.faults import role_missing
 from hedgerow.cloud.greengrass.lookup import existing_group
+from hedgerow.cloud.greengrass.role_desk import NO_GROUP_ROLE, AssociableRole
 from hedgerow.cloud.home import Home
-from hedgerow.kernel import Arn, CallerError, iso_milliseconds, quoted
+from hedgerow.kernel import iso_milliseconds
 from hedgerow.store import Store, Transaction
 
 Members = Mapping[str, Any]
-NO_GROUP_ROLE = "You need to attach an IAM role to this deployment group."
 NO_SERVICE_ROLE = "You need to attach an IAM role to your account in this region."
 
 
 async def associate_service_role(
-    tx: Transaction, home: Home, request: Members, *, now: datetime
+    tx: Transaction, home: Home, _request: Members, *, role: AssociableRole, now: datetime
 ) -> Members:
     """Make a role the account's service role in this region."""
-    role = ServiceRole(role_arn=_checked_role(request["RoleArn"], home), associated_at=now)
+    associated = ServiceRole(role_arn=role.arn, associated_at=now)
     current = await tx.get(SERVICE_ROLE, home.account, home.region)
     if current is None:
-        await tx.insert(SERVICE_ROLE, home.account, home.region, role)
+        await tx.insert(SERVICE_ROLE, home.account, home.region, associated)
     else:
-        await tx.update(current, role)
+        await tx.update(current, associated)
     return {"AssociatedAt": iso_milliseconds(now)}
 
 
@@ -57,14 +57,13 @@ async def disassociate_service_role(
 
 
 async def associate_group_role(
-    tx: Transaction, home: Home, request: Members, *, now: datetime
+    tx: Transaction, home: Home, request: Members, *, role: AssociableRole, now: datetime
 ) -> Members:
     """Give a group its role, in place of any it had."""
     record = await existing_group(tx, home, request["GroupId"])
-    role_arn = _checked_role(request["RoleArn"], home)
     await tx.update(
         record,
-        msgspec.structs.replace(record.document, role_arn=role_arn, role_associated_at=now),
+        msgspec.structs.replace(record.document, role_arn=role.arn, role_associated_at=now),
     )
     return {"AssociatedAt": iso_milliseconds(now)}
 
@@ -87,15 +86,3 @@ async def disassociate_group_role(
         record, msgspec.structs.replace(record.document, role_arn=None, role_associated_at=None)
     )
     return {"DisassociatedAt": iso_milliseconds(now)}
-
-
-def _checked_role(text: str, home: Home) -> str:
-    try:
-        arn = Arn.parse(text)
-    except CallerError as error:
-        raise bad_request(error.message) from error
-    if arn.service != "iam" or not arn.resource.startswith("role/"):
-        raise bad_request(f"RoleArn {quoted(text)} is not the ARN of an IAM role")
-    if arn.account != home.account:
-        raise bad_request(f"RoleArn {quoted(text)} belongs to another account")
-    return text

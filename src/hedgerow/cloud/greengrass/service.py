@@ -23,6 +23,7 @@ from hedgerow.cloud.greengrass.deployer import Deployer
 from hedgerow.cloud.greengrass.faults import bad_request
 from hedgerow.cloud.greengrass.kinds import DEFINITION_KINDS
 from hedgerow.cloud.greengrass.lookup import existing_group
+from hedgerow.cloud.greengrass.role_desk import RoleDesk
 from hedgerow.cloud.home import Home
 from hedgerow.contract import ConnectivityEntry
 from hedgerow.kernel import CallerError, Clock, new_uuid
@@ -83,12 +84,14 @@ class GreengrassService(Service):
         home: Home,
         *,
         deployer: Deployer,
+        roles: RoleDesk,
         addresses: AddressBook,
         clock: Clock,
     ) -> None:
         self._store = store
         self._home = home
         self._deployer = deployer
+        self._roles = roles
         self._addresses = addresses
         self._clock = clock
 
@@ -168,7 +171,8 @@ class GreengrassService(Service):
     @operation("AssociateServiceRoleToAccount")
     async def associate_service_role_to_account(self, call: Call) -> Members:
         """Set the account's service role."""
-        return await self._write(call, self._dated(roles.associate_service_role))
+        role = await self._roles.associable(call.input["RoleArn"])
+        return await self._write(call, self._dated(roles.associate_service_role, role=role))
 
     @operation("DisassociateServiceRoleFromAccount")
     async def disassociate_service_role_from_account(self, call: Call) -> Members:
@@ -178,12 +182,18 @@ class GreengrassService(Service):
     @operation("AssociateRoleToGroup")
     async def associate_role_to_group(self, call: Call) -> Members:
         """Set a group's role."""
-        return await self._write(call, self._dated(roles.associate_group_role))
+        group_id = call.input["GroupId"]
+        role = await self._roles.associable(call.input["RoleArn"], group_id)
+        answer = await self._write(call, self._dated(roles.associate_group_role, role=role))
+        self._deployer.role_changed(group_id)
+        return answer
 
     @operation("DisassociateRoleFromGroup")
     async def disassociate_role_from_group(self, call: Call) -> Members:
         """Take a group's role away."""
-        return await self._write(call, self._dated(roles.disassociate_group_role))
+        answer = await self._write(call, self._dated(roles.disassociate_group_role))
+        self._deployer.role_changed(call.input["GroupId"])
+        return answer
 
     async def _write(self, call: Call, write: Write) -> Members:
         async with self._store.transaction() as tx:
@@ -196,8 +206,8 @@ class GreengrassService(Service):
                 lambda: write(tx, self._home, call.input),
             )
 
-    def _dated(self, write: Callable[..., Awaitable[Members]]) -> Write:
-        return functools.partial(write, now=self._clock.now())
+    def _dated(self, write: Callable[..., Awaitable[Members]], **more: Any) -> Write:
+        return functools.partial(write, now=self._clock.now(), **more)
 
     def _reading(self, read: Read) -> Operation:
         async def answer(call: Call) -> Answer:
