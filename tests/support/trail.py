@@ -1,24 +1,28 @@
 """Calls to be recorded, and a trail to record them in."""
 
+import gzip
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.support.clock import ManualClock
 
-from hedgerow.aws import CallRecord, Principal, Session, VerifiedCaller
+from hedgerow.aws import Call, CallRecord, Principal, Session, VerifiedCaller
 from hedgerow.aws.caller import SIGNATURE_PROOF
-from hedgerow.cloud.cloudtrail import Trail, TrailKeys
+from hedgerow.cloud.cloudtrail import CloudTrailService, Deliverer, Trail, TrailKeys
 from hedgerow.cloud.cloudtrail.index import Index
+from hedgerow.cloud.cloudtrail.verification import Question, Report, verify_folder
 from hedgerow.cloud.home import Home
 from hedgerow.kernel import Secret
 from hedgerow.pki import FileKey
-from hedgerow.store import MasterKey
+from hedgerow.store import MasterKey, Store
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -125,3 +129,142 @@ async def running_trail(
 def events(trail: Trail) -> list[Mapping[str, Any]]:
     """Return everything recorded, oldest first."""
     return [msgspec.json.decode(frame.body) for frame in trail.frames()]
+
+
+@dataclass
+class Delivering:
+    """An account's trail with the service in front of it and the deliverer behind it."""
+
+    store: Store
+    trail: Trail
+    deliverer: Deliverer
+    clock: ManualClock
+    folder: Path
+    """Where buckets are."""
+    service: CloudTrailService
+
+    async def api(self, operation: str, **members: Any) -> Any:
+        """Call an operation, and record the call as the gateway does."""
+        made = Call(
+            caller=caller(),
+            account=ACCOUNT,
+            region=REGION,
+            operation=operation,
+            input=members,
+            request_id="r",
+            source_ip="203.0.113.12",
+            user_agent="test",
+            headers={},
+        )
+        answer = await self.service.operations()[operation](made)
+        self.trail.record_call(
+            call(
+                operation,
+                service="cloudtrail",
+                event_source="cloudtrail.amazonaws.com",
+                input=members,
+                at=self.clock.now(),
+            )
+        )
+        return answer
+
+    def calls(self, count: int, **changes: Any) -> None:
+        """Record some calls at this moment."""
+        for number in range(count):
+            self.trail.record_call(
+                call(input={"GroupId": f"group-{number}"}, at=self.clock.now(), **changes)
+            )
+
+    async def later(self, **step: float) -> None:
+        """Let time pass, and do what is due then."""
+        self.clock.advance(timedelta(**step))
+        await self.deliverer.run_due()
+
+
+@asynccontextmanager
+async def delivering(folder: Path, clock: ManualClock | None = None) -> AsyncIterator[Delivering]:
+    """Give a trail with service and deliverer; nothing is delivered but by `run_due`."""
+    clock = clock or ManualClock()
+    store = await Store.open(folder / "state.db", master_key(), clock)
+    try:
+        async with running_trail(folder / "trail", clock) as trail:
+            keys = trail_keys(folder / "trail")
+            buckets = folder / "deliveries"
+            deliverer = Deliverer(store, HOME, trail, keys, clock, folder=buckets)
+            service = CloudTrailService(
+                store, HOME, clock, trail=trail, deliverer=deliverer, keys=keys
+            )
+            yield Delivering(store, trail, deliverer, clock, buckets, service)
+    finally:
+        await store.close()
+
+
+async def deliver_a_morning(folder: Path) -> Path:
+    """Deliver four hours of calls with digests, and return the bucket's folder.
+
+    The hours have 5, 3, no and 4 calls; the first one is in two files.
+    """
+    async with delivering(folder) as estate:
+        await estate.api(
+            "CreateTrail", Name="main", S3BucketName="audit", EnableLogFileValidation=True
+        )
+        await estate.api("StartLogging", Name="main")
+        estate.calls(3)
+        await estate.later(minutes=6)
+        estate.calls(2)
+        await estate.later(minutes=54)
+        estate.calls(3)
+        await estate.later(hours=1)
+        await estate.later(hours=1)
+        estate.calls(4)
+        await estate.later(hours=1)
+        return estate.folder / "audit"
+
+
+def log_files(bucket: Path) -> list[Path]:
+    """Return a bucket's log files in the order of delivery."""
+    return sorted(bucket.rglob("*_CloudTrail_*.json.gz"), key=_number)
+
+
+def digest_files(bucket: Path) -> list[Path]:
+    """Return a bucket's digests, oldest first."""
+    return sorted(bucket.rglob("*_CloudTrail-Digest_*.json.gz"))
+
+
+def records_in(file: Path) -> list[dict[str, Any]]:
+    """Return a log file's records."""
+    records: list[dict[str, Any]] = json.loads(gzip.decompress(file.read_bytes()))["Records"]
+    return records
+
+
+def put_records(file: Path, records: list[bytes]) -> None:
+    """Write a log file anew, as a careful attacker would."""
+    file.write_bytes(gzip.compress(b'{"Records":[' + b",".join(records) + b"]}", mtime=0))
+
+
+def raw_records(file: Path) -> list[bytes]:
+    """Return the bytes of a log file's records."""
+    content = gzip.decompress(file.read_bytes())
+    return [bytes(raw) for raw in msgspec.json.decode(content, type=_LogFile).Records]
+
+
+def verified(bucket: Path, **question: Any) -> Report:
+    """Verify a bucket as of the end of the morning, or as `question` says."""
+    asked = {"as_of": MOMENT + timedelta(hours=4, minutes=30), **question}
+    public = signing_key().public_key
+    assert isinstance(public, rsa.RSAPublicKey)
+    return verify_folder(bucket, public, Question(**asked))
+
+
+def found(report: Report) -> list[str]:
+    """Return the kinds of what was found."""
+    return [finding.kind for finding in report.findings]
+
+
+class _LogFile(msgspec.Struct):
+    Records: list[msgspec.Raw]
+
+
+def _number(file: Path) -> tuple[str, str]:
+    time = file.name.split("_")[3]
+    return time, file.name
