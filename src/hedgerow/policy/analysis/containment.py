@@ -1,0 +1,129 @@
+"""Two patterns side by side: whether one is within the other, whether both can match one text."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from hedgerow.policy.patterns import Pattern
+from hedgerow.policy.tokens import Token, Variable, Wildcard
+
+_STAR: Final = Wildcard.ANY
+_ONE: Final = Wildcard.ONE
+_COLON: Final = ":"
+_ARN_COLONS: Final = 5
+
+Symbol = str | Wildcard | Variable
+"""A single letter, a wildcard or a variable."""
+
+
+def contains(larger: Pattern, smaller: Pattern, *, by_part: bool = False) -> bool:
+    """Tell whether each text that `smaller` matches is matched by `larger`, whatever the values.
+
+    True is certain. `by_part` if both are matched within the parts of an ARN.
+    """
+    if smaller.folded and not larger.folded and any(map(_has_case, larger.tokens)):
+        return False
+    folded = larger.folded or smaller.folded
+    wide = _symbols(larger.tokens, folded=folded)
+    narrow = _symbols(smaller.tokens, folded=folded)
+    if not by_part or wide.count(_COLON) < _ARN_COLONS:
+        return _within(wide, narrow)
+    if narrow.count(_COLON) < _ARN_COLONS:
+        return wide == narrow
+    pairs = zip(_parts(wide), _parts(narrow), strict=True)
+    return all(_within(one, other) for one, other in pairs)
+
+
+def _has_case(token: Token) -> bool:
+    return isinstance(token, str) and token.lower() != token.upper()
+
+
+def _parts(symbols: list[Symbol]) -> list[list[Symbol]]:
+    """Cut at the first five colons."""
+    parts: list[list[Symbol]] = [[]]
+    for symbol in symbols:
+        if symbol == _COLON and len(parts) <= _ARN_COLONS:
+            parts.append([])
+        else:
+            parts[-1].append(symbol)
+    return parts
+
+
+def may_overlap(one: Pattern, other: Pattern) -> bool:
+    """Tell whether some text could be matched by both, for some values. False is certain."""
+    folded = one.folded or other.folded
+    ours = [_opened(symbol) for symbol in _symbols(one.tokens, folded=folded)]
+    theirs = [_opened(symbol) for symbol in _symbols(other.tokens, folded=folded)]
+    reached = _beyond_stars({0}, ours)
+    for symbol in theirs:
+        if symbol is _STAR:
+            first = min(reached, default=len(ours) + 1)
+            reached = set(range(first, len(ours) + 1))
+            continue
+        stepped: set[int] = set()
+        for place in reached:
+            if place == len(ours):
+                continue
+            here = ours[place]
+            if here is _STAR:
+                stepped.add(place)
+            elif symbol is _ONE or here is _ONE or here == symbol:
+                stepped.add(place + 1)
+        reached = _beyond_stars(stepped, ours)
+    return len(ours) in reached
+
+
+def _opened(symbol: Symbol) -> Symbol:
+    """Let any text take the place of a variable."""
+    return _STAR if isinstance(symbol, Variable) else symbol
+
+
+def _beyond_stars(places: set[int], symbols: list[Symbol]) -> set[int]:
+    """Add the places behind stars, which may stand for nothing."""
+    found = set(places)
+    for place in places:
+        following = place
+        while following < len(symbols) and symbols[following] is _STAR:
+            following += 1
+            found.add(following)
+    return found
+
+
+def _symbols(tokens: Iterable[Token], *, folded: bool) -> list[Symbol]:
+    """Return the tokens as single symbols; of wildcards in a row, `?` come first and one `*`."""
+    symbols: list[Symbol] = []
+    for token in tokens:
+        if isinstance(token, str):
+            symbols += token.lower() if folded else token
+        elif token is _STAR and symbols and symbols[-1] is _STAR:
+            continue
+        elif token is _ONE and symbols and symbols[-1] is _STAR:
+            symbols.insert(-1, _ONE)
+        else:
+            symbols.append(token)
+    return symbols
+
+
+def _within(larger: list[Symbol], smaller: list[Symbol]) -> bool:
+    """Match the smaller pattern's symbols as if they were letters; only a star takes a star.
+
+    INVARIANT: the last star can always give way, so going back to it alone loses no match.
+    """
+    place = at = 0
+    star, star_at = -1, 0
+    while at < len(smaller):
+        here = larger[place] if place < len(larger) else None
+        symbol = smaller[at]
+        if here is _STAR:
+            star, star_at = place, at
+            place += 1
+        elif here is not None and (here == symbol or (here is _ONE and isinstance(symbol, str))):
+            place += 1
+            at += 1
+        elif star >= 0:
+            star_at += 1
+            place, at = star + 1, star_at
+        else:
+            return False
+    while place < len(larger) and larger[place] is _STAR:
+        place += 1
+    return place == len(larger)
