@@ -59,8 +59,12 @@ def on_the_wire(text: str) -> str:
     return quote(text, safe="")
 
 
+@lru_cache(maxsize=_COMPILED)
 def named(name: str, text: str, dialect: Dialect = Dialect.IDENTITY) -> NamedPolicy:
-    """Return a stored policy ready to be judged; one that is not sound denies everything."""
+    """Return a stored policy ready to be judged; one that is not sound denies everything.
+
+    The same policy is the same object again, so that what was concluded from it stays of use.
+    """
     try:
         return NamedPolicy(name=name, policy=compiled(text, dialect))
     except MalformedPolicyError as error:
