@@ -7,7 +7,7 @@ of policies and hold nothing of a request, so that any number of connections sha
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any, Final
@@ -28,6 +28,9 @@ _LENGTHS: Final = 8
 _FLEETING: Final = frozenset({"aws:currenttime", "aws:epochtime", "aws:tokenissuetime"})
 """Keys with a value that hardly comes twice: to remember answers by it would be of no use."""
 
+_ORDER: Final = itemgetter(0)
+_NONE: Final[list[Any]] = []
+
 _Covers = Callable[[str, Context], bool]
 
 
@@ -46,38 +49,31 @@ Row = tuple[int, tuple[str, ...], frozenset[str], _Covers | None, bool, Entry]
 class Rows:
     """Statements of one effect that speak of one action, in the order of their policies."""
 
-    __slots__ = ("_always", "_exact", "_lengths", "_tables", "rows")
+    __slots__ = ("_index", "rows")
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows = tuple(rows)
+        self.rows = rows
+        self._index = _Index(rows) if len(rows) > _TRIED_IN_TURN else None
+
+    def near(self, resource: str) -> Sequence[Row]:
+        """Return the rows that may cover the resource, in order."""
+        return self.rows if self._index is None else self._index.near(resource)
+
+
+class _Index:
+    """Finds rows by the whole of a resource or by what it begins with.
+
+    The beginnings are cut to a few lengths, so that a look-up takes a few steps, however many
+    rows there are; a row that begins with less than the shortest is always looked at.
+    """
+
+    __slots__ = ("_always", "_exact", "_tables")
+
+    def __init__(self, rows: Sequence[Row]) -> None:
         self._always: list[Row] = []
         self._exact: dict[str, list[Row]] = {}
-        self._lengths: tuple[int, ...] = ()
-        self._tables: tuple[tuple[int, dict[str, list[Row]]], ...] = ()
-        if len(self.rows) > _TRIED_IN_TURN:
-            self._build()
-
-    def near(self, resource: str) -> Iterable[Row]:
-        """Return the rows that may cover the resource, in order."""
-        if len(self.rows) <= _TRIED_IN_TURN:
-            return self.rows
-        found = self._exact.get(resource)
-        several = False
-        for length, table in self._tables:
-            more = table.get(resource[:length])
-            if more is not None:
-                several = found is not None
-                found = more if found is None else [*found, *more]
-        if self._always:
-            several = found is not None
-            found = self._always if found is None else [*found, *self._always]
-        if found is None:
-            return ()
-        return sorted(found, key=itemgetter(0)) if several else found
-
-    def _build(self) -> None:
         leads: list[tuple[str, Row]] = []
-        for row in self.rows:
+        for row in rows:
             statement = row[5].statement
             if statement.not_resources or not statement.resources:
                 self._always.append(row)
@@ -97,6 +93,20 @@ class Rows:
                 length = lengths[place - 1]
                 tables[length].setdefault(lead[:length], []).append(row)
         self._tables = tuple(tables.items())
+
+    def near(self, resource: str) -> Sequence[Row]:
+        """Return the rows that may cover the resource, in order."""
+        found: list[Row] = self._exact.get(resource, _NONE)
+        lists = 1 if found else 0
+        for length, table in self._tables:
+            more = table.get(resource[:length])
+            if more is not None:
+                found = [*found, *more] if lists else more
+                lists += 1
+        if self._always:
+            found = [*found, *self._always] if lists else self._always
+            lists += 1
+        return found if lists < 2 else sorted(found, key=_ORDER)  # noqa: PLR2004 - more than one
 
 
 class Plan(msgspec.Struct, frozen=True, eq=False):
@@ -132,7 +142,7 @@ class Layer:
                     rows[statement.effect].append(
                         _row(len(rows[statement.effect]), name, statement)
                     )
-                    keys.update(dict.fromkeys(_keys(statement)))
+                    _note_keys(statement, keys)
                     of_principals = of_principals or statement.principals is not None
         plan = Plan(
             denies=Rows(rows["Deny"]) if rows["Deny"] else None,
@@ -214,14 +224,16 @@ def _any_matches(
     return any(one.matches(resource, variables, broad=broad) for one in patterns)
 
 
-def _keys(statement: Statement) -> Iterable[str]:
+def _note_keys(statement: Statement, keys: dict[str, None]) -> None:
     for pattern in statement.resources:
-        yield from (one.name for one in pattern.variables)
+        for variable in pattern.variables:
+            keys[variable.name] = None
     for condition in statement.conditions:
-        yield condition.key
+        keys[condition.key] = None
         for value in condition.values:
             if isinstance(value, Pattern):
-                yield from (one.name for one in value.variables)
+                for variable in value.variables:
+                    keys[variable.name] = None
 
 
 def _chosen_lengths(lengths: set[int]) -> tuple[int, ...]:

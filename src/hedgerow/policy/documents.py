@@ -40,13 +40,19 @@ class Statement(msgspec.Struct, frozen=True, gc=False):
         """Tell whether the statement speaks of a resource.
 
         Where there are two readings of a pattern, an allow statement takes the one that covers
-        less, a deny statement the one that covers more.
+        less, a deny statement the one that covers more. So an allow statement covers nothing as
+        long as it is not known what it takes away.
         """
         if not self.resources:
             return True
         broad = (self.effect == "Deny") is not self.not_resources
+        if self.not_resources and self.effect == "Allow" and self._lacks_value(variables):
+            return False
         found = any(one.matches(resource, variables, broad=broad) for one in self.resources)
         return found is not self.not_resources
+
+    def _lacks_value(self, variables: Context) -> bool:
+        return any(one.variables and one.without_value(variables) for one in self.resources)
 
     def meets_conditions(self, variables: Context) -> bool:
         """Tell whether all conditions are met."""

@@ -99,8 +99,8 @@ def _of_resource(
         )
     if statement.not_resources and statement.effect == "Allow" and _lacks_default(pattern):
         yield (
-            f"{place}: without a value for its variable, {quoted(text)} in NotResource takes "
-            "nothing away; give the variable a default"
+            f"{place}: without a value for the variable in {quoted(text)} it is not known what "
+            "NotResource takes away, and the statement allows nothing; give the variable a default"
         )
 
 

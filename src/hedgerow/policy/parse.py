@@ -7,6 +7,7 @@ User Guide, "Grammar of the IAM JSON policy language" and "IAM and AWS STS quota
 
 import string
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, cast
 
 from hedgerow.kernel import quoted
@@ -42,6 +43,10 @@ _STATEMENT_FIELDS: Final = frozenset(
     }
 )
 
+_FIELDS: Final = {
+    dialect: _STATEMENT_FIELDS.difference(rules.refused) for dialect, rules in RULES.items()
+}
+
 
 def parse_policy(text: str, dialect: Dialect = Dialect.IOT, *, limit: int | None = None) -> Policy:
     """Return the policy, or raise `MalformedPolicyError` that names the place and the problem.
@@ -54,7 +59,8 @@ def parse_policy(text: str, dialect: Dialect = Dialect.IOT, *, limit: int | None
         "",
         "a policy is a JSON object",
     )
-    _require_known_fields(document, _POLICY_FIELDS)
+    if not _POLICY_FIELDS.issuperset(document):
+        _require_known_fields(document, _POLICY_FIELDS)
     version = _version(document, rules)
     _text_field(document, "Id", "")
     if "Statement" not in document:
@@ -93,8 +99,11 @@ class _StatementReader:
         self._dialect = dialect
         self._rules = rules
         self._variables = variables
-        self._reading = resource_reading(variables=variables, device=rules.device)
-        self._fields = _STATEMENT_FIELDS.difference(rules.refused)
+        self._fields = _FIELDS[dialect]
+        self._action = partial(read_action, rules.services)
+        self._resource = partial(
+            read_resource, resource_reading(variables=variables, device=rules.device)
+        )
         self._sids: set[str] = set()
 
     def read(self, given: Any, position: int) -> Statement:
@@ -155,12 +164,6 @@ class _StatementReader:
         if sid:
             self._sids.add(sid)
         return sid
-
-    def _action(self, text: str) -> Pattern:
-        return read_action(text, self._rules.services)
-
-    def _resource(self, text: str) -> Pattern:
-        return read_resource(text, self._reading)
 
     def _principals(self, fields: dict[str, Any], effect: Effect) -> Principals:
         if "Principal" in fields and "NotPrincipal" in fields:

@@ -24,7 +24,7 @@ from hedgerow.policy.errors import MalformedPolicyError
 from hedgerow.policy.fields import require_object, require_text
 from hedgerow.policy.operators import IF_EXISTS, OPERATORS, SETS, Kind, Operator
 from hedgerow.policy.parse_patterns import ARN_PARTS, arn_parts, read_pattern
-from hedgerow.policy.patterns import Pattern, Reading
+from hedgerow.policy.patterns import Pattern, Reading, make_pattern
 from hedgerow.policy.variables import condition_key
 
 _REMEMBERED: Final = 256
@@ -138,7 +138,7 @@ class _Reader:
         text = str(given).lower() if isinstance(given, bool) else require_text(given, place)
         if text.lower() not in ("true", "false"):
             raise MalformedPolicyError(place, f"{quoted(text)} is neither true nor false")
-        return Pattern(text, _TRUTH)
+        return make_pattern(text, _TRUTH)
 
     def number(self, given: Any, place: str) -> Value:
         """Read a number."""

@@ -1,13 +1,13 @@
 """Actions, resources and other patterns of a policy's text, read or refused with their place."""
 
 import string
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Final
 
 from hedgerow.kernel import quoted
 from hedgerow.policy.errors import MalformedPolicyError
-from hedgerow.policy.patterns import Pattern, Reading
+from hedgerow.policy.patterns import Pattern, Reading, make_pattern
 from hedgerow.policy.tokens import UnclosedVariableError
 from hedgerow.policy.variables import is_placeholder
 
@@ -23,7 +23,7 @@ _RESOURCES: Final = {
     for variables in (True, False)
     for device in (True, False)
 }
-ANY_RESOURCE: Final = Pattern("*", Reading(arn=True))
+ANY_RESOURCE: Final = make_pattern("*", Reading(arn=True))
 
 
 def resource_reading(*, variables: bool, device: bool) -> Reading:
@@ -34,7 +34,7 @@ def resource_reading(*, variables: bool, device: bool) -> Reading:
 def read_pattern(text: str, place: str, reading: Reading) -> Pattern:
     """Return the pattern a text is, or raise `MalformedPolicyError`."""
     try:
-        pattern = Pattern(text, reading)
+        pattern = make_pattern(text, reading)
     except UnclosedVariableError:
         raise MalformedPolicyError(place, f"a ${{ in {quoted(text)} has no }}") from None
     for variable in pattern.variables:
@@ -49,30 +49,32 @@ def read_pattern(text: str, place: str, reading: Reading) -> Pattern:
     return pattern
 
 
-def read_resource(text: str, reading: Reading) -> Pattern:
+def read_resource(reading: Reading, text: str) -> Pattern:
     """Return the pattern of a resource, or raise `MalformedPolicyError` without a place."""
     if text == "*":
         return ANY_RESOURCE
-    if "${" in text:
-        pattern = read_pattern(text, "", reading)
-        parts = arn_parts(text)
-    else:
-        pattern = Pattern(text, reading)
-        parts = text.split(":", _ARN_COLONS)
+    variable = "${" in text
+    pattern = read_pattern(text, "", reading) if variable else make_pattern(text, reading)
+    parts = arn_parts(text) if variable else text.split(":", _ARN_COLONS)
     if len(parts) < ARN_PARTS or parts[0] != "arn" or not (parts[1] and parts[2] and parts[5]):
         raise MalformedPolicyError(
             "",
             f"{quoted(text)} is not a resource; the form is arn:aws:iot:region:account:topic/name, "
             "wildcards are allowed within each part, and * alone is every resource",
         )
-    service = parts[2]
-    if not reading.device and ("*" in service or "?" in service or "$" in service):
+    if not reading.device and (
+        "*" in parts[2] or "?" in parts[2] or (variable and _is_variable_in_head(parts))
+    ):
         raise MalformedPolicyError(
             "",
-            f"{quoted(text)} has a wildcard for the service; AWS leaves open what that matches, "
-            "so write the service",
+            f"{quoted(text)} has a wildcard for the service or a variable before its fifth colon; "
+            "AWS leaves open what that matches, so write it out",
         )
     return pattern
+
+
+def _is_variable_in_head(parts: Sequence[str]) -> bool:
+    return any("${" in part for part in parts[:_ARN_COLONS])
 
 
 def arn_parts(text: str) -> list[str]:
@@ -104,10 +106,10 @@ def _action(text: str) -> Pattern | None:
         and _OPERATION_CHARACTERS.issuperset(operation)
     ):
         return None
-    return Pattern(text, _ACTIONS)
+    return make_pattern(text, _ACTIONS)
 
 
-def read_action(text: str, services: Collection[str]) -> Pattern:
+def read_action(services: Collection[str], text: str) -> Pattern:
     """Return the pattern of an action, or raise `MalformedPolicyError` without a place."""
     pattern = _action(text)
     if pattern is None:

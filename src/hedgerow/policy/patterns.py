@@ -8,7 +8,7 @@ allow statement is read part by part, a deny statement as one text (`broad`).
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -35,30 +35,22 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     device: bool = False
 
 
-class Pattern:
-    """A pattern; `source` is the text it was made from.
+class Pattern(msgspec.Struct, frozen=True, eq=False):
+    """A pattern; `source` is the text it was made from. `make_pattern` makes these.
 
     `exact` is the whole text if nothing in it stands for something else, `prefix` what comes
-    before a single star at the end; both are None for any other pattern. Patterns with equal
-    text that are read alike are equal.
+    before a single star at the end, `ends` what is around a single star elsewhere; all are None
+    for any other pattern. Patterns with equal text that are read alike are equal.
     """
 
-    __slots__ = ("_form", "exact", "prefix", "reading", "source", "variables")
-
-    def __init__(self, source: str, reading: Reading) -> None:
-        self.source = source
-        self.reading = reading
-        self.exact: str | None = None
-        self.prefix: str | None = None
-        self.variables: tuple[Variable, ...] = ()
-        self._form: _Form | None = None
-        if reading.variables and "${" in source:
-            self._form = form = _Form(source, reading)
-            self.variables, self.exact = form.variables, form.exact
-        elif not (reading.wildcards and ("*" in source or "?" in source)):
-            self.exact = source.lower() if reading.folded else source
-        elif source.find("*") == len(source) - 1 and "?" not in source:
-            self.prefix = source[:-1].lower() if reading.folded else source[:-1]
+    source: str
+    reading: Reading
+    exact: str | None = None
+    prefix: str | None = None
+    ends: tuple[str, str, int] | None = None
+    """Both ends, and how long they are together."""
+    variables: tuple[Variable, ...] = ()
+    form: "Form | None" = None
 
     @property
     def folded(self) -> bool:
@@ -75,6 +67,8 @@ class Pattern:
         """The plain text that every match begins with."""
         if self.prefix is not None:
             return self.prefix
+        if self.ends is not None:
+            return self.ends[0]
         first = self.tokens[0] if self.tokens else ""
         return first if isinstance(first, str) else ""
 
@@ -90,19 +84,16 @@ class Pattern:
             return subject == self.exact
         if self.prefix is not None:
             return subject.startswith(self.prefix)
+        if self.ends is not None:
+            head, tail, least = self.ends
+            return subject.startswith(head) and subject.endswith(tail) and len(subject) >= least
         return self._compiled().matches(subject, variables, broad=broad)
 
     def compares(self, subject: str, variables: Context) -> bool | None:
         """Tell whether a condition's value matches; None if a variable in it has no value."""
-        if self.reading.folded:
-            subject = subject.lower()
-        if self.exact is not None:
-            return subject == self.exact
-        if self.prefix is not None:
-            return subject.startswith(self.prefix)
         if self.variables and self.without_value(variables):
             return None
-        return self._compiled().matches(subject, variables, broad=False)
+        return self.matches(subject, variables)
 
     def without_value(self, variables: Context) -> tuple[str, ...]:
         """Return the names, as written, of the variables that have no value that may be put in."""
@@ -124,13 +115,31 @@ class Pattern:
     def __repr__(self) -> str:
         return f"Pattern({self.source!r})"
 
-    def _compiled(self) -> "_Form":
-        if self._form is None:
-            self._form = _Form(self.source, self.reading)
-        return self._form
+    def _compiled(self) -> "Form":
+        """Return the form, which is made when it is first needed."""
+        if self.form is None:
+            msgspec.structs.force_setattr(self, "form", Form(self.source, self.reading))
+        return cast("Form", self.form)
 
 
-class _Form:
+def make_pattern(source: str, reading: Reading) -> Pattern:
+    """Return the pattern that a text is; raises `UnclosedVariableError`."""
+    if reading.variables and "${" in source:
+        form = Form(source, reading)
+        return Pattern(source, reading, form.exact, variables=form.variables, form=form)
+    text = source.lower() if reading.folded else source
+    if not reading.wildcards or ("*" not in text and "?" not in text):
+        return Pattern(source, reading, text)
+    if "?" not in text:
+        head, _, tail = text.partition("*")
+        if not tail:
+            return Pattern(source, reading, None, head)
+        if "*" not in tail and (not reading.arn or head.count(":") >= _ARN_PARTS - 1):
+            return Pattern(source, reading, None, None, (head, tail, len(head) + len(tail)))
+    return Pattern(source, reading)
+
+
+class Form:
     """What a pattern that is neither plain nor a prefix is compiled to, when it is first used."""
 
     __slots__ = ("_bound", "_parts", "_simple", "exact", "reading", "tokens", "variables")
