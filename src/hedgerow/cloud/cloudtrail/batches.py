@@ -82,15 +82,15 @@ def next_batch(trail: Trail, after: Head, last: int | None = None) -> Batch | Lo
     """Return the records after a head, up to number `last` if given; None if there are none."""
     now = trail.head
     if now.sequence < after.sequence:
-        return Lost(
-            now, f"records {now.sequence + 1} to {after.sequence} are gone from the journal"
-        )
+        problem = f"records {now.sequence + 1} to {after.sequence} are gone from the journal"
+        return Lost(trail.last_start(), problem)
     frames: list[Frame] = []
     size = 0
     try:
         for frame in trail.frames(after.sequence):
             if not frames and next_head(after, record_hash(frame.body)) != frame.head:
-                return _lost(trail, after, "the journal is not the one that was delivered from")
+                problem = f"the journal is another than that of record {after.sequence}"
+                return Lost(trail.last_start(), problem)
             frames.append(frame)
             size += len(frame.body)
             full = len(frames) >= MAX_RECORDS or size >= MAX_BYTES

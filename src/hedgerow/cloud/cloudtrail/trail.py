@@ -163,6 +163,11 @@ class Trail:
         starts = (info.header.before for info in journal.segments)
         return next((start for start in starts if start.sequence > sequence), journal.head)
 
+    def last_start(self) -> Head:
+        """Return the head that the newest file of the journal begins with."""
+        segments = self._opened().segments
+        return segments[-1].header.before if segments else self.head
+
     def flush(self) -> None:
         """Wait until everything recorded so far is on disk."""
         self._opened().flush()
