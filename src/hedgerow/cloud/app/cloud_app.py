@@ -202,7 +202,8 @@ class CloudApp:
     async def _private_api(self, doors: Doors, door: PrivateDoor) -> PrivateApiEndpoint:
         factory = self._api(door.endpoint)
         port = await self._listener(doors.api, factory, door.port, door.host)
-        return PrivateApiEndpoint(id=door.endpoint.id, host=door.host, port=port)
+        host = door.name or self._settings.host_names[0]
+        return PrivateApiEndpoint(id=door.endpoint.id, host=host, port=port)
 
     def _api(self, endpoint: ApiEndpoint | None) -> Callable[[TlsPeer], AnyProtocol]:
         """Return what serves connections of one door, whose calls say where they came in."""

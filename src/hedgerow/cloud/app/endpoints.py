@@ -9,7 +9,7 @@ from hedgerow.pki import write_public
 
 
 class PrivateApiEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A private door of the API: its id, the address it listens on, and the port in force."""
+    """A private door of the API: its id, the host it is reached by, and the port in force."""
 
     id: str
     host: str

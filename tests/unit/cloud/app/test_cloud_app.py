@@ -2,6 +2,7 @@ import asyncio
 import functools
 import json
 import os
+import shutil
 import signal
 import ssl
 import stat
@@ -14,10 +15,11 @@ from tests.support.cloud import ACCOUNT, RunningCloud, born_cloud, running_cloud
 from tests.support.pki import new_authority, new_identity
 
 from hedgerow.cloud.app import AdministratorFile, CloudApp, Layout, init_cloud
+from hedgerow.cloud.iot.documents import THING, Thing
 from hedgerow.contract import discovery_path
 from hedgerow.kernel import ConfigurationError, SystemClock
 from hedgerow.policy import minimal_device_policy
-from hedgerow.store import TamperedError
+from hedgerow.store import MasterKey, Store, TamperedError
 
 SERVE = (
     "import sys, uvloop, pathlib; from hedgerow.cloud.app import run_cloud; "
@@ -183,6 +185,37 @@ async def test_no_secret_of_the_store_is_on_disk_in_plain_text(tmp_path: Path) -
     assert b"PRIVATE KEY" not in database
     assert secret.encode() not in database
     assert len(database) > 10_000
+
+
+async def test_a_folder_of_the_first_version_gets_what_it_lacks_and_a_new_key(
+    tmp_path: Path,
+) -> None:
+    """Its administrator was no IAM user: everything else in its store stays as it is."""
+    folder = tmp_path / "cloud"
+    await asyncio.to_thread(shutil.copytree, born_cloud(), folder)
+    layout = Layout(folder)
+    old_key = json.loads(layout.administrator.read_text())["AccessKeyId"]
+    for path in folder.glob("state.db*"):
+        path.unlink()
+    master_key = MasterKey.from_file(layout.master_key)
+    store = await Store.open(layout.database, master_key, SystemClock())
+    async with store.transaction() as tx:
+        await tx.insert(THING, ACCOUNT, "pump", Thing(thing_id="1"))
+    await store.close()
+    for _ in range(2):
+        app = await CloudApp.open(
+            folder, host="127.0.0.1", api_port=0, device_https_port=0, device_mqtt_port=0
+        )
+        await app.start()
+        cloud = RunningCloud(app, folder)
+        try:
+            things = (await cloud.iot("list_things"))["things"]
+            assert [thing["thingName"] for thing in things] == ["pump"]
+            assert (await cloud.call("organizations", "list_accounts"))["Accounts"]
+        finally:
+            cloud.close_clients()
+            await app.stop()
+    assert json.loads(layout.administrator.read_text())["AccessKeyId"] != old_key
 
 
 async def test_a_damaged_store_is_refused_and_not_served(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from shutil import copytree
 
 import pytest
+from cryptography import x509
 from tests.support.cloud import born_cloud
 from tests.support.pki import ShiftedClock
 from tests.support.registry import registry
@@ -57,7 +59,9 @@ def aged_layout(layout: Layout) -> Layout:
 
 
 @asynccontextmanager
-async def doors(layout: Layout, directory: DeviceDirectory) -> AsyncIterator[Doors]:
+async def doors(
+    layout: Layout, directory: DeviceDirectory, *further_names: str
+) -> AsyncIterator[Doors]:
     clock = SystemClock()
     authorities: Authorities = load_authorities(layout, clock)
     made = Doors(
@@ -67,6 +71,7 @@ async def doors(layout: Layout, directory: DeviceDirectory) -> AsyncIterator[Doo
         root=authorities.root,
         server_key=authorities.server_key,
         clock=clock,
+        further_names=further_names,
     )
     try:
         yield made
@@ -97,6 +102,20 @@ async def test_in_the_last_third_of_its_life_it_is_renewed_over_the_same_key(
     after = load_certificate(aged_layout.server_certificate.read_text())
     assert after.public_key() == before.public_key()
     assert after.not_valid_after_utc > before.not_valid_after_utc
+
+
+async def test_a_door_on_another_address_gets_a_certificate_that_names_it(
+    layout: Layout, directory: DeviceDirectory
+) -> None:
+    async with doors(layout, directory, "10.0.0.5", "localhost") as made:
+        assert await made.renew_if_due()
+        assert not await made.renew_if_due()
+    certificate = load_certificate(layout.server_certificate.read_text())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert ip_address("10.0.0.5") in names.get_values_for_type(x509.IPAddress)
+    assert "localhost" in names.get_values_for_type(x509.DNSName)
+    async with doors(layout, directory) as made:
+        assert not await made.renew_if_due(), "more names than needed are no reason"
 
 
 @pytest.mark.promise(5)
