@@ -6,7 +6,14 @@
 import sys
 from pathlib import Path
 
-from bench import core_idle, discovery, machine, mqtt_throughput, tls_handshakes
+from bench import (
+    core_idle,
+    discovery,
+    machine,
+    mqtt_throughput,
+    policy_decisions,
+    tls_handshakes,
+)
 from bench.report import Section, render
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -16,6 +23,7 @@ BENCHMARKS = {
     "handshakes": tls_handshakes.measure,
     "discovery": discovery.measure,
     "idle": core_idle.measure,
+    "policy": policy_decisions.measure,
 }
 
 

@@ -21,7 +21,7 @@ from hedgerow.policy.documents import NamedPolicy, PolicySet
 from hedgerow.policy.principals import Named
 from hedgerow.policy.requests import AccessRequest
 
-_REMEMBERED: Final = 8192
+_REMEMBERED: Final = 2048
 """Answers that are kept, of all policies together; then memory starts anew."""
 
 _answers: dict[Any, Decision] = {}
