@@ -1,9 +1,6 @@
 """What neither botocore's models nor AWS's published tables say, for `tools/access_rows.py`.
 
-Templates: `{member}` is the input's member of that name; `{member!arn}` may also be a whole ARN;
-`{member!user}` (and group, role, …) is an IAM name, written with its path in front;
-`{member=value}` has a default; `{id!organization}` is an id of organizations, whose form says what
-it names; `{region}`, `{account}` and `{caller}` (path and name of a user) are the caller's.
+Templates are those of `hedgerow.cloud.access.templates`.
 `${Name}` is a published placeholder, for the member of that name in any case of letters.
 Sources: guide pages security_iam_service-with-iam and tagging, AWS's service authorization
 reference and the API references of the services.
@@ -267,6 +264,14 @@ NAMES_A_ROLE = re.compile(r"(\w*[rR]oleArn|Role|S3UrlSignerRole)")
 PASSES_ROLES = re.compile(r"(?!Assume|Get|List|Describe|Delete|\w+AuditSuppression)")
 """Operations that hand a role on to the service; the others name one to find or assume it."""
 
+
+def _moved(action: str, kind: str) -> tuple[Mapping[str, Any], ...]:
+    """Return that a renamed or moved entity needs the permission on what it will be, as well."""
+    name, new_name = f"{kind.title()}Name", f"New{kind.title()}Name"
+    arn = f"{_IAM}{kind}{{NewPath|{name}!{kind}-path}}{{{new_name}|{name}}}"
+    return ({"action": action, "when": f"{new_name}|NewPath", "on": [{"arn": arn}]},)
+
+
 ALSO: Mapping[str, Mapping[str, tuple[Mapping[str, Any], ...]]] = {
     "greengrass": {"CreateSoftwareUpdateJob": ({"action": "iot:CreateJob", "on": []},)},
     "iam": {
@@ -278,6 +283,8 @@ ALSO: Mapping[str, Mapping[str, tuple[Mapping[str, Any], ...]]] = {
                 "passed_to": "ec2.amazonaws.com",
             },
         ),
+        "UpdateUser": _moved("iam:UpdateUser", "user"),
+        "UpdateGroup": _moved("iam:UpdateGroup", "group"),
     },
 }
 """Further permissions that an operation needs, beside those for tags and passed roles (page

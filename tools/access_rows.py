@@ -212,7 +212,10 @@ class Rows:
 
 def members_of(template: str) -> list[str]:
     """Return the input members that a template is filled from."""
-    names = (re.split(r"[!=]", inner)[0] for inner in _PLACEHOLDER.findall(template))
+    alternatives = (
+        part for inner in _PLACEHOLDER.findall(template) for part in inner.split("=")[0].split("|")
+    )
+    names = (part.split("!")[0] for part in alternatives)
     return [name for name in names if name not in _OF_THE_CALLER]
 
 

@@ -278,3 +278,52 @@ async def test_permission_can_be_held_to_a_private_door(account: JudgedAccount) 
     assert await account.refused(user, "iot", "ListThings", peer=plant) is None
     for peer in (other, PUBLIC, None, "vpce-plant"):
         assert await account.refused(user, "iot", "ListThings", peer=peer)
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize(
+    ("change", "allowed"),
+    [
+        ({"NewUserName": "carola"}, True),
+        ({"NewPath": "/dev/two/"}, True),
+        ({}, True),
+        ({"NewPath": "/admin/"}, False),
+        ({"NewPath": "/"}, False),
+        ({"NewUserName": "boss", "NewPath": "/admin/"}, False),
+    ],
+)
+async def test_a_user_cannot_be_moved_to_where_one_may_not_write(
+    account: JudgedAccount, change: Mapping[str, str], *, allowed: bool
+) -> None:
+    await account.user("carol", path="/dev/")
+    writer = await account.user(
+        "writer", allow("iam:UpdateUser", on="arn:aws:iam::123456789012:user/dev/*")
+    )
+    refusal = await account.refused(writer, "iam", "UpdateUser", {"UserName": "carol", **change})
+    assert (refusal is None) == allowed
+
+
+async def test_a_refusal_is_one_readable_line_whatever_was_asked_for(
+    account: JudgedAccount,
+) -> None:
+    nobody = await account.user("nobody")
+    arn = "arn:aws:greengrass:eu-west-1:123456789012:" + "x\r\n\x1b[2J" * 300
+    refusal = await account.refused(
+        nobody, "greengrass", "ListTagsForResource", {"ResourceArn": arn}
+    )
+    assert refusal is not None
+    assert refusal.message.isprintable()
+    assert len(refusal.message) < 2000
+
+
+@pytest.mark.promise(1)
+async def test_a_tag_of_the_principal_can_be_a_part_of_a_resource(account: JudgedAccount) -> None:
+    own = allow("iot:DescribeThing", on=THING + "${aws:PrincipalTag/site}-*")
+    north = await account.user("north", own, tags={"site": "north"})
+    untagged = await account.user("untagged", own)
+    starred = await account.user("starred", own, tags={"site": "*"})
+    lamp = {"thingName": "north-lamp"}
+    assert await account.refused(north, "iot", "DescribeThing", lamp) is None
+    assert await account.refused(north, "iot", "DescribeThing", {"thingName": "south-lamp"})
+    assert await account.refused(untagged, "iot", "DescribeThing", lamp)
+    assert await account.refused(starred, "iot", "DescribeThing", lamp)

@@ -40,7 +40,7 @@ def permissions(row: Row, members: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the actions and resources that the smallest input needs, by the row."""
     found = []
     for need in row.needs:
-        if need.when and not members.get(need.when[0]):
+        if need.when and not any(members.get(path[0]) for path in need.when):
             continue
         names: list[str] = []
         for target in need.targets:

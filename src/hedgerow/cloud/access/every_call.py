@@ -93,7 +93,7 @@ class EveryCall:
         decided = [
             await self._decided(grants, asked, row, need, resource, known)
             for need in row.needs
-            if not need.when or _present(asked.input, need.when)
+            if not need.when or any(_present(asked.input, path) for path in need.when)
             for resource in await self._names.resources(need, asked)
         ]
         first, *further = decided

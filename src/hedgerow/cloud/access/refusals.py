@@ -13,6 +13,7 @@ from hedgerow.aws import AccessDeniedError, Asked
 from hedgerow.cloud.access.rows import Row
 from hedgerow.kernel import DeniedError
 from hedgerow.policy import AccessRequest, Decision, Explanation
+from hedgerow.policy.decisions import shown
 
 _KINDS: Final[Mapping[str, str]] = {
     "identity": "identity-based policy",
@@ -29,7 +30,7 @@ _VOWELS: Final = "aeiou"
 
 def refusal(arn: str, action: str, resource: str, *, layer: str, denied: bool) -> str:
     """Return the sentence of a refusal: who, what, on what, and which kind of policy is why."""
-    who = f"User: {arn} is not authorized to perform: {action} on resource: {resource}"
+    who = f"User: {arn} is not authorized to perform: {action} on resource: {shown(resource)}"
     kind = _KINDS[layer]
     if denied:
         article = "an" if kind[0] in _VOWELS else "a"

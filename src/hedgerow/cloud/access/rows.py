@@ -42,13 +42,13 @@ class Target:
 class Need:
     """One permission: an action on each of some resources; without any, on `*`.
 
-    It is needed only if the member `when` is there and not empty. `passed_to` is the service
-    that gets a role by `iam:PassRole`.
+    It is needed only if one of the members `when` is there and not empty. `passed_to` is the
+    service that gets a role by `iam:PassRole`.
     """
 
     action: str
     targets: tuple[Target, ...]
-    when: tuple[str, ...] = ()
+    when: tuple[tuple[str, ...], ...] = ()
     passed_to: str = ""
     plain: bool = field(init=False)
     """Whether naming the resources takes only the input, region and account."""
@@ -94,7 +94,7 @@ def _row(prefix: str, operation: str, given: Mapping[str, Any]) -> Row:
         Need(
             action=need["action"],
             targets=_targets(need["on"]) if "on" in need else targets,
-            when=tuple(need["when"].split(".")) if "when" in need else (),
+            when=_paths(need["when"]) if "when" in need else (),
             passed_to=need.get("passed_to", ""),
         )
         for need in given.get("also", ())
@@ -107,6 +107,10 @@ def _row(prefix: str, operation: str, given: Mapping[str, Any]) -> Row:
         tags=given.get("tags"),
         tag_keys=given.get("tag_keys"),
     )
+
+
+def _paths(text: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(path.split(".")) for path in text.split("|"))
 
 
 def _targets(given: Sequence[Mapping[str, Any]]) -> tuple[Target, ...]:

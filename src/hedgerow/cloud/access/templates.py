@@ -1,10 +1,11 @@
 """Names of resources as templates that an operation's input fills in.
 
-`{member}` is the input's member of that name (`outer.inner` for one inside), `{member!arn}` may
-also be a whole ARN, `{member=value}` has a default, `{member!user}` (group, role, …) is the name
-of an IAM entity that is written with its path in front, `{id!organization}` is an id of
-organizations, whose form says what it names. `{region}`, `{account}` and `{caller}` (path and
-name of the user who calls) are the caller's. A member that is a list makes one name of each.
+`{member}` is the input's member of that name (`outer.inner` for one inside), `{one|other}` the
+first of them that is there, `{member=value}` has a default. `{member!arn}` may also be a whole
+ARN, `{member!user}` (group, role, …) is the name of an IAM entity that is written with its path in
+front and `{member!user-path}` that path alone, `{id!organization}` is an id of organizations,
+whose form says what it names. `{region}`, `{account}` and `{caller}` (path and name of the user
+who calls) are the caller's. A member that is a list makes one name of each.
 """
 
 import re
@@ -12,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-_SLOT: Final = re.compile(r"\{([\w.-]+)(?:!([\w-]+))?(?:=([^}]*))?\}")
+_SLOT: Final = re.compile(r"\{([^{}=]+)(?:=([^{}]*))?\}")
 _OF_THE_CALLER: Final = frozenset({"region", "account", "caller"})
+_PATH_ALONE: Final = "-path"
 ENTITY_KINDS: Final = frozenset({"user", "group", "role", "instance-profile", "server-certificate"})
 _ORGANIZATION_KINDS: Final[Sequence[tuple[re.Pattern[str], str]]] = (
     (re.compile(r"\d{12}"), "account"),
@@ -48,10 +50,31 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class _Slot:
+class _Member:
+    """Where in the input to look, and what is found there: the form after the `!`."""
+
     path: tuple[str, ...]
     form: str
+
+    @property
+    def entity_kind(self) -> str | None:
+        """The kind of IAM entity whose name this is, None if it is not one's."""
+        kind = self.form.removesuffix(_PATH_ALONE)
+        return kind if kind in ENTITY_KINDS else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """What stands between braces: members to try in this order, and what else there is to take."""
+
+    members: tuple[_Member, ...]
     default: str | None
+
+    @property
+    def of_the_caller(self) -> str | None:
+        """The word that stands for something of the caller's, None for a member of the input."""
+        word = self.members[0].path[0]
+        return word if word in _OF_THE_CALLER else None
 
 
 class Template:
@@ -64,10 +87,13 @@ class Template:
         self._parts = _parts(text)
         slots = [part for part in self._parts if isinstance(part, _Slot)]
         self.members = tuple(
-            ".".join(slot.path) for slot in slots if slot.path[0] not in _OF_THE_CALLER
+            ".".join(member.path)
+            for slot in slots
+            if slot.of_the_caller is None
+            for member in slot.members
         )
         self.names_whole_arns = isinstance(self._parts[0], _Slot) or any(
-            slot.form == "arn" for slot in slots
+            member.form == "arn" for slot in slots for member in slot.members
         )
         """Whether the name of the account comes from the input, not from us."""
         self._plain = _plain_members(self._parts)
@@ -84,10 +110,12 @@ class Template:
     def entities(self, call_input: Mapping[str, Any]) -> Sequence[EntityName]:
         """Return the IAM entities whose paths have to be looked up before this is filled."""
         return [
-            EntityName(part.form, value)
+            EntityName(kind, value)
             for part in self._parts
-            if isinstance(part, _Slot) and part.form in ENTITY_KINDS
-            for value in _values(part, call_input) or ()
+            if isinstance(part, _Slot)
+            for member in part.members
+            if (kind := member.entity_kind) is not None
+            for value in _values(member, call_input) or ()
         ]
 
     def fill(self, call_input: Mapping[str, Any], scope: Scope) -> Sequence[str] | None:
@@ -133,11 +161,16 @@ def _parts(text: str) -> tuple[str | _Slot, ...]:
     for match in _SLOT.finditer(text):
         if match.start() > end:
             parts.append(text[end : match.start()])
-        parts.append(_Slot(tuple(match[1].split(".")), match[2] or "", match[3]))
+        parts.append(_Slot(tuple(_member(text) for text in match[1].split("|")), match[2]))
         end = match.end()
     if end < len(text):
         parts.append(text[end:])
     return tuple(parts)
+
+
+def _member(text: str) -> _Member:
+    path, _, form = text.partition("!")
+    return _Member(tuple(path.split(".")), form)
 
 
 def _plain_members(parts: Sequence[str | _Slot]) -> tuple[str, ...] | None:
@@ -146,43 +179,52 @@ def _plain_members(parts: Sequence[str | _Slot]) -> tuple[str, ...] | None:
     for part in parts:
         if isinstance(part, str):
             continue
-        if part.form or part.default is not None or len(part.path) > 1 or part.path == ("caller",):
+        first = part.members[0]
+        if part.of_the_caller in ("region", "account"):
+            continue
+        if len(part.members) > 1 or part.default is not None or first.form or len(first.path) > 1:
             return None
-        if part.path[0] not in _OF_THE_CALLER:
-            members.append(part.path[0])
+        if part.of_the_caller is not None:
+            return None
+        members.append(first.path[0])
     return tuple(members)
 
 
 def _formatted(part: str | _Slot, scope: Scope) -> str:
     if isinstance(part, str):
         return part.replace("%", "%%")
-    of_caller = {"region": scope.region, "account": scope.account}.get(part.path[0])
+    of_caller = {"region": scope.region, "account": scope.account}.get(part.of_the_caller or "")
     return "%s" if of_caller is None else of_caller
 
 
 def _filled(slot: _Slot, call_input: Mapping[str, Any], scope: Scope) -> Sequence[str]:
     """Return what stands in a slot: nothing if the input does not say."""
-    of_caller = {"region": scope.region, "account": scope.account, "caller": scope.caller}
-    known = of_caller.get(slot.path[0])
-    if known is not None:
+    if slot.of_the_caller is not None:
+        of_caller = {"region": scope.region, "account": scope.account, "caller": scope.caller}
+        known = of_caller[slot.of_the_caller]
         return (known,) if known else ()
-    values = _values(slot, call_input)
-    if values is None:
-        return (scope.caller,) if slot.form == "user" and scope.caller else ()
-    if slot.form in ENTITY_KINDS:
-        entities = scope.entities
-        return [entities.get(EntityName(slot.form, name), f"/{name}") for name in values]
-    if slot.form == "organization":
-        return [_organization_arn(value, scope) for value in values]
-    return values
+    for member in slot.members:
+        values = _values(member, call_input)
+        if values is not None:
+            return [_formed(member, value, scope) for value in values]
+    if slot.default is not None:
+        return (slot.default,)
+    return (scope.caller,) if slot.members[0].form == "user" and scope.caller else ()
 
 
-def _values(slot: _Slot, call_input: Mapping[str, Any]) -> Sequence[str] | None:
+def _formed(member: _Member, value: str, scope: Scope) -> str:
+    kind = member.entity_kind
+    if kind is not None:
+        named = scope.entities.get(EntityName(kind, value), f"/{value}")
+        alone = member.form.endswith(_PATH_ALONE)
+        return named.removesuffix(value) if alone else named
+    return _organization_arn(value, scope) if member.form == "organization" else value
+
+
+def _values(member: _Member, call_input: Mapping[str, Any]) -> Sequence[str] | None:
     value: Any = call_input
-    for name in slot.path:
+    for name in member.path:
         value = value.get(name) if isinstance(value, Mapping) else None
-    if value is None:
-        value = slot.default
     if value is None:
         return None
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -191,7 +233,8 @@ def _values(slot: _Slot, call_input: Mapping[str, Any]) -> Sequence[str] | None:
 
 
 def _joined(before: str, value: str, slot: _Slot) -> str:
-    return value if slot.form == "arn" and value.startswith("arn:") else before + value
+    may_be_whole = slot.members[0].form == "arn"
+    return value if may_be_whole and value.startswith("arn:") else before + value
 
 
 def _organization_arn(identifier: str, scope: Scope) -> str:

@@ -85,7 +85,7 @@ def test_what_a_row_asks_of_an_input_is_there(model: str, operation: str) -> Non
     shape = input_shape(model, operation)
     asked = [path for target in targets_of(row) for path in target.name.members]
     asked += [path for target in targets_of(row) if target.tagged for path in target.tagged.members]
-    asked += [".".join(need.when) for need in row.needs if need.when]
+    asked += [".".join(path) for need in row.needs for path in need.when]
     asked += [member for member in (row.tags, row.tag_keys) if member is not None]
     assert not [path for path in asked if missing(shape, path)]
 
@@ -101,7 +101,7 @@ def test_a_row_speaks_of_actions_as_policies_do(model: str, operation: str) -> N
         assert (need.action == "iam:PassRole") == bool(need.passed_to)
         for target in need.targets:
             assert target.name.text.startswith(("arn:aws:", "{"))
-    assert first.action not in [need.action for need in further]
+    assert (first.action, first.targets) not in [(need.action, need.targets) for need in further]
 
 
 def test_iot_data_is_judged_by_actions_of_iot() -> None:
