@@ -116,76 +116,64 @@ class Registrar:
         )
         async with self.store.transaction() as tx:
             await certificates.register(tx, HOME, device.id, document)
-        await self.directory.settled()
 
     async def status(self, device: Device, status: str) -> None:
         """Change a certificate's status."""
         async with self.store.transaction() as tx:
             await certificates.update_status(tx, HOME, device.id, status)
-        await self.directory.settled()
 
     async def thing(self, name: str, attributes: Mapping[str, str] | None = None) -> None:
         """Register a thing."""
         request = {"thingName": name, "attributePayload": {"attributes": dict(attributes or {})}}
         async with self.store.transaction() as tx:
             await things.create(tx, HOME, request)
-        await self.directory.settled()
 
     async def attach_thing(self, name: str, device: Device) -> None:
         """Attach a certificate to a thing."""
         async with self.store.transaction() as tx:
             await attachments.attach_thing(tx, HOME, {"thingName": name, "principal": device.arn})
-        await self.directory.settled()
 
     async def detach_thing(self, name: str, device: Device) -> None:
         """Detach a certificate from a thing."""
         async with self.store.transaction() as tx:
             await attachments.detach_thing(tx, HOME, {"thingName": name, "principal": device.arn})
-        await self.directory.settled()
 
     async def policy(self, name: str, text: str = POLICY) -> None:
         """Make a policy."""
         async with self.store.transaction() as tx:
             request = {"policyName": name, "policyDocument": text}
             await policies.create(tx, HOME, self.clock, request)
-        await self.directory.settled()
 
     async def edit_policy(self, name: str, text: str) -> None:
         """Put a new version of a policy in force."""
         async with self.store.transaction() as tx:
             request = {"policyName": name, "policyDocument": text, "setAsDefault": True}
             await policies.create_version(tx, HOME, self.clock, request)
-        await self.directory.settled()
 
     async def attach_policy(self, name: str, device: Device) -> None:
         """Attach a policy to a certificate."""
         async with self.store.transaction() as tx:
             await attachments.attach_policy(tx, HOME, name, device.arn)
-        await self.directory.settled()
 
     async def attach_policy_to_group(self, name: str, group: str) -> None:
         """Attach a policy to a thing group."""
         async with self.store.transaction() as tx:
             await attachments.attach_policy(tx, HOME, name, thing_group_arn(HOME, group))
-        await self.directory.settled()
 
     async def add_to_group(self, group: str, name: str) -> None:
         """Put a thing into a thing group."""
         async with self.store.transaction() as tx:
             await thing_groups.add(tx, HOME, group, name)
-        await self.directory.settled()
 
     async def remove_from_group(self, group: str, name: str) -> None:
         """Take a thing out of a thing group."""
         async with self.store.transaction() as tx:
             await thing_groups.remove(tx, HOME, group, name)
-        await self.directory.settled()
 
     async def detach_policy(self, name: str, device: Device) -> None:
         """Detach a policy from a certificate."""
         async with self.store.transaction() as tx:
             await attachments.detach_policy(tx, HOME, name, device.arn)
-        await self.directory.settled()
 
     async def enrol(self, name: str, device: Device, text: str = POLICY) -> None:
         """Do everything that a device of this name needs: thing, certificate, policy."""

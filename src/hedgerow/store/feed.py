@@ -1,25 +1,36 @@
 """The change feed: subscribers in this process hear of every change after it was committed."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from hedgerow.store.records import Change, Kind
 
+T = TypeVar("T")
 Callback = Callable[[Change], None]
+CommitCallback = Callable[[Sequence[Change]], None]
 
 
 class Feed:
     """Hands changes to callbacks, in the order of commits."""
 
     def __init__(self) -> None:
-        self._callbacks: dict[object, Callback] = {}
+        self._callbacks: dict[object, CommitCallback] = {}
         self._watches: set[Watch] = set()
         self._closed = False
 
     def subscribe(self, callback: Callback) -> Callable[[], None]:
         """Call `callback` with every change from now on; return what ends that."""
+
+        def each(changes: Sequence[Change]) -> None:
+            for change in changes:
+                _tell(callback, change)
+
+        return self.subscribe_to_commits(each)
+
+    def subscribe_to_commits(self, callback: CommitCallback) -> Callable[[], None]:
+        """Call `callback` with all changes of every commit from now on; return what ends that."""
         ticket = object()
         self._callbacks[ticket] = callback
 
@@ -28,16 +39,10 @@ class Feed:
 
         return unsubscribe
 
-    def publish(self, changes: Iterable[Change]) -> None:
+    def publish(self, changes: Sequence[Change]) -> None:
         """Tell every subscriber; one that fails is reported and does not harm the others."""
-        for change in changes:
-            for callback in tuple(self._callbacks.values()):
-                try:
-                    callback(change)
-                except Exception as error:  # noqa: BLE001 - the change is committed whatever they do
-                    asyncio.get_running_loop().call_exception_handler(
-                        {"message": "a subscriber of the store failed", "exception": error}
-                    )
+        for callback in tuple(self._callbacks.values()):
+            _tell(callback, changes)
 
     def close(self) -> None:
         """End every watch once it has given out what it holds."""
@@ -57,6 +62,15 @@ class Feed:
             self._watches.discard(watch)
 
         return leave
+
+
+def _tell(callback: Callable[[T], None], what: T) -> None:
+    try:
+        callback(what)
+    except Exception as error:  # noqa: BLE001 - the change is committed whatever they do
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": "a subscriber of the store failed", "exception": error}
+        )
 
 
 class Watch:

@@ -1,6 +1,6 @@
 """The values that go into the store and come out of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
@@ -44,7 +44,10 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A committed change of one record; `version` is the one written, or the one deleted."""
+    """A committed change of one record; `version` is the one written, or the one deleted.
+
+    `document` is what was written, None if the record was deleted.
+    """
 
     kind: str
     account: str
@@ -52,3 +55,4 @@ class Change:
     operation: Operation
     version: int
     parent: str | None
+    document: msgspec.Struct | None = field(default=None, repr=False, compare=False)

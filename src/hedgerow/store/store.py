@@ -15,7 +15,7 @@ from hedgerow.store.database import (
     database_errors,
     database_path,
 )
-from hedgerow.store.feed import Callback, Feed, Watch
+from hedgerow.store.feed import Callback, CommitCallback, Feed, Watch
 from hedgerow.store.hold import Hold
 from hedgerow.store.key_table import create_keys, load_keys
 from hedgerow.store.master_key import MasterKey
@@ -111,6 +111,14 @@ class Store(Reader):
         It must be quick and must not wait: writers wait for it.
         """
         return self._feed.subscribe(callback)
+
+    def on_commit(self, callback: CommitCallback) -> Callable[[], None]:
+        """Call `callback` after every commit with all its changes; return what ends that.
+
+        Nothing else happens in between, so what it updates is never seen half updated. It must be
+        quick and must not wait: writers wait for it.
+        """
+        return self._feed.subscribe_to_commits(callback)
 
     def watch(self, *kinds: Kind[Any]) -> Watch:
         """Return an iterator of changes of these kinds (all kinds if none is given)."""

