@@ -128,6 +128,79 @@ def test_provisioning_associates_the_service_role_of_the_default_name(plant: Pla
     assert role["RoleArn"].endswith(":role/Greengrass_ServiceRole")
 
 
+@pytest.mark.spec("L09", "L11")
+def test_the_service_role_that_provisioning_makes_is_held_to_its_account(plant: Plant) -> None:
+    role = aws(plant, "iam", "get-role", "--role-name", "Greengrass_ServiceRole")["Role"]
+    account, region = role["Arn"].split(":")[4], plant.env["AWS_DEFAULT_REGION"]
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "greengrass.amazonaws.com"}
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": account},
+        "ArnLike": {"aws:SourceArn": f"arn:aws:greengrass:{region}:{account}:*"},
+    }
+    attached = aws(
+        plant, "iam", "list-attached-role-policies", "--role-name", "Greengrass_ServiceRole"
+    )["AttachedPolicies"]
+    assert [policy["PolicyName"] for policy in attached] == [
+        "AWSGreengrassResourceAccessRolePolicy"
+    ]
+
+
+def make_group_role(plant: Plant, name: str, condition: dict[str, Any]) -> None:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "greengrass.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": condition,
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    words = ("--role-name", name, "--assume-role-policy-document", document)
+    role = aws(plant, "iam", "create-role", *words)["Role"]
+    group = plant.provisioned["groupId"]
+    words = ("--group-id", group, "--role-arn", role["Arn"])
+    aws(plant, "greengrass", "associate-role-to-group", *words)
+
+
+@pytest.mark.spec("L11")
+def test_doctor_names_a_role_that_can_be_misused(plant: Plant) -> None:
+    def findings() -> dict[str, Any]:
+        said = hedgerow("doctor", "--account", "--json", env=plant.env).data
+        return {entry["found"]: entry for entry in said if "role" in entry["subject"]}
+
+    before = findings()
+    assert [entry["ok"] for entry in before.values()] == [True]
+    account = plant.provisioned["core"]["thingArn"].split(":")[4]
+    make_group_role(plant, "loose", {"StringEquals": {"aws:SourceAccount": account}})
+    found = findings()["can be misused"]
+    assert found["subject"] == "role of group line-7-group"
+    assert (
+        f"ArnLike aws:SourceArn arn:aws:greengrass:{plant.env['AWS_DEFAULT_REGION']}:"
+        in (found["advice"])
+    )
+    assert plant.provisioned["groupId"] in found["advice"]
+
+
+@pytest.mark.spec("L14")
+def test_a_command_runs_as_the_groups_role(plant: Plant) -> None:
+    account = plant.provisioned["core"]["thingArn"].split(":")[4]
+    make_group_role(plant, "line", {"StringEquals": {"aws:SourceAccount": account}})
+    asked = ("core", "credentials", "--root", plant.root, "--", sys.executable, "-m", "awscli")
+    words = (*asked, "sts", "get-caller-identity", "--query", "Arn", "--output", "text")
+
+    def said() -> str:
+        return hedgerow(*words, env=plant.env).out.strip()
+
+    until(
+        lambda: f":assumed-role/line/{plant.provisioned['core']['certificateId']}" in said(), "it"
+    )
+    no_command = hedgerow("core", "credentials", "--root", plant.root, "--", "no-such-command")
+    assert no_command.code == 1
+    assert "cannot run 'no-such-command'" in no_command.error
+    nowhere = hedgerow("core", "credentials", "--root", plant.folder, "--", "true")
+    assert nowhere.code == 1
+    assert "config.json" in nowhere.error
+
+
 @pytest.mark.spec("A13")
 @pytest.mark.promise(6)
 def test_a_provisioned_core_has_the_documented_files_and_private_keys(plant: Plant) -> None:

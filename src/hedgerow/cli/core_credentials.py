@@ -34,9 +34,9 @@ _FILES_OF_OTHERS = ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
 def credentials(root: Path, command: tuple[str, ...]) -> None:
     """Run COMMAND as the group's role, like code of the core: aws, boto3, any AWS SDK.
 
-    The command gets a token of its own in its environment; it is good for this process and what
-    it starts. Put -- before COMMAND. Where the APIs are still comes from AWS_ENDPOINT_URL and
-    AWS_CA_BUNDLE.
+    The command gets a token of its own in its environment; it is good for the command and what
+    it starts, as long as it runs. Put -- before COMMAND. Where the APIs are still comes from
+    AWS_ENDPOINT_URL and AWS_CA_BUNDLE.
     """
     config = load_config(root)
     answer = fetch_token(config.folders.credentials_socket)
