@@ -9,6 +9,7 @@ from hedgerow.cloud.iam.login_profile_operations import LoginProfileOperations
 from hedgerow.cloud.iam.mfa_operations import MfaOperations
 from hedgerow.cloud.iam.policy_operations import PolicyOperations
 from hedgerow.cloud.iam.role_operations import RoleOperations
+from hedgerow.cloud.iam.simulation_operations import SimulationOperations
 from hedgerow.cloud.iam.user_operations import UserOperations
 
 
@@ -23,5 +24,6 @@ class IamService(
     LoginProfileOperations,
     MfaOperations,
     AccountOperations,
+    SimulationOperations,
 ):
     """The account's identities, their policies and credentials; a change holds once answered."""
