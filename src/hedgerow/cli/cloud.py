@@ -1,4 +1,4 @@
-"""`hedgerow cloud init` and `hedgerow cloud run`."""
+"""`hedgerow cloud init`, `hedgerow cloud run` and `hedgerow cloud root-key`."""
 
 import asyncio
 import sys
@@ -10,6 +10,7 @@ import uvloop
 from hedgerow.cli.log import configure_log
 from hedgerow.cli.options import PORT, data_option
 from hedgerow.cli.output import as_json, print_json, print_pairs, progress
+from hedgerow.cli.root_key import root_key
 from hedgerow.cloud.app import init_cloud, read_private_api, run_cloud
 from hedgerow.cloud.app.cloud_app import ANY_HOST, API_PORT, DEVICE_HTTPS_PORT, DEVICE_MQTT_PORT
 from hedgerow.kernel import SystemClock
@@ -17,6 +18,7 @@ from hedgerow.kernel import SystemClock
 cloud = click.Group(
     name="cloud", help="The cloud: AWS-compatible APIs, device data plane, message broker."
 )
+cloud.add_command(root_key)
 
 
 @cloud.command("init")
