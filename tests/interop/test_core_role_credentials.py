@@ -269,9 +269,23 @@ async def test_the_trail_says_which_role_of_which_core_it_was(estate: Estate) ->
         LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "DescribeThing"}],
     )
     events = [json.loads(event["CloudTrailEvent"]) for event in found["Events"]]
+    found = await estate.cloud.call(
+        "cloudtrail",
+        "lookup_events",
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "AssumeRole"}],
+    )
+    assumed = [json.loads(event["CloudTrailEvent"]) for event in found["Events"]]
+    given = next(e for e in assumed if "line" in e["requestParameters"]["roleArn"])
+    assert given["userIdentity"] == {
+        "type": "AWSService",
+        "invokedBy": "greengrass.amazonaws.com",
+    }
+    assert given["responseElements"]["credentials"]["sessionToken"] == "***"
+    assert given["additionalEventData"]["onBehalfOf"].endswith(estate.group.group_id)
     ours = [event for event in events if event["userIdentity"].get("arn") == said["arn"]]
     assert ours
     identity = ours[0]["userIdentity"]
+    assert given["responseElements"]["credentials"]["accessKeyId"] == identity["accessKeyId"]
     assert identity["type"] == "AssumedRole"
     assert identity["invokedBy"] == "greengrass.amazonaws.com"
     assert identity["sessionContext"]["sessionIssuer"]["userName"] == "line"

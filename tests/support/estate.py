@@ -218,7 +218,15 @@ async def estate(folder: Path, *, start: bool = False) -> AsyncIterator[Estate]:
         signer = document_signer()
         iam = IamDouble(clock)
         given = RoleSessions(store, HOME, directory=directory, sessions=iam, clock=clock)
-        desk = RoleDesk(store, HOME, directory=iam, sessions=iam, judge=iam, given=given)
+        desk = RoleDesk(
+            store,
+            HOME,
+            directory=iam,
+            sessions=iam,
+            judge=iam,
+            given=given,
+            record=iam.attempts.append,
+        )
         deployer = Deployer(
             store,
             HOME,

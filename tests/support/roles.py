@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from hedgerow.aws import Principal, Session
+from hedgerow.cloud.greengrass import Assumption
 from hedgerow.cloud.home import Home
 from hedgerow.kernel import Clock, DeniedError, Secret
 from hedgerow.policy import Context, Decision
@@ -65,6 +66,7 @@ class IamDouble:
     denied: dict[str, str] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
     assumed: list[Mapping[str, Any]] = field(default_factory=list)
+    attempts: list[Assumption] = field(default_factory=list)
     revoked: list[tuple[str, str]] = field(default_factory=list)
     judged: list[tuple[str, str]] = field(default_factory=list)
 

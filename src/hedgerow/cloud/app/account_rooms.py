@@ -4,6 +4,7 @@ Each room is made with the account's `Home` and knows no other, so that no call,
 of one account can name what belongs to another.
 """
 
+import functools
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hedgerow.aws import Service
+from hedgerow.cloud.app.assumed_roles import record_assumed_role
 from hedgerow.cloud.app.authorities import Authorities
 from hedgerow.cloud.app.identities import Identities
 from hedgerow.cloud.app.records import DeviceRefusals
@@ -133,6 +135,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         sessions=sessions,
         judge=ground.identities.decider,
         given=role_sessions,
+        record=functools.partial(record_assumed_role, trail),
     )
     deployer = Deployer(
         store,

@@ -15,6 +15,15 @@ from hedgerow.cloud.cloudtrail.deliverer import Deliverer, Intervals
 from hedgerow.cloud.cloudtrail.keys import TrailKeys
 from hedgerow.cloud.cloudtrail.refusals import Refusal
 from hedgerow.cloud.cloudtrail.service import CloudTrailService
+from hedgerow.cloud.cloudtrail.service_calls import ServiceCall
 from hedgerow.cloud.cloudtrail.trail import Trail
 
-__all__ = ["CloudTrailService", "Deliverer", "Intervals", "Refusal", "Trail", "TrailKeys"]
+__all__ = [
+    "CloudTrailService",
+    "Deliverer",
+    "Intervals",
+    "Refusal",
+    "ServiceCall",
+    "Trail",
+    "TrailKeys",
+]

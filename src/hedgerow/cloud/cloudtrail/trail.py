@@ -30,6 +30,7 @@ from hedgerow.cloud.cloudtrail.meter import COUNT_SECONDS, Group, Meter
 from hedgerow.cloud.cloudtrail.recovery import Finding, SegmentInfo
 from hedgerow.cloud.cloudtrail.refusals import EVENT_NAMES, Refusal
 from hedgerow.cloud.cloudtrail.segments import DamagedSegmentError, Frame
+from hedgerow.cloud.cloudtrail.service_calls import ServiceCall, service_call_event
 from hedgerow.cloud.home import Home
 from hedgerow.kernel import Clock, Secret, UnavailableError
 
@@ -118,6 +119,10 @@ class Trail:
             self._bounded(group, event)
         except UnavailableError as error:
             _log.error("a refusal could not be recorded", reason=error.message, refusal=group)
+
+    def record_service_call(self, call: ServiceCall) -> None:
+        """Keep the record of a call by a service. Raises `UnavailableError` if it cannot be."""
+        self._append(service_call_event(call, self.account, self._home.region, self._clock.now()))
 
     def record_event(self, name: str, details: Mapping[str, Any]) -> None:
         """Keep the record of something that concerns the record itself."""

@@ -19,6 +19,7 @@ from hedgerow.cloud.greengrass.membership import MembershipLedger, usable_certif
 from hedgerow.cloud.greengrass.resolve import MAX_GROUPS_OF_A_DEVICE, TOO_MANY_GROUPS
 from hedgerow.cloud.greengrass.role_desk import NoGroupRoleError, RoleDesk
 from hedgerow.cloud.greengrass.role_sessions import RoleSessions
+from hedgerow.cloud.greengrass.role_sources import Assumption
 from hedgerow.cloud.greengrass.server_certificates import ServerCertificates
 from hedgerow.cloud.greengrass.service import GreengrassService
 from hedgerow.cloud.greengrass.signing import DocumentSigner
@@ -27,6 +28,7 @@ __all__ = [
     "MAX_GROUPS_OF_A_DEVICE",
     "TOO_MANY_GROUPS",
     "AddressBook",
+    "Assumption",
     "CoreDesk",
     "Deployer",
     "DocumentSigner",

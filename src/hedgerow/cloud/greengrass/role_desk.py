@@ -8,9 +8,9 @@ but the core that `OwnGroup` proves (guide page cross-service-confused-deputy-pr
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Final, Protocol
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Final
 
 import structlog
 
@@ -21,11 +21,20 @@ from hedgerow.cloud.greengrass.documents import GROUP, SERVICE_ROLE
 from hedgerow.cloud.greengrass.faults import bad_request
 from hedgerow.cloud.greengrass.permissions import Need, Refusal
 from hedgerow.cloud.greengrass.role_sessions import RoleSessions
+from hedgerow.cloud.greengrass.role_sources import (
+    AccessJudge,
+    Assumption,
+    RecordAssumption,
+    RoleDirectory,
+    RoleFacts,
+    ServiceSessions,
+    TemporaryKeys,
+)
 from hedgerow.cloud.greengrass.trust import GREENGRASS, trust_findings
 from hedgerow.cloud.home import Home
 from hedgerow.contract import GroupCredentials
-from hedgerow.kernel import Arn, CallerError, DeniedError, Secret
-from hedgerow.policy import Context, Decision, context
+from hedgerow.kernel import Arn, CallerError, DeniedError
+from hedgerow.policy import context
 from hedgerow.store import Store
 
 INVALID_ROLE: Final = "That role ARN is invalid."
@@ -46,81 +55,6 @@ _OURS: Final = context({"aws:SecureTransport": "true"})
 
 _SEAL = object()
 _LOG = structlog.get_logger(__name__)
-
-
-class RoleFacts(Protocol):
-    """What is known of an IAM role (`cloud.iam`)."""
-
-    @property
-    def account(self) -> str:
-        """The account it is of."""
-
-    @property
-    def arn(self) -> str:
-        """Its ARN."""
-
-    @property
-    def trust_text(self) -> str:
-        """Its trust policy as JSON text."""
-
-
-class RoleDirectory(Protocol):
-    """Where roles are looked up (`cloud.iam.IamDirectory`)."""
-
-    async def role(self, role_arn: str) -> RoleFacts | None:
-        """Return a role of any account, or None."""
-
-
-class TemporaryKeys(Protocol):
-    """Credentials of an assumed role (`cloud.sts.TemporaryCredentials`)."""
-
-    @property
-    def access_key_id(self) -> str:
-        """The key's id."""
-
-    @property
-    def secret_access_key(self) -> Secret[str]:
-        """The key."""
-
-    @property
-    def session_token(self) -> Secret[str]:
-        """What has to go with it."""
-
-    @property
-    def expires_at(self) -> datetime:
-        """When they end."""
-
-    @property
-    def principal(self) -> Principal:
-        """Whom they stand for."""
-
-
-class ServiceSessions(Protocol):
-    """Who makes such credentials (`cloud.sts.Sessions`)."""
-
-    async def assume_role_for_service(
-        self,
-        role_arn: str,
-        *,
-        service: str,
-        source_account: str,
-        source_arn: str,
-        session_name: str,
-        duration: timedelta,
-    ) -> TemporaryKeys:
-        """Assume a role, or raise `DeniedError` that says what its trust policy lacks."""
-
-    async def revoke(self, account: str, access_key_id: str) -> None:
-        """End credentials before their time."""
-
-
-class AccessJudge(Protocol):
-    """Who decides what a principal may do (`cloud.access.AccessDecider`)."""
-
-    async def judge(
-        self, principal: Principal, action: str, resource: str, more: Context, /
-    ) -> Decision:
-        """Decide by the policies of the principal; `more` is what else conditions can know."""
 
 
 class NoGroupRoleError(CallerError):
@@ -163,6 +97,7 @@ class RoleDesk:
         sessions: ServiceSessions,
         judge: AccessJudge,
         given: RoleSessions,
+        record: RecordAssumption,
     ) -> None:
         self._store = store
         self._home = home
@@ -170,6 +105,7 @@ class RoleDesk:
         self._sessions = sessions
         self._judge = judge
         self._given = given
+        self._record = record
 
     async def associable(self, role_arn: str, group_id: str | None = None) -> AssociableRole:
         """Return the proof that a role can be a group's, or without a group the account's.
@@ -267,16 +203,27 @@ class RoleDesk:
     async def _assume(
         self, role_arn: str, group_id: str, *, session_name: str, duration: timedelta
     ) -> TemporaryKeys:
+        """Assume a role for a group, and record that, or that it was refused."""
+        attempt = Assumption(role_arn, session_name, group_arn(self._home, group_id), duration)
+        try:
+            await self._require_role(role_arn)
+            keys = await self._sessions.assume_role_for_service(
+                role_arn,
+                service=GREENGRASS,
+                source_account=self._home.account,
+                source_arn=attempt.source_arn,
+                session_name=session_name,
+                duration=duration,
+            )
+        except DeniedError as error:
+            self._record(replace(attempt, refusal=error.message))
+            raise
+        self._record(replace(attempt, keys=keys))
+        return keys
+
+    async def _require_role(self, role_arn: str) -> None:
         if await self._role_of_this_account(role_arn) is None:
             raise DeniedError(f"there is no role {role_arn} in this account any more")
-        return await self._sessions.assume_role_for_service(
-            role_arn,
-            service=GREENGRASS,
-            source_account=self._home.account,
-            source_arn=group_arn(self._home, group_id),
-            session_name=session_name,
-            duration=duration,
-        )
 
     async def _role_of_this_account(self, role_arn: str) -> RoleFacts | None:
         try:

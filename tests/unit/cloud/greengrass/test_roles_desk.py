@@ -169,8 +169,11 @@ async def test_a_group_role_that_does_not_trust_greengrass_is_refused_with_the_r
     own = await own_group(greengrass, deployed)
     arn = await greengrass.group_role(deployed.group_id, "line")
     greengrass.iam.denied[arn] = "aws:SourceArn does not match"
+    attempts = greengrass.iam.attempts
     with pytest.raises(DeniedError, match=r"assume the Group Role.*SourceArn"):
         await greengrass.roles.group_credentials(own)
+    assert (attempts[-1].role_arn, attempts[-1].keys) == (arn, None)
+    assert attempts[-1].refusal == "aws:SourceArn does not match"
     del greengrass.iam.denied[arn], greengrass.iam.roles[arn]
     with pytest.raises(DeniedError, match="there is no role"):
         await greengrass.roles.group_credentials(own)
