@@ -237,6 +237,11 @@ async def test_whether_a_foreign_principal_exists_is_not_told(cloud: IamCloud) -
         trust = trusting(AWS=f"arn:aws:iam::{OTHER}:user/{name}")
         await cloud.iam("create_role", RoleName=f"r{number}", AssumeRolePolicyDocument=trust)
     before = (await cloud.iam("list_roles"))["Roles"]
+    shown = [role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] for role in before]
+    assert shown == [{"AWS": f"arn:aws:iam::{OTHER}:user/{name}"} for name in ("alice", "nobody")]
+    facts = await cloud.directory.role(f"{PREFIX}role/r0")
+    assert facts is not None
+    assert f"arn:aws:iam::{OTHER}:user/alice" in facts.trust_text
     await cloud.iam("delete_user", OTHER_KEY, UserName="alice")
     assert (await cloud.iam("list_roles"))["Roles"] == before
     facts = await cloud.directory.role(f"{PREFIX}role/r0")
@@ -349,6 +354,8 @@ async def test_inline_policies_have_a_size_together(cloud: IamCloud, kind: str, 
     assert got["PolicyDocument"] == json.loads(half)
     listed = await cloud.iam(f"list_{kind}_policies", **name)
     assert listed["PolicyNames"] == ["a", "b"]
+    kept = await cloud.error(f"delete_{kind}", **name)
+    assert kept == ("DeleteConflict", 409, "Cannot delete entity, must delete policies first.")
     await cloud.iam(f"delete_{kind}_policy", **name, PolicyName="a")
     gone = await cloud.error(f"get_{kind}_policy", **name, PolicyName="a")
     assert gone == ("NoSuchEntity", 404, f"The {kind} policy with name a cannot be found.")
@@ -452,7 +459,8 @@ async def test_tags(cloud: IamCloud, kind: str) -> None:
         await cloud.iam(f"create_{kind}", **name, **trust)
     tags = [{"Key": f"k{number}", "Value": "é"} for number in range(5)]
     await cloud.iam(f"tag_{kind}", **name, Tags=tags)
-    await cloud.iam(f"tag_{kind}", **name, Tags=[{"Key": "K0", "Value": ""}])
+    for key in ("K0", "k0", "K0"):
+        await cloud.iam(f"tag_{kind}", **name, Tags=[{"Key": key, "Value": ""}])
     await cloud.iam(f"untag_{kind}", **name, TagKeys=["K4", "none"])
     paginator = f"list_{kind}_tags"
     pages = await cloud.pages(paginator, **name)

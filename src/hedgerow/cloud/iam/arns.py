@@ -44,6 +44,11 @@ def root_arn(account: str) -> str:
     return _arn(account, "root")
 
 
+def gone_arn(account: str, unique_id: str) -> str:
+    """Return the ARN of who was deleted; no other can have it, as paths hold no space."""
+    return _arn(account, f"user/ deleted /{unique_id}")
+
+
 def read_entity_arn(text: str) -> EntityName | None:
     """Return what an IAM ARN with a kind, a path and a name says, else None."""
     try:

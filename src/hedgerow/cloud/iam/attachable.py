@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from hedgerow.cloud.iam.arns import AWS_ACCOUNT, EntityName, read_entity_arn
+from hedgerow.cloud.iam.arns import read_entity_arn
 from hedgerow.cloud.iam.documents import ManagedPolicy
 from hedgerow.cloud.iam.estate import Estate
 from hedgerow.cloud.iam.faults import invalid_input, no_such_policy, owned_by_aws, validation_error
@@ -12,8 +12,8 @@ from hedgerow.store import Record
 _KIND: Final = "policy"
 
 
-def read_policy_arn(account: str, arn: str) -> EntityName:
-    """Return what the ARN of a managed policy of this account or of AWS says, or raise."""
+def require_policy_arn(arn: str) -> None:
+    """Raise unless this is the ARN of a managed policy, of whatever account."""
     try:
         Arn.parse(arn)
     except CallerError as error:
@@ -21,14 +21,11 @@ def read_policy_arn(account: str, arn: str) -> EntityName:
     entity = read_entity_arn(arn)
     if entity is None or entity.kind != _KIND:
         raise invalid_input(f"ARN {quoted(arn)} is not valid: it does not name a managed policy.")
-    if entity.account not in (account, AWS_ACCOUNT):
-        raise no_such_policy(arn)
-    return entity
 
 
 def attachable_policy(estate: Estate, arn: str) -> ManagedPolicy:
     """Return the managed policy, the account's own or one of AWS, or raise NoSuchEntity."""
-    read_policy_arn(estate.account, arn)
+    require_policy_arn(arn)
     policy = estate.policy(arn)
     if policy is None:
         raise no_such_policy(arn)

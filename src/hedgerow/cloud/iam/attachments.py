@@ -2,7 +2,7 @@
 
 import msgspec
 
-from hedgerow.cloud.iam.attachable import attachable_policy, read_policy_arn
+from hedgerow.cloud.iam.attachable import attachable_policy, require_policy_arn
 from hedgerow.cloud.iam.documents import Identity
 from hedgerow.cloud.iam.estate import Estate
 from hedgerow.cloud.iam.faults import no_such_entity, no_such_policy, quota_exceeded
@@ -27,7 +27,7 @@ async def attach(tx: Transaction, estate: Estate, holder: HolderKind, name: str,
 
 async def detach(tx: Transaction, account: str, holder: HolderKind, name: str, arn: str) -> None:
     """Detach a managed policy from a holder; one that is not attached is an error."""
-    read_policy_arn(account, arn)
+    require_policy_arn(arn)
     record = await existing_holder(tx, holder, account, name)
     attached = record.document.attached
     if arn not in attached:

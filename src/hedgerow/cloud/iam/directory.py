@@ -117,10 +117,10 @@ class IamDirectory:
         return estate.role_facts(record, await self.trust_of(record))
 
     async def trust_of(self, role: Record[Role]) -> str:
-        """Return a role's trust policy as it holds now: see `Estate.renamed`."""
+        """Return a role's trust policy as it holds now: see `Estate.others_now`."""
         changed: dict[str, str] = {}
         for account in {Arn.parse(arn).account for arn in role.document.held}:
-            changed |= (await self.estate(account)).renamed(role.document)
+            changed |= (await self.estate(account)).others_now(role.document)
         return with_principals(role.document.trust, changed)
 
     async def unique_id(self, arn: str) -> str | None:

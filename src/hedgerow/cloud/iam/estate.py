@@ -8,7 +8,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from hedgerow.cloud.iam.arns import group_arn, policy_arn, role_arn, user_arn
+from hedgerow.cloud.iam.arns import (
+    gone_arn,
+    group_arn,
+    policy_arn,
+    role_arn,
+    user_arn,
+)
 from hedgerow.cloud.iam.aws_managed import AWS_MANAGED
 from hedgerow.cloud.iam.documents import (
     GROUP,
@@ -173,22 +179,32 @@ class Estate:
             return role_arn(self.account, role.document.path, role.document.name)
         return None
 
-    def renamed(self, role: Role) -> dict[str, str]:
-        """Return what those of this account are called now whom a role's trust policy named.
+    def others_now(self, role: Role) -> dict[str, str]:
+        """Return the ARNs that those of this account have now whom a role's trust policy named.
 
-        Who has another name stands under it, and who is gone under its unique id, which nobody
-        has again. By the ARNs of then; who is called the same is left out.
+        By the ARNs of then; who has the same is left out, and who is gone has one that no
+        entity can have.
         """
-        own = {
-            arn: self.arn_of(unique_id) or unique_id
-            for arn, unique_id in role.held.items()
-            if Arn.parse(arn).account == self.account
-        }
-        return {arn: now for arn, now in own.items() if now != arn}
+        found: dict[str, str] = {}
+        for arn, unique_id in role.held.items():
+            if Arn.parse(arn).account == self.account:
+                now = self.arn_of(unique_id) or gone_arn(self.account, unique_id)
+                if now != arn:
+                    found[arn] = now
+        return found
 
     def shown_trust(self, record: Record[Role]) -> str:
-        """Return a role's trust policy for its own account's eyes: others' fates are not told."""
-        return with_principals(record.document.trust, self.renamed(record.document))
+        """Return a role's trust policy for its own account's eyes, as AWS shows it.
+
+        Who is gone stands there by the unique id. What became of other accounts' is not told.
+        """
+        role = record.document
+        now = self.others_now(role)
+        shown = {
+            arn: other if self.arn_of(role.held[arn]) else role.held[arn]
+            for arn, other in now.items()
+        }
+        return with_principals(role.trust, shown)
 
     def role_facts(self, record: Record[Role], trust: str) -> RoleFacts:
         """Return a role as others see it, with its trust policy as it holds now.
