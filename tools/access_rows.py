@@ -205,7 +205,7 @@ class Rows:
             yield {
                 "action": "iam:PassRole",
                 "when": path,
-                "on": [{"arn": f"{{{path}}}"}],
+                "on": [{"arn": f"{{{path}}}", "tagged": "same"}],
                 "passed_to": service,
             }
 

@@ -4,7 +4,6 @@ The walk is over the models, so that an operation that is not built yet is walke
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,10 @@ from tests.support.access import PREFIXES, JudgedAccount, allow, deny, judged_ac
 from tests.support.aws_requests import ACCOUNT, REGION
 from tests.support.model_inputs import smallest_input
 
-from hedgerow.cloud.access import Row, rows_of
+from hedgerow.cloud.access import Row, models, rows_of
 from hedgerow.cloud.access.templates import Scope
 
-MODELS = sorted(
-    path.name.removesuffix(".json")
-    for path in files("hedgerow.cloud.access").joinpath("table").iterdir()
-)
+MODELS = models()
 SCOPE = Scope(region=REGION, account=ACCOUNT)
 FOREIGN = "444455556666"
 

@@ -13,20 +13,24 @@ Tests: `tests/unit/cloud/access`, `tests/security/test_api_authorization*.py`,
 
 from hedgerow.cloud.access.decider import AccessDecider
 from hedgerow.cloud.access.endpoint import ApiEndpoint, ApiPeer
-from hedgerow.cloud.access.every_call import EveryCall
-from hedgerow.cloud.access.rows import Need, Row, Target, rows_of
+from hedgerow.cloud.access.every_call import CallExplanation, EveryCall, Step
+from hedgerow.cloud.access.rows import Need, Row, Target, models, operations_of, rows_of
 from hedgerow.cloud.access.tags import ResourceTags, StoredTags, resource_tags
 
 __all__ = [
     "AccessDecider",
     "ApiEndpoint",
     "ApiPeer",
+    "CallExplanation",
     "EveryCall",
     "Need",
     "ResourceTags",
     "Row",
+    "Step",
     "StoredTags",
     "Target",
+    "models",
+    "operations_of",
     "resource_tags",
     "rows_of",
 ]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any, Final, Literal
 
 from hedgerow.cloud.access.templates import Template
@@ -18,7 +19,7 @@ Judged = Literal["by-policies", "by-operation", "never"]
 """`by-operation`: the operation judges itself (sts:AssumeRole, by the role's trust policy too).
 `never`: no permission is needed or can be taken away (sts:GetCallerIdentity)."""
 
-_FOLDER: Final = "table"
+_SUFFIX: Final = ".json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ class Need:
     plain: bool = field(init=False)
     """Whether naming the resources takes only the input, region and account."""
 
+    @property
+    def service(self) -> str:
+        """The service whose action this is, as policies name it."""
+        return self.action.partition(":")[0]
+
     def __post_init__(self) -> None:
         """Look once."""
         object.__setattr__(self, "plain", all(target.plain for target in self.targets))
@@ -74,9 +80,28 @@ class Row:
 
 
 @cache
+def models() -> tuple[str, ...]:
+    """Return the models that there is a table for."""
+    names = (path.name for path in _folder().iterdir())
+    return tuple(sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)))
+
+
+@cache
+def operations_of(action: str) -> tuple[tuple[str, Row], ...]:
+    """Return the operations that need an action (in any case of letters), with their model."""
+    wanted = action.lower()
+    return tuple(
+        (model, row)
+        for model in models()
+        for row in rows_of(model).values()
+        if any(need.action.lower() == wanted for need in row.needs)
+    )
+
+
+@cache
 def rows_of(model: str) -> Mapping[str, Row]:
     """Return the rows of a model by operation. Raises `ConfigurationError` if it has none."""
-    file = files("hedgerow.cloud.access").joinpath(_FOLDER, f"{model}.json")
+    file = _folder().joinpath(f"{model}{_SUFFIX}")
     if not file.is_file():
         raise ConfigurationError(
             f"There is no table of permissions for the service {quoted(model)}; "
@@ -85,6 +110,10 @@ def rows_of(model: str) -> Mapping[str, Row]:
     document = json.loads(file.read_text(encoding="utf-8"))
     prefix = document["prefix"]
     return {name: _row(prefix, name, row) for name, row in document["operations"].items()}
+
+
+def _folder() -> Traversable:
+    return files("hedgerow.cloud.access").joinpath("table")
 
 
 def _row(prefix: str, operation: str, given: Mapping[str, Any]) -> Row:

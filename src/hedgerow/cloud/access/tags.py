@@ -5,8 +5,10 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from hedgerow.cloud.access.rows import Row
+from hedgerow.cloud.cloudtrail.documents import TRAIL_SETTINGS
 from hedgerow.cloud.greengrass.tagging import stored_tags
 from hedgerow.cloud.iam import IamDirectory
+from hedgerow.kernel import Arn, CallerError
 from hedgerow.store import Store
 
 _KEY_NAMES = ("Key", "key", "TagKey")
@@ -47,9 +49,34 @@ class GreengrassTags:
         return await stored_tags(self._store, arn)
 
 
+class TrailTags:
+    """The tags of trails, read from the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def tags_of(self, arn: str) -> Mapping[str, str] | None:
+        """Return the tags of a trail of any account."""
+        try:
+            named = Arn.parse(arn)
+        except CallerError:
+            return None
+        kind, _, name = named.resource.partition("/")
+        if kind != "trail":
+            return None
+        record = await self._store.get(TRAIL_SETTINGS, named.account, name)
+        return None if record is None else record.document.tags
+
+
 def resource_tags(store: Store, directory: IamDirectory) -> StoredTags:
     """Return the tags of everything in the store that can have tags."""
-    return StoredTags({"greengrass": GreengrassTags(store), "iam": directory})
+    return StoredTags(
+        {
+            "greengrass": GreengrassTags(store),
+            "iam": directory,
+            "cloudtrail": TrailTags(store),
+        }
+    )
 
 
 def request_tags(row: Row, call_input: Mapping[str, Any]) -> Sequence[tuple[str, str]]:

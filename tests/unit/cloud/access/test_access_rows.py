@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -10,14 +9,11 @@ from botocore.model import Shape
 
 from hedgerow.aws import Service
 from hedgerow.aws.models import load_model
-from hedgerow.cloud.access import Need, Row, Target, rows_of
+from hedgerow.cloud.access import Need, Row, Target, models, operations_of, rows_of
 from hedgerow.cloud.access.templates import Scope
 from hedgerow.kernel import ConfigurationError
 
-MODELS = sorted(
-    path.name.removesuffix(".json")
-    for path in files("hedgerow.cloud.access").joinpath("table").iterdir()
-)
+MODELS = models()
 OPERATIONS = [(model, name) for model in MODELS for name in load_model(model).operation_names]
 ACCESS_LEVELS = {"List", "Read", "Write", "Tagging", "Permissions management"}
 SCOPE = Scope(region="eu-west-1", account="123456789012", caller="/ops/alice")
@@ -248,3 +244,16 @@ def test_inputs_name_resources(
     model: str, operation: str, members: Mapping[str, Any], names: list[str]
 ) -> None:
     assert names_of(model, operation, **members) == names
+
+
+@pytest.mark.parametrize("action", ["greengrass:GetGroup", "GREENGRASS:getgroup"])
+def test_an_action_leads_to_the_operations_that_need_it(action: str) -> None:
+    assert [(model, row.operation) for model, row in operations_of(action)] == [
+        ("greengrass", "GetGroup")
+    ]
+
+
+def test_an_action_that_several_operations_need_leads_to_all_of_them() -> None:
+    passing = {(model, row.operation) for model, row in operations_of("iam:PassRole")}
+    assert ("greengrass", "AssociateServiceRoleToAccount") in passing
+    assert ("lambda", "CreateFunction") in passing

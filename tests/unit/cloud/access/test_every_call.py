@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from tests.support.access import JudgedAccount, allow, deny, document, judged_account
 
-from hedgerow.aws import Principal
+from hedgerow.aws import AccessDeniedError, Principal
 from hedgerow.cloud.access import ApiEndpoint, ApiPeer
+from hedgerow.cloud.cloudtrail.documents import TRAIL_SETTINGS, TrailSettings
 from hedgerow.cloud.iam.documents import USER
 from hedgerow.pki import TlsPeer
 from hedgerow.policy import Dialect, NamedPolicy, parse_policy
@@ -298,7 +299,7 @@ async def test_resource_tags_are_read_only_if_a_policy_speaks_of_them(
             asked.append(arn)
             return {"env": "beta"}
 
-    account.authorizer._tags = Listening()
+    account.authorizer._questions._tags = Listening()
     plain = await account.user("plain", allow("greengrass:*"))
     await account.call(plain, "greengrass", "GetGroup", {"GroupId": "g"})
     assert not asked
@@ -316,3 +317,80 @@ async def test_what_a_session_can_never_do_no_policy_allows(account: JudgedAccou
     assert refusal is not None
     assert refusal.message == "Cannot call GetSessionToken with session credentials"
     assert refusal.decision["layer"] == "credentials"
+
+
+async def test_a_call_is_explained_step_by_step(account: JudgedAccount) -> None:
+    alice = await account.user("alice", allow("iot:AddThingToThingGroup", on=f"{THING}*"))
+    asked = account.asked(
+        alice, "iot", "AddThingToThingGroup", {"thingName": "lamp", "thingGroupName": "hall"}
+    )
+    explained = await account.authorizer.explain(asked)
+    assert not explained.allowed
+    assert explained.row.operation == "AddThingToThingGroup"
+    assert [(step.resource, step.explanation.decision.allowed) for step in explained.steps] == [
+        (f"{THING}lamp", True),
+        ("arn:aws:iot:eu-west-1:123456789012:thinggroup/hall", False),
+    ]
+
+
+async def test_an_explanation_says_what_no_policy_can_change(account: JudgedAccount) -> None:
+    foreign = {"ResourceArn": "arn:aws:greengrass:eu-west-1:444455556666:/greengrass/groups/g"}
+    asked = account.asked(account.root, "greengrass", "ListTagsForResource", foreign)
+    explained = await account.authorizer.explain(asked)
+    assert not explained.allowed
+    assert [step.foreign for step in explained.steps] == [True]
+    shift = await account.session("operator", allow("*"))
+    explained = await account.authorizer.explain(account.asked(shift, "sts", "GetSessionToken"))
+    assert not explained.allowed
+    assert explained.beyond
+
+
+async def test_a_call_that_is_allowed_is_explained_as_allowed(account: JudgedAccount) -> None:
+    alice = await account.user("alice", allow("iot:ListThings"))
+    explained = await account.authorizer.explain(account.asked(alice, "iot", "ListThings"))
+    assert explained.allowed
+    with pytest.raises(AccessDeniedError):
+        await account.authorizer.explain(account.asked(alice, "iot", "BoilWater"))
+
+
+async def test_the_endpoint_judges_which_role_is_assumed(account: JudgedAccount) -> None:
+    """The rest is judged by the operation itself, of roles of other accounts as well."""
+    theirs = "arn:aws:iam::444455556666:role/theirs"
+    alice = await account.user("alice")
+    condition = {"StringEquals": {"aws:PrincipalAccount": "123456789012"}}
+    door = private(allow("sts:AssumeRole", on=theirs, Principal="*", Condition=condition))
+    members = {"RoleArn": theirs, "RoleSessionName": "x"}
+    other = {**members, "RoleArn": "arn:aws:iam::444455556666:role/other"}
+    assert await account.refused(alice, "sts", "AssumeRole", members, peer=door) is None
+    assert await account.refused(alice, "sts", "AssumeRole", other, peer=door)
+    assert await account.refused(alice, "sts", "AssumeRole", other) is None
+
+
+async def test_which_roles_may_be_passed_can_be_held_to_their_tags(
+    account: JudgedAccount,
+) -> None:
+    await account.session("plant", tags={"team": "night"})
+    await account.session("office")
+    condition = {"StringEquals": {"iam:ResourceTag/team": "night"}}
+    alice = await account.user(
+        "alice", allow("greengrass:*"), allow("iam:PassRole", Condition=condition)
+    )
+    for role, allowed in (("plant", True), ("office", False)):
+        members = {"RoleArn": f"arn:aws:iam::{account.account}:role/{role}"}
+        operation = "AssociateServiceRoleToAccount"
+        refusal = await account.refused(alice, "greengrass", operation, members)
+        assert (refusal is None) == allowed
+
+
+async def test_trails_can_be_held_to_their_tags(account: JudgedAccount) -> None:
+    async with account.store.transaction() as tx:
+        for name, tags in (("plant", {"team": "night"}), ("office", {})):
+            await tx.insert(
+                TRAIL_SETTINGS, account.account, name, TrailSettings(bucket="b", tags=tags)
+            )
+    condition = {"StringEquals": {"aws:ResourceTag/team": "night"}}
+    alice = await account.user("alice", allow("cloudtrail:*", Condition=condition))
+    arn = f"arn:aws:cloudtrail:eu-west-1:{account.account}:trail/plant"
+    for name, allowed in (("plant", True), (arn, True), ("office", False), ("other", False)):
+        refusal = await account.refused(alice, "cloudtrail", "GetTrail", {"Name": name})
+        assert (refusal is None) == allowed
