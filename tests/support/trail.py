@@ -18,10 +18,11 @@ from hedgerow.aws import Call, CallRecord, Principal, Session, VerifiedCaller
 from hedgerow.aws.caller import SIGNATURE_PROOF
 from hedgerow.cloud.cloudtrail import CloudTrailService, Deliverer, Trail, TrailKeys
 from hedgerow.cloud.cloudtrail.index import Index
+from hedgerow.cloud.cloudtrail.keys import PUBLIC_KEY_FILE
 from hedgerow.cloud.cloudtrail.verification import Question, Report, verify_folder
 from hedgerow.cloud.home import Home
 from hedgerow.kernel import Secret
-from hedgerow.pki import FileKey
+from hedgerow.pki import FileKey, write_public
 from hedgerow.store import MasterKey, Store
 
 ACCOUNT = "123456789012"
@@ -100,7 +101,9 @@ def signing_key() -> FileKey:
 
 def trail_keys(folder: Path, key: FileKey | None = None) -> TrailKeys:
     """Return the keys of a trail folder, without making a signing key."""
-    return TrailKeys(folder, key or signing_key(), master_key())
+    made = TrailKeys(folder, key or signing_key(), master_key())
+    write_public(folder / PUBLIC_KEY_FILE, made.signing.public_pem().encode())
+    return made
 
 
 @asynccontextmanager

@@ -32,9 +32,13 @@ _ATTEMPTS: Final[Mapping[str, Attempt]] = MappingProxyType(
 
 
 def record_call(trail: Trail, record: CallRecord) -> None:
-    """Record one control-plane call, answered or refused. Raises if the trail cannot keep it."""
-    _CALLS.info(
-        "call",
+    """Record one control-plane call, answered or refused. Raises if the trail cannot keep it.
+
+    A call by an account's root stands out in the log as well.
+    """
+    root = record.caller is not None and record.caller.principal.kind == "Root"
+    (_CALLS.warning if root else _CALLS.info)(
+        "call by root" if root else "call",
         request_id=record.request_id,
         service=record.service,
         operation=record.operation,

@@ -84,6 +84,8 @@ def next_batch(trail: Trail, after: Head, last: int | None = None) -> Batch | Lo
     if now.sequence < after.sequence:
         problem = f"records {now.sequence + 1} to {after.sequence} are gone from the journal"
         return Lost(trail.last_start(), problem)
+    if last is not None and after.sequence >= last:
+        return None
     frames: list[Frame] = []
     size = 0
     try:

@@ -98,7 +98,7 @@ class Deliverer:
             settings = await self._store.get(TRAIL_SETTINGS, self._home.account, name)
             progress = await self._store.get(TRAIL_PROGRESS, self._home.account, name)
             if settings is not None and progress is not None and progress.document.logging:
-                await self._deliver(settings, progress, digest=True, stopped=True)
+                await self._deliver(settings, progress, stopped=True)
 
     async def _run(self) -> None:
         while True:
@@ -122,27 +122,26 @@ class Deliverer:
         document, now = progress.document, self._clock.now()
         if not document.logging and not document.concluding:
             return
-        digest_due = now >= document.digest_start + self._intervals.digests
         half_done = document.next_file is not None or document.next_digest is not None
         last = document.delivered_at
         logs_due = last is None or now >= last + self._intervals.logs
         if document.concluding:
-            await self._deliver(settings, progress, digest=True, stopped=True)
-        elif digest_due or half_done or logs_due:
-            await self._deliver(settings, progress, digest=digest_due, stopped=False)
+            await self._deliver(settings, progress, stopped=True)
+        elif half_done or logs_due or self._digest_is_due(document):
+            await self._deliver(settings, progress, stopped=False)
 
     async def _deliver(
         self,
         settings: Record[TrailSettings],
         progress: Record[TrailProgress],
         *,
-        digest: bool,
         stopped: bool,
     ) -> None:
-        """Deliver a trail's records, then its digest. A failure is kept for `GetTrailStatus`."""
+        """Deliver a trail's records, then a digest that is due; a failure is kept for its status."""
         try:
             progress = await self._finish_digest(settings, progress)
             progress = await self._files(settings, progress)
+            digest = stopped or self._digest_is_due(progress.document)
             if digest and settings.document.validation:
                 progress = await self._digest(settings, progress, stopped=stopped)
             elif digest:
@@ -156,14 +155,21 @@ class Deliverer:
         except (OSError, HedgerowError) as error:
             await self._failed(settings.id, error)
 
+    def _digest_is_due(self, progress: TrailProgress) -> bool:
+        return self._clock.now() >= progress.digest_start + self._intervals.digests
+
     async def _files(
         self, settings: Record[TrailSettings], progress: Record[TrailProgress]
     ) -> Record[TrailProgress]:
+        """Deliver what was recorded until now; what comes meanwhile is for the next time."""
         origin, bucket = self._origin(settings), self._bucket(settings.document.bucket)
+        last = self._trail.head.sequence
         while True:
             now, document = self._clock.now(), progress.document
             if document.next_file is None:
-                planned = await asyncio.to_thread(plan_file, self._trail, origin, document, now)
+                planned = await asyncio.to_thread(
+                    plan_file, self._trail, origin, document, last=last, now=now
+                )
                 if planned is None:
                     return progress
                 if planned.skipped and planned.next_file is None:

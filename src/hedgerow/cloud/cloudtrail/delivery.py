@@ -47,14 +47,14 @@ def position_of(progress: TrailProgress) -> Head:
 
 
 def plan_file(
-    trail: Trail, origin: Origin, progress: TrailProgress, now: datetime
+    trail: Trail, origin: Origin, progress: TrailProgress, *, last: int, now: datetime
 ) -> TrailProgress | None:
-    """Return the progress that says which file comes next; None if nothing is to be delivered.
+    """Return the progress that says which file comes next, of records up to number `last`.
 
-    Records that are lost are passed over here, with the reason.
+    None if nothing is to be delivered. Records that are lost are passed over here, with the reason.
     """
     trail.flush()
-    found = next_batch(trail, position_of(progress))
+    found = next_batch(trail, position_of(progress), last)
     if found is None:
         return None
     if isinstance(found, Lost):

@@ -1,0 +1,289 @@
+"""boto3 and the AWS CLI's own validator, unchanged, against the record of a running cloud."""
+
+import asyncio
+import base64
+import gzip
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from awscli.customizations.cloudtrail.validation import (  # type: ignore[import-untyped]
+    Sha256RSADigestValidator,
+)
+from botocore.exceptions import ClientError
+from click.testing import CliRunner
+from tests.support.clock import ManualClock
+from tests.support.cloud import ACCOUNT, REGION, RunningCloud, running_cloud
+from tests.support.trail import delivering, digest_files, log_files
+
+from hedgerow.cli import main
+
+
+@pytest.fixture
+async def cloud(tmp_path: Path) -> AsyncIterator[RunningCloud]:
+    async with running_cloud(tmp_path) as running:
+        yield running
+
+
+async def trail(cloud: RunningCloud, operation: str, **members: Any) -> dict[str, Any]:
+    """Call cloudtrail as the administrator."""
+    return await cloud.call("cloudtrail", operation, **members)
+
+
+async def looked_up(cloud: RunningCloud, attribute: str, value: str) -> list[dict[str, Any]]:
+    """Look events up by an attribute."""
+    attributes = [{"AttributeKey": attribute, "AttributeValue": value}]
+    answer = await trail(cloud, "lookup_events", LookupAttributes=attributes)
+    events: list[dict[str, Any]] = answer["Events"]
+    return events
+
+
+async def code_of(call: Callable[[], Any]) -> str:
+    """Make a call that has to fail, and return the error's code."""
+    with pytest.raises(ClientError) as raised:
+        await asyncio.to_thread(call)
+    code: str = raised.value.response["Error"]["Code"]
+    return code
+
+
+def event_of(shown: Mapping[str, Any]) -> Any:
+    return json.loads(shown["CloudTrailEvent"])
+
+
+@pytest.mark.spec("R08")
+async def test_every_call_is_in_the_history_with_who_what_when_and_where_from(
+    cloud: RunningCloud,
+) -> None:
+    made = await cloud.greengrass(
+        "create_core_definition", Name="cores", InitialVersion={"Cores": []}
+    )
+    await cloud.greengrass("get_core_definition", CoreDefinitionId=made["Id"])
+    created, read = reversed(await looked_up(cloud, "EventSource", "greengrass.amazonaws.com"))
+    event = event_of(created)
+    assert event["eventName"] == "CreateCoreDefinition"
+    assert event["requestParameters"] == {"Name": "cores", "InitialVersion": "***"}
+    assert event["responseElements"]["Id"] == made["Id"]
+    assert event["userIdentity"]["type"] == "IAMUser"
+    assert event["userIdentity"]["accountId"] == ACCOUNT
+    assert (event["awsRegion"], event["sourceIPAddress"]) == (REGION, "127.0.0.1")
+    assert event["userAgent"].startswith("Boto3/")
+    assert (event["readOnly"], event_of(read)["readOnly"]) == (False, True)
+    assert len(event["requestID"]) == len(event["eventID"]) == 36
+    assert created["Username"] == event["userIdentity"]["userName"]
+    assert created["Resources"] == [
+        {"ResourceType": "AWS::Greengrass::CoreDefinition", "ResourceName": made["Id"]}
+    ]
+    assert event["additionalEventData"]["decision"]
+
+
+@pytest.mark.spec("R09")
+async def test_denied_and_malformed_calls_are_in_the_history(cloud: RunningCloud) -> None:
+    greengrass = await asyncio.to_thread(cloud.client, "greengrass")
+    wrong = await code_of(lambda: greengrass.associate_service_role_to_account(RoleArn="nonsense"))
+    stranger = await asyncio.to_thread(
+        lambda: cloud.client("greengrass", aws_secret_access_key="wrong")
+    )
+    unproven = await code_of(stranger.list_groups)
+    events = await looked_up(cloud, "EventName", "AssociateServiceRoleToAccount")
+    event = event_of(events[0])
+    assert event["errorCode"] == wrong
+    assert event["responseElements"] == {"Message": event["errorMessage"]}
+    event = event_of((await looked_up(cloud, "EventName", "UnidentifiedCall"))[0])
+    assert event["errorCode"] == unproven
+    assert event["userIdentity"]["type"] == "Unknown"
+    assert event["recipientAccountId"] == ACCOUNT
+
+
+@pytest.mark.spec("R09")
+async def test_a_call_that_policies_deny_is_in_the_history_with_the_decision(
+    cloud: RunningCloud,
+) -> None:
+    await cloud.call("iam", "create_user", UserName="nobody")
+    key = (await cloud.call("iam", "create_access_key", UserName="nobody"))["AccessKey"]
+    nobody = await asyncio.to_thread(
+        lambda: cloud.client(
+            "greengrass",
+            aws_access_key_id=key["AccessKeyId"],
+            aws_secret_access_key=key["SecretAccessKey"],
+        )
+    )
+    denied = await code_of(nobody.list_groups)
+    (shown,) = await looked_up(cloud, "AccessKeyId", key["AccessKeyId"])
+    event = event_of(shown)
+    assert (event["errorCode"], event["eventName"]) == (denied, "ListGroups")
+    assert event["userIdentity"]["userName"] == "nobody"
+    assert event["additionalEventData"]["decision"]
+    made = event_of((await looked_up(cloud, "EventName", "CreateAccessKey"))[0])
+    assert made["requestParameters"] == {"userName": "nobody"}
+    assert made["responseElements"]["accessKey"]["secretAccessKey"] == "***"
+
+
+@pytest.mark.promise(8)
+async def test_a_device_that_is_refused_is_in_the_history(cloud: RunningCloud) -> None:
+    device = await cloud.enrol_device("lamp")
+    async with cloud.https(device.identity) as https:
+        answer = await https.get("/things/other/shadow")
+        assert answer.status == 403
+    event = event_of((await looked_up(cloud, "EventName", "DeviceRequestRefused"))[0])
+    assert event["userIdentity"]["type"] == "Certificate"
+    assert event["userIdentity"]["principalId"] in device.certificate_arn
+    assert event["serviceEventDetails"] == {"method": "GET", "path": "/things/other/shadow"}
+
+
+async def test_pages_of_history_have_every_event_once_newest_first(cloud: RunningCloud) -> None:
+    for number in range(12):
+        await cloud.iot("create_thing", thingName=f"thing-{number}")
+    client = await asyncio.to_thread(cloud.client, "cloudtrail")
+    attributes = [{"AttributeKey": "EventName", "AttributeValue": "CreateThing"}]
+    pages = client.get_paginator("lookup_events").paginate(
+        LookupAttributes=attributes, PaginationConfig={"PageSize": 5}
+    )
+    found = await asyncio.to_thread(lambda: [page["Events"] for page in pages])
+    assert [len(page) for page in found] == [5, 5, 2]
+    names = [event_of(event)["requestParameters"]["thingName"] for page in found for event in page]
+    assert names == [f"thing-{number}" for number in reversed(range(12))]
+
+
+async def test_wrong_lookups_have_awss_errors(cloud: RunningCloud) -> None:
+    client = await asyncio.to_thread(cloud.client, "cloudtrail")
+    two = [{"AttributeKey": "EventName", "AttributeValue": "x"}] * 2
+    lookup = client.lookup_events
+    assert await code_of(lambda: lookup(LookupAttributes=two)) == "InvalidLookupAttributesException"
+    assert await code_of(lambda: lookup(NextToken="made-up")) == "InvalidNextTokenException"
+    late = {"StartTime": 2_000_000_000, "EndTime": 1_000_000_000}
+    assert await code_of(lambda: lookup(**late)) == "InvalidTimeRangeException"
+    assert await code_of(lambda: lookup(EventCategory="insight")) == "InvalidEventCategoryException"
+
+
+async def test_a_trail_delivers_and_what_it_delivered_verifies(
+    cloud: RunningCloud, tmp_path: Path
+) -> None:
+    made = await trail(
+        cloud,
+        "create_trail",
+        Name="main",
+        S3BucketName="audit",
+        S3KeyPrefix="plant/one",
+        EnableLogFileValidation=True,
+    )
+    arn = made["TrailARN"]
+    assert arn == f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/main"
+    await trail(cloud, "start_logging", Name=arn)
+    await cloud.iot("create_thing", thingName="lamp")
+    await trail(cloud, "stop_logging", Name=arn)
+    async with asyncio.timeout(10):
+        while "LatestDigestDeliveryTime" not in await trail(cloud, "get_trail_status", Name=arn):
+            pass
+    bucket = cloud.data_dir / "deliveries" / ACCOUNT / "audit"
+    assert (bucket / "plant" / "one" / "AWSLogs" / ACCOUNT / "CloudTrail" / REGION).is_dir()
+    names = {
+        record["eventName"]
+        for file in log_files(bucket)
+        for record in json.loads(gzip.decompress(file.read_bytes()))["Records"]
+    }
+    assert {"StartLogging", "CreateThing", "StopLogging"} <= names
+    public = tmp_path / "public.pem"
+    runner = CliRunner()
+    public.write_text(runner.invoke(main, ["trail", "key", "--data", str(cloud.data_dir)]).output)
+    command = ["trail", "verify", str(bucket), "--public-key", str(public), "--account", ACCOUNT]
+    done = await asyncio.to_thread(runner.invoke, main, command)
+    assert (done.exit_code, "all as they were delivered" in done.output) == (0, True), done.output
+    file = log_files(bucket)[0]
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    done = await asyncio.to_thread(runner.invoke, main, command)
+    assert (done.exit_code, "ChangedFile" in done.output) == (1, True)
+
+
+async def test_trails_are_described_changed_tagged_and_deleted(cloud: RunningCloud) -> None:
+    made = await trail(
+        cloud,
+        "create_trail",
+        Name="main",
+        S3BucketName="audit",
+        TagsList=[{"Key": "plant", "Value": "one"}],
+    )
+    arn = made["TrailARN"]
+    (described,) = (await trail(cloud, "describe_trails"))["trailList"]
+    assert described == {
+        "Name": "main",
+        "S3BucketName": "audit",
+        "IncludeGlobalServiceEvents": True,
+        "IsMultiRegionTrail": False,
+        "HomeRegion": REGION,
+        "TrailARN": arn,
+        "LogFileValidationEnabled": False,
+        "HasCustomEventSelectors": False,
+        "HasInsightSelectors": False,
+        "IsOrganizationTrail": False,
+    }
+    await trail(cloud, "update_trail", Name="main", EnableLogFileValidation=True)
+    assert (await trail(cloud, "get_trail", Name=arn))["Trail"]["LogFileValidationEnabled"]
+    assert [row["Name"] for row in (await trail(cloud, "list_trails"))["Trails"]] == ["main"]
+    assert not (await trail(cloud, "get_trail_status", Name="main"))["IsLogging"]
+    await trail(cloud, "add_tags", ResourceId=arn, TagsList=[{"Key": "line", "Value": "2"}])
+    await trail(cloud, "remove_tags", ResourceId=arn, TagsList=[{"Key": "plant"}])
+    (tags,) = (await trail(cloud, "list_tags", ResourceIdList=[arn]))["ResourceTagList"]
+    assert tags == {"ResourceId": arn, "TagsList": [{"Key": "line", "Value": "2"}]}
+    selectors = await trail(cloud, "get_event_selectors", TrailName="main")
+    assert selectors["EventSelectors"][0]["ReadWriteType"] == "All"
+    await trail(cloud, "delete_trail", Name="main")
+    client = await asyncio.to_thread(cloud.client, "cloudtrail")
+    assert await code_of(lambda: client.get_trail(Name="main")) == "TrailNotFoundException"
+
+
+@pytest.mark.parametrize(
+    ("members", "code"),
+    [
+        ({"Name": "m"}, "InvalidTrailNameException"),
+        ({"Name": "a..b"}, "InvalidTrailNameException"),
+        ({"Name": "192.168.5.4"}, "InvalidTrailNameException"),
+        ({"S3BucketName": "../../etc"}, "InvalidS3BucketNameException"),
+        ({"S3BucketName": "a..b"}, "InvalidS3BucketNameException"),
+        ({"S3KeyPrefix": "../up"}, "InvalidS3PrefixException"),
+        ({"S3KeyPrefix": "/etc"}, "InvalidS3PrefixException"),
+        ({"S3KeyPrefix": "a//b"}, "InvalidS3PrefixException"),
+        ({"SnsTopicName": "topic"}, "UnsupportedOperationException"),
+        ({"KmsKeyId": "key"}, "UnsupportedOperationException"),
+        (
+            {"IsMultiRegionTrail": True, "IncludeGlobalServiceEvents": False},
+            "InvalidParameterCombinationException",
+        ),
+        ({"TagsList": [{"Key": "aws:x", "Value": "y"}]}, "InvalidTagParameterException"),
+    ],
+)
+async def test_wrong_trails_have_awss_errors(
+    cloud: RunningCloud, members: dict[str, Any], code: str
+) -> None:
+    client = await asyncio.to_thread(cloud.client, "cloudtrail")
+    good = {"Name": "main", "S3BucketName": "audit", **members}
+    assert await code_of(lambda: client.create_trail(**good)) == code
+
+
+async def test_the_public_key_is_listed_as_validators_want_it(cloud: RunningCloud) -> None:
+    (key,) = (await trail(cloud, "list_public_keys"))["PublicKeyList"]
+    told = CliRunner().invoke(main, ["trail", "key", "--data", str(cloud.data_dir), "--json"])
+    assert json.loads(told.output)["fingerprint"] == key["Fingerprint"]
+
+
+@pytest.mark.spec("R11")
+async def test_the_aws_command_lines_own_validator_accepts_a_digest(tmp_path: Path) -> None:
+    async with delivering(tmp_path, ManualClock()) as estate:
+        await estate.api(
+            "CreateTrail", Name="main", S3BucketName="audit", EnableLogFileValidation=True
+        )
+        await estate.api("StartLogging", Name="main")
+        await estate.later(minutes=6)
+        await estate.later(hours=1)
+        await estate.later(hours=1)
+        (key,) = (await estate.api("ListPublicKeys"))["PublicKeyList"]
+        bucket = estate.folder / "audit"
+        for file in digest_files(bucket):
+            content = gzip.decompress(file.read_bytes())
+            digest = json.loads(content)
+            signature = file.with_name(file.name + ".signature").read_text().split("\n")[0]
+            digest["_signature"] = signature
+            value = base64.b64encode(key["Value"])
+            name = file.relative_to(bucket).as_posix()
+            Sha256RSADigestValidator().validate("audit", name, value, digest, content)
