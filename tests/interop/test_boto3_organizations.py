@@ -121,10 +121,19 @@ async def test_members_see_the_organization_and_manage_nothing(cloud: RunningClo
             {"CreateAccountRequestId": "car-00000000"},
             "CreateAccountStatusNotFoundException",
         ),
+        (
+            "create_account",
+            {
+                "AccountName": "x",
+                "Email": "x@example.org",
+                "Tags": [{"Key": "a", "Value": "b"}],
+            },
+            "InvalidInputException",
+        ),
     ],
 )
 async def test_what_is_not_there_is_refused_with_the_service_s_own_code(
-    cloud: RunningCloud, operation: str, members: dict[str, str], code: str
+    cloud: RunningCloud, operation: str, members: dict[str, Any], code: str
 ) -> None:
     assert await refused(cloud, "organizations", operation, **members) == code
 

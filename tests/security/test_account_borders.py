@@ -326,6 +326,11 @@ async def test_a_certificate_registered_in_two_accounts_belongs_to_the_first(
     assert await cloud.call("iot-data", "get_thing_shadow", thingName="pump")
     code = await refused(other, "iot-data", "get_thing_shadow", thingName="pump")
     assert code == "ResourceNotFoundException"
+    await cloud.iot(
+        "update_certificate", certificateId=copied["certificateId"], newStatus="REVOKED"
+    )
+    async with cloud.https(stranded.identity) as connection:
+        assert (await connection.post(shadow_http_path("pump"), body)).status == 401
 
 
 @pytest.mark.promise(4)

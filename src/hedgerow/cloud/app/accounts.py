@@ -70,13 +70,16 @@ class Accounts:
         return rooms
 
     def of_certificate(self, certificate_id: str | None) -> AccountRooms:
-        """Return the account in which a certificate is registered.
+        """Return the open account that registered a certificate first.
 
-        An unknown certificate, or one of a closed account, goes to the founding account, which
-        does not know it and refuses it.
+        What no open account knows goes to the founding account, which refuses it: it does not
+        know it either.
         """
-        account = self._owners.account_of(certificate_id) if certificate_id is not None else None
-        return self._served.get(account, self.founding) if account is not None else self.founding
+        for account in self._owners.accounts_of(certificate_id or ""):
+            rooms = self._served.get(account)
+            if rooms is not None:
+                return rooms
+        return self.founding
 
     def trail_of(self, account: str | None) -> Trail:
         """Return an account's trail, and the founding account's for what belongs to none."""

@@ -1,4 +1,4 @@
-"""Which account a certificate belongs to: the one that registered it first."""
+"""Which accounts a certificate is registered in; it belongs to the first of them."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ class CertificateOwners:
 
     INVARIANT: once a registration is committed, the next question is answered with it. A device
     can reach one account only, so a later registration of the same certificate counts for nothing
-    until the first one is deleted; that it was made is logged.
+    as long as the first one stands in an open account; that it was made is logged.
     """
 
     def __init__(self, store: Store) -> None:
@@ -35,10 +35,9 @@ class CertificateOwners:
             self._unsubscribe()
             self._unsubscribe = None
 
-    def account_of(self, certificate_id: str) -> str | None:
-        """Return the account that registered the certificate first, or None."""
-        accounts = self._accounts.get(certificate_id)
-        return None if accounts is None else accounts[0]
+    def accounts_of(self, certificate_id: str) -> tuple[str, ...]:
+        """Return the accounts that registered the certificate, the first one first."""
+        return self._accounts.get(certificate_id, ())
 
     def _hear(self, change: Change) -> None:
         if change.kind != CERTIFICATE.name:

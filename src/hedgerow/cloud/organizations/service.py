@@ -67,6 +67,8 @@ class OrganizationsService(Service):
     async def create_account(self, call: Call) -> Answer:
         """Make an account with its administrator role; it is open when this is answered."""
         self._require_management()
+        if call.input.get("Tags"):
+            raise invalid_input("Accounts have no tags here; leave Tags out.")
         now = self._clock.now()
         async with self._store.transaction() as tx:
             request = await accounts.create_account(tx, self._management, call.input, now)

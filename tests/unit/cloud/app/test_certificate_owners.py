@@ -55,14 +55,14 @@ async def test_a_certificate_belongs_to_the_account_that_registered_it(store: St
     await register(store, FIRST, one)
     async with owners(store) as made:
         await register(store, SECOND, two)
-        assert made.account_of(one.id) == FIRST
-        assert made.account_of(two.id) == SECOND
-        assert made.account_of("0" * 64) is None
+        assert made.accounts_of(one.id) == (FIRST,)
+        assert made.accounts_of(two.id) == (SECOND,)
+        assert made.accounts_of("0" * 64) == ()
         await delete(store, FIRST, one)
-        assert made.account_of(one.id) is None
+        assert made.accounts_of(one.id) == ()
 
 
-async def test_of_several_registrations_the_first_wins_before_and_after_a_restart(
+async def test_of_several_registrations_the_first_comes_first_before_and_after_a_restart(
     store: Store,
 ) -> None:
     device = issued(foreign_authority())
@@ -70,10 +70,10 @@ async def test_of_several_registrations_the_first_wins_before_and_after_a_restar
     async with owners(store) as made:
         with capture_logs() as logs:
             await register(store, SECOND, device)
-        assert made.account_of(device.id) == FIRST
+        assert made.accounts_of(device.id) == (FIRST, SECOND)
     (warning,) = logs
     assert (warning["account"], warning["first"]) == (SECOND, FIRST)
     async with owners(store) as again:
-        assert again.account_of(device.id) == FIRST
+        assert again.accounts_of(device.id) == (FIRST, SECOND)
         await delete(store, FIRST, device)
-        assert again.account_of(device.id) == SECOND
+        assert again.accounts_of(device.id) == (SECOND,)
