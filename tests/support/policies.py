@@ -3,7 +3,13 @@
 import json
 from typing import Any
 
-from hedgerow.policy import AccessRequest, NamedPolicy, context, parse_policy
+from hedgerow.policy import (
+    AccessRequest,
+    Dialect,
+    NamedPolicy,
+    context,
+    parse_policy,
+)
 
 TOPIC = "arn:aws:iot:us-east-1:111122223333:topic/"
 FILTER = "arn:aws:iot:us-east-1:111122223333:topicfilter/"
@@ -37,3 +43,21 @@ def publish(topic: str, **variables: str) -> AccessRequest:
     }
     values = {names[name]: value for name, value in variables.items()}
     return AccessRequest("iot:Publish", TOPIC + topic, context(values))
+
+
+def attached(
+    *statements: Any,
+    name: str = "p",
+    version: str = "2012-10-17",
+    dialect: Dialect = Dialect.IDENTITY,
+) -> NamedPolicy:
+    """Return an IAM policy that was parsed."""
+    return NamedPolicy(name, parse_policy(document(*statements, version=version), dialect))
+
+
+def asking(
+    action: str = "iot:CreateThing", resource: str = "*", principal: Any = None, **values: Any
+) -> AccessRequest:
+    """Return a request to an API; keys of its context as in `aws__SourceIp="10.0.0.1"`."""
+    facts = {key.replace("__", ":"): value for key, value in values.items()}
+    return AccessRequest(action, resource, context(facts), principal)

@@ -21,7 +21,7 @@ from hedgerow.policy.documents import NamedPolicy, PolicySet
 from hedgerow.policy.principals import Named
 from hedgerow.policy.requests import AccessRequest
 
-_REMEMBERED: Final = 2048
+_REMEMBERED: Final = 1024
 """Answers that are kept, of all policies together; then memory starts anew."""
 
 _answers: dict[Any, Decision] = {}

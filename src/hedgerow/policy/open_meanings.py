@@ -13,21 +13,8 @@ from hedgerow.kernel import quoted
 from hedgerow.policy.conditions import Condition
 from hedgerow.policy.dialects import Dialect
 from hedgerow.policy.documents import Statement
-from hedgerow.policy.parse_patterns import ARN_PARTS, arn_parts
+from hedgerow.policy.parse_patterns import ARN_PARTS, LIST_KEYS, arn_parts
 from hedgerow.policy.patterns import Pattern
-
-LIST_KEYS: Final = frozenset(
-    {
-        "aws:calledvia",
-        "aws:principalorgpaths",
-        "aws:principalservicenameslist",
-        "aws:resourceorgpaths",
-        "aws:sourceorgpaths",
-        "aws:tagkeys",
-        "sts:transitivetagkeys",
-    }
-)
-"""Keys that hold several values."""
 
 _GLOBAL_KEYS: Final = LIST_KEYS | frozenset(
     "aws:" + name

@@ -121,8 +121,9 @@ class _Reader:
         return shown
 
     def text(self, given: Any, place: str) -> Value:
-        """Read a value that is compared as text, or as an ARN."""
-        text = require_text(given, place)
+        """Read a value that is compared as text, or as an ARN; IAM takes 7 and true as well."""
+        plain = not self._device and isinstance(given, int)
+        text = str(given).lower() if plain else require_text(given, place)
         arn = self._operator.kind == "arn"
         read = read_pattern(text, place, self._reading)
         if arn and text != "*" and not _is_arn(text):

@@ -12,6 +12,18 @@ from hedgerow.policy.tokens import UnclosedVariableError
 from hedgerow.policy.variables import is_placeholder
 
 ARN_PARTS: Final = 6
+LIST_KEYS: Final = frozenset(
+    {
+        "aws:calledvia",
+        "aws:principalorgpaths",
+        "aws:principalservicenameslist",
+        "aws:resourceorgpaths",
+        "aws:sourceorgpaths",
+        "aws:tagkeys",
+        "sts:transitivetagkeys",
+    }
+)
+"""Keys that hold several values."""
 _ARN_COLONS: Final = ARN_PARTS - 1
 _SERVICE_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + "-")
 _OPERATION_CHARACTERS: Final = _SERVICE_CHARACTERS | frozenset("*?")
@@ -46,6 +58,11 @@ def read_pattern(text: str, place: str, reading: Reading) -> Pattern:
         if not known:
             shown = quoted("${" + variable.shown + "}")
             raise MalformedPolicyError(place, f"{shown} is not a policy variable")
+        if variable.name in LIST_KEYS:
+            shown = quoted("${" + variable.shown + "}")
+            raise MalformedPolicyError(
+                place, f"{shown} cannot be a policy variable: the key has several values"
+            )
     return pattern
 
 

@@ -3,7 +3,6 @@
 Source: IAM User Guide, "AWS JSON policy elements: Principal".
 """
 
-import string
 from typing import Any, Final
 
 from hedgerow.kernel import quoted
@@ -14,8 +13,6 @@ from hedgerow.policy.principals import Principals
 
 _KINDS: Final = ("AWS", "Service", "Federated", "CanonicalUser")
 _ACCOUNT_LENGTH: Final = 12
-_UNIQUE_ID: Final = frozenset(string.ascii_uppercase + string.digits)
-_UNIQUE_ID_PREFIXES: Final = ("AIDA", "AROA")
 _ROOT: Final = "root"
 _ARN_KINDS: Final = {
     "iam": ("user/", "role/"),
@@ -74,9 +71,7 @@ def _account(name: str) -> str | None:
 
 
 def _principal(name: str, place: str) -> str:
-    """Return the ARN or unique id of a user, role or session."""
-    if name.startswith(_UNIQUE_ID_PREFIXES) and _UNIQUE_ID.issuperset(name):
-        return name
+    """Return the ARN of a user, role or session."""
     parts = name.split(":", ARN_PARTS - 1)
     if len(parts) == ARN_PARTS and parts[0] == "arn" and parts[1] and _account(parts[4]):
         kinds = _ARN_KINDS.get(parts[2], ())

@@ -1,0 +1,150 @@
+"""Trust policies: who is named, how, and what a deny does."""
+
+from typing import Any
+
+import pytest
+from tests.support.policies import asking, attached
+
+from hedgerow.policy import AccessRequest, Dialect, NamedPolicy, Requester, decide_trust
+
+ACCOUNT = "111122223333"
+ALICE = Requester(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/alice")
+SESSION = Requester(
+    ACCOUNT,
+    f"arn:aws:sts::{ACCOUNT}:assumed-role/Deployer/run-1",
+    role_arn=f"arn:aws:iam::{ACCOUNT}:role/Deployer",
+)
+OTHER = Requester("444455556666", "arn:aws:iam::444455556666:user/alice")
+GREENGRASS = Requester("", "", service="greengrass.amazonaws.com")
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/Wanted"
+
+
+def trusting(principal: Any, effect: str = "Allow", **more: Any) -> dict[str, Any]:
+    return {"Effect": effect, "Principal": principal, "Action": "sts:AssumeRole", **more}
+
+
+def trust(*statements: Any) -> NamedPolicy:
+    return attached(*statements, name="role/Wanted", dialect=Dialect.TRUST)
+
+
+def assuming(who: Requester | None, **values: str) -> AccessRequest:
+    return asking("sts:AssumeRole", ROLE, principal=who, **values)
+
+
+@pytest.mark.parametrize(
+    ("principal", "directly", "by_account"),
+    [
+        ({"AWS": ACCOUNT}, [], [ALICE, SESSION]),
+        ({"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, [], [ALICE, SESSION]),
+        ({"AWS": ALICE.arn}, [ALICE], []),
+        ({"AWS": SESSION.role_arn}, [SESSION], []),
+        ({"AWS": SESSION.arn}, [SESSION], []),
+        ({"AWS": [ALICE.arn, "444455556666"]}, [ALICE], [OTHER]),
+        ({"AWS": [ALICE.arn, ACCOUNT]}, [ALICE], [SESSION]),
+        ({"Service": "greengrass.amazonaws.com"}, [GREENGRASS], []),
+        ({"Service": "iot.amazonaws.com"}, [], []),
+        ({"Federated": ALICE.arn, "CanonicalUser": ACCOUNT}, [], []),
+        ("*", [], [ALICE, SESSION, OTHER, GREENGRASS, None]),
+        ({"AWS": "*"}, [], [ALICE, SESSION, OTHER, GREENGRASS, None]),
+    ],
+)
+def test_a_principal_is_named_directly_or_by_the_account(
+    principal: Any, directly: list[Requester], by_account: list[Requester | None]
+) -> None:
+    policy = trust(trusting(principal))
+    for who in (ALICE, SESSION, OTHER, GREENGRASS, None):
+        decision = decide_trust(policy, assuming(who))
+        assert decision.allowed is (who in directly or who in by_account), who
+        assert decision.by_account is (who in by_account), who
+        assert decision.layer == "trust"
+
+
+def test_a_service_cannot_be_taken_for_an_account_nor_an_account_for_a_service() -> None:
+    assert not decide_trust(trust(trusting({"AWS": ACCOUNT})), assuming(GREENGRASS)).allowed
+    posing = Requester(ACCOUNT, "greengrass.amazonaws.com")
+    policy = trust(trusting({"Service": "greengrass.amazonaws.com"}))
+    assert not decide_trust(policy, assuming(posing)).allowed
+
+
+def test_to_be_named_directly_counts_more_than_by_the_account() -> None:
+    policy = trust(trusting({"AWS": ACCOUNT}), trusting({"AWS": ALICE.arn}, Sid="Alice"))
+    decision = decide_trust(policy, assuming(ALICE))
+    assert (decision.statement, decision.by_account) == ("Alice", False)
+    assert decision.reason == "allowed by Alice of trust policy role/Wanted"
+    assert decide_trust(policy, assuming(SESSION)).by_account
+
+
+def test_a_deny_wins_and_other_actions_are_not_meant() -> None:
+    policy = trust(trusting({"AWS": ACCOUNT}), trusting({"AWS": ALICE.arn}, "Deny", Sid="NotAlice"))
+    decision = decide_trust(policy, assuming(ALICE))
+    assert decision.effect == "explicit-deny"
+    assert decision.reason == (
+        f"explicit deny by NotAlice of trust policy role/Wanted: sts:AssumeRole on {ROLE}"
+    )
+    assert decide_trust(policy, assuming(SESSION)).allowed
+    tagging = asking("sts:TagSession", ROLE, principal=SESSION)
+    assert decide_trust(policy, tagging).reason == (
+        f"no trust policy allows sts:TagSession on {ROLE}"
+    )
+
+
+def test_not_principal_denies_everybody_else() -> None:
+    policy = trust(
+        trusting("*"),
+        {
+            "Effect": "Deny",
+            "NotPrincipal": {"AWS": [ALICE.arn, str(SESSION.role_arn)]},
+            "Action": "sts:*",
+        },
+    )
+    assert decide_trust(policy, assuming(ALICE)).allowed
+    assert decide_trust(policy, assuming(SESSION)).allowed
+    for who in (OTHER, GREENGRASS, None):
+        assert decide_trust(policy, assuming(who)).effect == "explicit-deny"
+    accounts = trust(
+        trusting("*"),
+        {"Effect": "Deny", "NotPrincipal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"},
+    )
+    assert decide_trust(accounts, assuming(ALICE)).allowed
+    assert not decide_trust(accounts, assuming(OTHER)).allowed
+
+
+def test_the_guide_s_service_role_is_safe_from_a_confused_deputy() -> None:
+    """Guide pages service-role and cross-service-confused-deputy-prevention."""
+    policy = trust(
+        trusting(
+            {"Service": "greengrass.amazonaws.com"},
+            Condition={
+                "StringEquals": {"aws:SourceAccount": ACCOUNT},
+                "ArnLike": {"aws:SourceArn": f"arn:aws:greengrass:us-east-1:{ACCOUNT}:*"},
+            },
+        )
+    )
+    assert policy.policy.warnings == ()
+    group = "/greengrass/groups/g"
+    for account, source, allowed in (
+        (ACCOUNT, f"arn:aws:greengrass:us-east-1:{ACCOUNT}:{group}", True),
+        ("444455556666", f"arn:aws:greengrass:us-east-1:{ACCOUNT}:{group}", False),
+        (ACCOUNT, f"arn:aws:greengrass:us-east-1:444455556666:{group}", False),
+        (ACCOUNT, f"arn:aws:greengrass:eu-west-1:{ACCOUNT}:{group}", False),
+    ):
+        request = assuming(GREENGRASS, aws__SourceAccount=account, aws__SourceArn=source)
+        assert decide_trust(policy, request).allowed is allowed
+    assert not decide_trust(policy, assuming(GREENGRASS)).allowed
+
+
+def test_an_external_id_and_mfa_can_be_asked_for() -> None:
+    policy = trust(
+        trusting(
+            {"AWS": OTHER.account},
+            Condition={
+                "StringEquals": {"sts:ExternalId": "s3cret"},
+                "Bool": {"aws:MultiFactorAuthPresent": "true"},
+            },
+        )
+    )
+    both = {"sts__ExternalId": "s3cret", "aws__MultiFactorAuthPresent": "true"}
+    assert decide_trust(policy, assuming(OTHER, **both)).allowed
+    for name in both:
+        less = {key: value for key, value in both.items() if key != name}
+        assert not decide_trust(policy, assuming(OTHER, **less)).allowed

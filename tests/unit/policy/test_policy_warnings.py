@@ -1,0 +1,117 @@
+"""Meanings that AWS leaves open, and traps, are named when a policy is parsed."""
+
+from typing import Any
+
+import pytest
+from tests.support.policies import TOPIC, document, statement
+
+from hedgerow.policy import Dialect, parse_policy
+
+THING = "arn:aws:iot:us-east-1:111122223333:thing/"
+
+
+def warnings(*statements: Any, dialect: Dialect = Dialect.IDENTITY, **more: Any) -> tuple[str, ...]:
+    return parse_policy(document(*statements, **more), dialect).warnings
+
+
+@pytest.mark.parametrize(
+    ("place", "problem", "given"),
+    [
+        ("", "within the resource's type", statement(resource="arn:aws:iot:r:1:th*/a")),
+        ("", "within the resource's type", statement(resource="arn:aws:iot:r:1:*/a")),
+        ("", "within the resource's type", statement(resource="arn:aws:iot:r:1:t?ing/a*")),
+        ("", "within the resource's type", statement(resource="arn:aws:lambda:r:1:*:f:*")),
+        ("", "allows nothing; give the variable a default",
+         {"Effect": "Allow", "Action": "*", "NotResource": THING + "${aws:username}"}),
+        (".Condition.StringEquals.aws:TagKeys", "has several values",
+         statement(Condition={"StringEquals": {"aws:TagKeys": "env"}})),
+        (".Condition.ForAllValues:StringEquals.aws:TagKeys", "met by a request without the key",
+         statement(Condition={"ForAllValues:StringEquals": {"aws:TagKeys": "env"}})),
+        (".Condition.StringEquals.aws:SourceIP4", "AWS has no such key",
+         statement(Condition={"StringEquals": {"aws:SourceIP4": "x"}})),
+    ],
+)  # fmt: skip
+def test_there_is_one_warning_with_its_place(place: str, problem: str, given: Any) -> None:
+    told = warnings(statement(), given)
+    assert len(told) == 1
+    assert told[0].startswith(f"Statement[1]{place}: ")
+    assert problem in told[0]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        statement(resource="arn:aws:iot:r:1:*"),
+        statement(resource="arn:aws:iot:*:*:thing/*"),
+        statement(resource="arn:aws:iot:r:1:thing/a*b"),
+        statement(resource="arn:aws:iot:r:1:thing/${aws:username}*/x"),
+        statement(resource="arn:aws:sns:r:1:topic*:x"),
+        statement(resource="arn:aws:s3:::*/x"),
+        statement(resource="arn:aws:logs:r:1:log-group:/aws/*:x"),
+        {"Effect": "Deny", "Action": "*", "NotResource": THING + "${aws:username}"},
+        {"Effect": "Allow", "Action": "*", "NotResource": THING + "${aws:username, 'x'}"},
+        statement("Deny", Condition={"ForAllValues:StringEquals": {"aws:TagKeys": "env"}}),
+        statement(
+            Condition={
+                "ForAllValues:StringEquals": {"aws:TagKeys": "env"},
+                "Null": {"aws:tagkeys": "false"},
+            }
+        ),
+        statement(Condition={"ForAnyValue:StringEquals": {"aws:TagKeys": "env"}}),
+        statement(Condition={"StringEquals": {"aws:PrincipalTag/any": "x", "iot:any": "x"}}),
+        statement(Condition={"Null": {"aws:TagKeys": "true"}}),
+    ],
+)
+def test_there_is_none_where_the_meaning_is_clear(given: Any) -> None:
+    assert warnings(given) == ()
+
+
+def test_a_variable_in_the_old_version_is_named() -> None:
+    given = statement(resource=[THING + "a", THING + "${aws:username}"])
+    told = warnings(given, version="2008-10-17")
+    assert told[0] == (
+        f"Statement[0]: '{THING}${{aws:username}}' is taken as it stands; policy variables need "
+        "Version 2012-10-17"
+    )
+    assert len(told) == 1
+
+
+def test_a_device_s_policy_is_warned_about_its_resources_only() -> None:
+    given = statement(
+        resource=["arn:aws:*:r:1:topic/a", TOPIC + "a"],
+        Condition={"StringEquals": {"iot:ClientId": "x"}},
+    )
+    told = warnings(given, dialect=Dialect.IOT)
+    assert len(told) == 1
+    assert "has a wildcard for the service" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "flagged"),
+    [("aws:SourceAccount", False), ("aws:SourceArn", False), ("aws:SourceIp", True)],
+)
+def test_a_service_that_may_act_for_anybody_is_flagged(key: str, *, flagged: bool) -> None:
+    """Guide page cross-service-confused-deputy-prevention."""
+    given = {
+        "Effect": "Allow",
+        "Principal": {"Service": "greengrass.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringLike": {key: "*"}},
+    }
+    told = warnings(given, dialect=Dialect.TRUST)
+    assert bool(told) is flagged
+    del given["Condition"]
+    assert "on anybody's behalf" in warnings(given, dialect=Dialect.TRUST)[0]
+    given["Effect"] = "Deny"
+    assert warnings(given, dialect=Dialect.TRUST) == ()
+    given["Principal"] = {"AWS": "111122223333"}
+    assert warnings({**given, "Effect": "Allow"}, dialect=Dialect.TRUST) == ()
+
+
+def test_not_principal_is_named() -> None:
+    given = {
+        "Effect": "Deny",
+        "NotPrincipal": {"AWS": "arn:aws:iam::111122223333:role/x"},
+        "Action": "sts:*",
+    }
+    assert "AWS wants both" in warnings(given, dialect=Dialect.TRUST)[0]
