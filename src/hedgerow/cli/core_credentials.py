@@ -25,6 +25,7 @@ _OF_OTHERS = (
 )
 """What SDKs look at before, or instead of, the core's own endpoint."""
 
+_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _FILES_OF_OTHERS = ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
 
 
@@ -52,11 +53,11 @@ def role_environment(
 ) -> dict[str, str]:
     """Return the environment in which an SDK finds the role's credentials and no others."""
     kept = {name: value for name, value in environment.items() if name not in _OF_OTHERS}
-    region = config.thing_arn.region
+    chosen = (environment.get(name) for name in _REGIONS)
+    region = next((each for each in chosen if each), config.thing_arn.region)
     return {
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
         **kept,
+        **dict.fromkeys(_REGIONS, region),
         **dict.fromkeys(_FILES_OF_OTHERS, os.devnull),
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": answer.uri,
         "AWS_CONTAINER_AUTHORIZATION_TOKEN": answer.token,

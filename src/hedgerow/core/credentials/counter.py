@@ -88,7 +88,7 @@ class TokenCounter:
     async def _answer(self, connection: socket.socket) -> CounterAnswer:
         try:
             pid, user = _peer(connection)
-            if user not in {os.geteuid(), 0}:
+            if not may_ask(user, own=os.geteuid()):
                 raise DeniedError("only the core's own user may ask for a token")
             process = await asyncio.to_thread(process_of, pid)
             async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -124,6 +124,11 @@ def fetch_token(path: Path) -> CounterAnswer:
     if answer.error:
         raise PeerError(answer.error)
     return answer
+
+
+def may_ask(user: int, *, own: int) -> bool:
+    """Tell whether a process of this user may have a token: the core's own user and root may."""
+    return user in {own, 0}
 
 
 def _peer(connection: socket.socket) -> tuple[int, int]:

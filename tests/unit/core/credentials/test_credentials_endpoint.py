@@ -26,6 +26,7 @@ from hedgerow.core.credentials import (
     fetch_token,
     process_of,
 )
+from hedgerow.core.credentials.counter import may_ask
 from hedgerow.core.health import HealthServer
 from hedgerow.kernel import (
     CallerError,
@@ -215,6 +216,13 @@ async def test_only_the_cores_user_can_open_the_counter(counter: Path) -> None:
     found = await asyncio.to_thread(counter.stat)
     assert stat.S_ISSOCK(found.st_mode)
     assert stat.S_IMODE(found.st_mode) & 0o177 == 0
+
+
+def test_the_counter_serves_the_cores_user_and_root() -> None:
+    assert may_ask(1000, own=1000)
+    assert may_ask(0, own=1000)
+    assert not may_ask(1001, own=1000)
+    assert not may_ask(1000, own=0)
 
 
 async def test_the_counter_says_why_it_gives_none(place: Place, counter: Path) -> None:

@@ -73,6 +73,18 @@ async def test_they_are_renewed_at_half_their_life_if_they_were_used(
     assert len(cloud.asked) == 2
 
 
+async def test_what_is_used_is_renewed_over_and_over(
+    keeper: RoleKeeper, cloud: RoleServiceDouble, clock: ManualClock
+) -> None:
+    for times in range(1, 5):
+        used = await keeper.current()
+        await keeper.check()
+        assert held(keeper) is used
+        assert len(cloud.asked) == times
+        clock.advance(timedelta(minutes=30))
+        await keeper.check()
+
+
 def test_chance_renews_earlier_never_later(clock: ManualClock) -> None:
     moments = [
         RoleCredentials.of(_answer(clock), now=clock.now(), spread=spread).renew_at - clock.now()
