@@ -49,7 +49,7 @@ def test_nothing_of_the_callers_own_credentials_is_left(config: CoreConfig) -> N
     }
 
 
-def test_a_region_of_the_callers_own_stays(config: CoreConfig) -> None:
-    assert (
-        role_environment({"AWS_REGION": "us-east-1"}, ANSWER, config)["AWS_REGION"] == "us-east-1"
-    )
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_a_region_of_the_callers_own_stays(config: CoreConfig, name: str) -> None:
+    made = role_environment({name: "us-east-1"}, ANSWER, config)
+    assert made["AWS_REGION"] == made["AWS_DEFAULT_REGION"] == "us-east-1"
