@@ -93,6 +93,26 @@ _POLICIES: Final[Sequence[tuple[str, str, str, Sequence[Mapping[str, Any]]]]] = 
         (_allow("UpdateArtifacts", ("s3:GetObject",), "arn:aws:s3:::*-greengrass-updates/*"),),
     ),
     (
+        "/",
+        "AWSIoTDeviceTesterForGreengrassFullAccess",
+        "For those who run AWS IoT Device Tester: what it asks AWS about itself.",
+        (
+            _allow(
+                "DeviceTester",
+                tuple(
+                    f"iot-device-tester:{operation}"
+                    for operation in (
+                        "CheckVersion",
+                        "DownloadTestSuite",
+                        "LatestIdt",
+                        "SendMetrics",
+                        "SupportedVersion",
+                    )
+                ),
+            ),
+        ),
+    ),
+    (
         "/service-role/",
         "AWSLambdaBasicExecutionRole",
         "For a function's execution role: writing logs.",
