@@ -7,9 +7,11 @@ from typing import TypeVar
 import click
 import msgspec
 
+from hedgerow.cli.account_session import entered
 from hedgerow.cli.options import data_option
 from hedgerow.cli.output import as_json, print_json
 from hedgerow.cloud.app import AdministratorFile, Endpoints, Layout
+from hedgerow.cloud.organizations import DEFAULT_ROLE
 from hedgerow.kernel import ConfigurationError
 
 T = TypeVar("T")
@@ -64,16 +66,21 @@ def _read(path: Path, kind: type[T], without: str) -> T:
 
 @click.command()
 @data_option
+@click.option("--account", metavar="ID", help="Enter this account of the cloud, for an hour.")
+@click.option("--role", default=DEFAULT_ROLE, show_default=True, help="By this role of it.")
 @as_json
-def env(data: Path, *, as_json: bool) -> None:
+def env(data: Path, account: str | None, role: str, *, as_json: bool) -> None:
     """Print shell exports; use them with: eval "$(hedgerow env --data DIR)".
 
-    The output holds the administrator's secret key.
+    The output holds the administrator's secret key, or the temporary one of a role.
     """
     variables = environment(data)
+    if account is not None:
+        variables = entered(variables, account, role)
     if as_json:
         print_json(variables)
         return
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
-    click.echo("unset AWS_SESSION_TOKEN AWS_PROFILE")
+    unset = [name for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE") if name not in variables]
+    click.echo(f"unset {' '.join(unset)}")

@@ -1,11 +1,14 @@
 """`hedgerow env`: where programs find the API, and with which key."""
 
+import asyncio
 import json
+import os
+import sys
 from pathlib import Path
 from shutil import copytree
 
 import pytest
-from tests.support.cloud import ACCOUNT, REGION, born_cloud
+from tests.support.cloud import ACCOUNT, REGION, RunningCloud, born_cloud, running_cloud
 
 from hedgerow.cli.environment import environment
 from hedgerow.cloud.app import Endpoints, Layout
@@ -53,3 +56,39 @@ def test_without_it_they_use_the_first_private_one(layout: Layout, host: str, ur
 def test_a_cloud_that_does_not_run_is_said_to_be_so(layout: Layout) -> None:
     with pytest.raises(ConfigurationError, match="hedgerow cloud run"):
         environment(layout.folder)
+
+
+async def said(data: Path, *words: str) -> tuple[str, str]:
+    """Return what `hedgerow env` says, on standard output and standard error."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hedgerow.cli", "env", "--data", str(data), *words),
+        env={**os.environ, "AWS_PROFILE": "of-another-cloud"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await process.communicate()
+    return output.decode(), errors.decode()
+
+
+async def test_another_account_is_entered_by_its_role(tmp_path: Path) -> None:
+    async with running_cloud(tmp_path, combined=False) as cloud, cloud.member("plant") as member:
+        words = ("--account", member.account)
+        variables = json.loads((await said(cloud.data_dir, *words, "--json"))[0])
+        entered = RunningCloud(
+            cloud.app,
+            cloud.data_dir,
+            credentials={
+                name.lower(): value
+                for name, value in variables.items()
+                if name.startswith(("AWS_ACCESS", "AWS_SECRET", "AWS_SESSION"))
+            },
+        )
+        identity = await entered.call("sts", "get_caller_identity")
+        entered.close_clients()
+        assert identity["Account"] == member.account
+        exports, _ = await said(cloud.data_dir, *words)
+        assert "export AWS_SESSION_TOKEN=" in exports
+        assert exports.endswith("unset AWS_PROFILE\n")
+        _, refused = await said(cloud.data_dir, *words, "--role", "Other")
+        assert refused.startswith("Error: User: arn:aws:iam::")
+        assert "not authorized to perform: sts:AssumeRole" in refused
