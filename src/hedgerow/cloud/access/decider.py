@@ -44,6 +44,7 @@ class Grants:
     """
 
     principal: Principal
+    endpoint: ApiEndpoint | None
     held: PrincipalPolicies | None
     policies: PolicySet
     wanted: WantedKeys
@@ -55,6 +56,12 @@ class Grants:
     def root(self) -> bool:
         """Whether this is the root of the account, who needs no policy."""
         return self.held is not None and self.held.root
+
+    def still_holds(
+        self, principal: Principal, endpoint: ApiEndpoint | None, held: PrincipalPolicies | None
+    ) -> bool:
+        """Whether these were put together for the very same, which cannot change."""
+        return self.principal is principal and self.endpoint is endpoint and self.held is held
 
     @property
     def gone(self) -> bool:
@@ -98,7 +105,7 @@ class AccessDecider:
         held = await self._directory.principal_policies(principal)
         key = (id(principal), id(endpoint))
         known = self._grants.get(key)
-        if known is not None and known.principal is principal and known.held is held:
+        if known is not None and known.still_holds(principal, endpoint, held):
             return known
         made = _put_together(principal, held, endpoint)
         self._grants[key] = made
@@ -122,6 +129,7 @@ def _put_together(
     session = principal.session
     return Grants(
         principal=principal,
+        endpoint=endpoint,
         held=held,
         policies=policies,
         wanted=wanted,

@@ -8,7 +8,7 @@ security_iam_service-with-iam and tagging.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from hedgerow.aws import Asked, Principal
@@ -126,13 +126,14 @@ class WantedKeys:
     tag_keys: bool
     passed_to: bool
     boundary: bool
+    nothing_of_call: bool = field(init=False)
+    """Whether all that is wanted is the same for every call of a principal."""
 
-    @property
-    def nothing_of_call(self) -> bool:
-        """Whether all that is wanted is the same for every call of a principal."""
-        return not (self.of_call or self.request_tags or self.resource_tags) and not (
-            self.tag_keys or self.passed_to or self.boundary
-        )
+    def __post_init__(self) -> None:
+        """Look once."""
+        of_call = self.of_call or self.request_tags or self.resource_tags
+        single = self.tag_keys or self.passed_to or self.boundary
+        object.__setattr__(self, "nothing_of_call", not (of_call or single))
 
 
 def wanted_keys(keys: Iterable[str]) -> WantedKeys:

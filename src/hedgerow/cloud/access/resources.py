@@ -1,8 +1,9 @@
 """The resources that a call is about: named by the row's templates, and whose they are."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from hedgerow.aws import Asked
 from hedgerow.cloud.access.rows import Need, Target
@@ -14,8 +15,7 @@ _ACCOUNT_PLACE: Final = 4
 _KNOWN_SCOPES: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(msgspec.Struct, frozen=True):
     """One resource of a call. `tagged` is the ARN of what carries its tags, None if nothing does.
 
     `foreign` says that it belongs to another account; no policy of the caller's can allow it.
@@ -37,19 +37,18 @@ class Names:
         self._directory = directory
         self._scopes: dict[tuple[str, str], Scope] = {}
 
-    async def resources(self, need: Need, asked: Asked) -> Sequence[Resource]:
-        """Return the resources that a permission is needed on; never none."""
+    def plain(self, need: Need, asked: Asked) -> Sequence[Resource]:
+        """Return the resources that a permission is needed on; never none.
+
+        Only for a need that is `plain`: the others' names have to be looked up.
+        """
         if not need.targets:
             return ANYTHING
-        account = asked.caller.account
-        if need.plain:
-            scope = self._scope(asked.region, account)
-        else:
-            scope = await self._full_scope(need, asked)
-        found: list[Resource] = []
-        for target in need.targets:
-            found.extend(_named(target, asked, scope))
-        return found or ANYTHING
+        return _all_named(need, asked, self._scope(asked.region, asked.caller.account))
+
+    async def looked_up(self, need: Need, asked: Asked) -> Sequence[Resource]:
+        """Return the same for any need."""
+        return _all_named(need, asked, await self._full_scope(need, asked))
 
     async def boundary(self, asked: Asked) -> str:
         """Return the permissions boundary that a call of `iam` sets, or that its subject has.
@@ -105,22 +104,29 @@ class Names:
         return None
 
 
+def _all_named(need: Need, asked: Asked, scope: Scope) -> Sequence[Resource]:
+    found: list[Resource] = []
+    for target in need.targets:
+        found += _named(target, asked, scope)
+    return found or ANYTHING
+
+
 def _named(target: Target, asked: Asked, scope: Scope) -> Iterable[Resource]:
     names = target.name.fill(asked.input, scope)
     if names is None:
         return () if target.optional else ANYTHING
-    checks = target.name.names_whole_arns
+    carriers: Sequence[str | None]
     if target.tagged is None:
-        tagged: Sequence[str | None] = [None] * len(names)
+        carriers = (None,) * len(names)
     elif target.tagged is target.name:
-        tagged = names
+        carriers = names
     else:
-        tagged = target.tagged.fill(asked.input, scope) or [None] * len(names)
+        carriers = target.tagged.fill(asked.input, scope) or (None,) * len(names)
+    pairs = zip(names, carriers, strict=True)
+    if not target.name.names_whole_arns:
+        return [Resource(name, carrier) for name, carrier in pairs]
     account = asked.caller.account
-    return [
-        Resource(name, carrier, foreign=checks and _foreign(name, account))
-        for name, carrier in zip(names, tagged, strict=True)
-    ]
+    return [Resource(name, carrier, _foreign(name, account)) for name, carrier in pairs]
 
 
 def _foreign(name: str, account: str) -> bool:
