@@ -194,6 +194,9 @@ async def test_a_service_linked_role_is_refused_in_words(cloud: IamCloud) -> Non
     )
     assert refused[:2] == ("InvalidInput", 400)
     assert "not supported" in refused[2]
+    await cloud.iam("create_role", RoleName="r", AssumeRolePolicyDocument=trusting(AWS=ACCOUNT))
+    refused = await cloud.error("delete_service_linked_role", RoleName="r")
+    assert refused[:2] == ("InvalidInput", 400)
     own_path = await cloud.error(
         "create_role",
         RoleName="r",

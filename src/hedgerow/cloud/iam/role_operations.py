@@ -87,5 +87,13 @@ class RoleOperations(IamOperations):
             "policy names the service with CreateRole."
         )
 
+    @operation("DeleteServiceLinkedRole")
+    async def delete_service_linked_role(self, call: Call) -> Answer:
+        """Refuse: no role is of that kind."""
+        record = await existing_role(self._store, self._home.account, call.input["RoleName"])
+        raise invalid_input(
+            f"Role {record.document.name} is not a service-linked role; delete it with DeleteRole."
+        )
+
     async def _detail(self, record: Record[Role]) -> Mapping[str, Any]:
         return role_detail(record, (await self._estate()).shown_trust(record))
