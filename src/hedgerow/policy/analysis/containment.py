@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from hedgerow.policy.documents import Statement
 from hedgerow.policy.patterns import Pattern
 from hedgerow.policy.tokens import Token, Variable, Wildcard
 
@@ -46,6 +47,22 @@ def _parts(symbols: list[Symbol]) -> list[list[Symbol]]:
         else:
             parts[-1].append(symbol)
     return parts
+
+
+def speaks_of_all(larger: Statement, smaller: Statement) -> bool:
+    """Tell whether each resource that `smaller` speaks of, `larger` speaks of, whatever the values.
+
+    True is certain. Both statements have the same effect, and so are read alike.
+    """
+    if not larger.resources:
+        return True
+    if larger.not_resources != smaller.not_resources or not smaller.resources:
+        return False
+    by_part = (larger.effect == "Allow") is not larger.not_resources
+    wide, narrow = larger.resources, smaller.resources
+    if larger.not_resources:
+        wide, narrow = narrow, wide
+    return all(any(contains(one, other, by_part=by_part) for one in wide) for other in narrow)
 
 
 def may_overlap(one: Pattern, other: Pattern) -> bool:

@@ -23,10 +23,12 @@ from hedgerow.policy.analysis.automaton import (
     Placeholder,
     Side,
 )
+from hedgerow.policy.analysis.containment import speaks_of_all
 from hedgerow.policy.analysis.grants import Grant, grant
 from hedgerow.policy.analysis.implication import Held, excluded, implied
 from hedgerow.policy.analysis.naming import names_at_least
-from hedgerow.policy.analysis.situations import contexts, requesters
+from hedgerow.policy.analysis.situations import contexts, requesters, shortest_match
+from hedgerow.policy.conditions import Effect
 from hedgerow.policy.context import Context
 from hedgerow.policy.decisions import shown
 from hedgerow.policy.dialects import Dialect
@@ -66,6 +68,9 @@ def includes(smaller: Policy, larger: Policy) -> Inclusion:
     return _Comparison(smaller, larger).answer()
 
 
+_INCLUDED: Final = Inclusion(holds=True, witness=None, reason="everything is included")
+
+
 @dataclass(frozen=True, slots=True)
 class _Doubt:
     """A pair of kinds for which it is not certain that the larger policy allows."""
@@ -82,6 +87,10 @@ class _Doubt:
         return len(self.allow.conditions) + conditions + 4 * (not self.resource.plain)
 
 
+_Sided = tuple[bool, Statement]
+"""A statement, and whether it is the smaller policy's."""
+
+
 class _Comparison:
     """Two policies side by side; their statements are numbered, the smaller's first."""
 
@@ -94,6 +103,10 @@ class _Comparison:
 
     def answer(self) -> Inclusion:
         """Return what can be shown."""
+        if _unlabelled(self._smaller, "Allow") <= _unlabelled(self._larger, "Allow") and (
+            _unlabelled(self._larger, "Deny") <= _unlabelled(self._smaller, "Deny")
+        ):
+            return _INCLUDED
         actions = self._action_kinds()
         resources = self._resource_kinds()
         doubts = sorted(self._doubts(actions, resources), key=lambda one: one.unknowns)
@@ -116,7 +129,7 @@ class _Comparison:
             return Inclusion(
                 holds=False, witness=None, reason="the policies have too many wildcards to compare"
             )
-        return Inclusion(holds=True, witness=None, reason="everything is included")
+        return _INCLUDED
 
     def _told_apart(self, witness: AccessRequest) -> Inclusion:
         what = f"{witness.action} on {shown(witness.resource)}"
@@ -168,63 +181,71 @@ class _Comparison:
     # --- doubts
 
     def _doubts(self, actions: Kinds, resources: Kinds) -> Iterator[_Doubt]:
-        seen: set[int] = set()
+        seen: set[tuple[int, int]] = set()
         allows = self._mask(lambda number, one: number < self._ours and one.effect == "Allow")
+        valued = self._mask(lambda _, one: any(pattern.variables for pattern in one.resources))
         for resource in resources.found:
             if not resource.groups & allows:
                 continue
             for action in actions.found:
                 both = action.groups & resource.groups
-                if both & allows and both not in seen:
-                    seen.add(both)
-                    yield from self._doubts_of(both, action, resource)
+                key = (both, action.groups & valued)
+                if both & allows and key not in seen:
+                    seen.add(key)
+                    yield from self._doubts_of(key, action, resource)
 
     def _mask(self, chosen: Callable[[int, Statement], bool]) -> int:
         return sum(
             1 << number for number, one in enumerate(self._statements) if chosen(number, one)
         )
 
-    def _doubts_of(self, both: int, action: Kind, resource: Kind) -> Iterator[_Doubt]:
-        present = [
-            (number < self._ours, one)
-            for number, one in enumerate(self._statements)
-            if both >> number & 1
-        ]
-        denied = [one for ours, one in present if ours and one.effect == "Deny"]
-        allowed = [one for ours, one in present if not ours and one.effect == "Allow"]
-        taken = [one for ours, one in present if not ours and one.effect == "Deny"]
+    def _doubts_of(self, key: tuple[int, int], action: Kind, resource: Kind) -> Iterator[_Doubt]:
+        present = self._chosen(key[0])
+        valued = self._chosen(key[1])
         for ours, statement in present:
             if not ours or statement.effect == "Deny":
                 continue
-            if not self._settled(statement, denied, allowed, taken):
+            if statement.not_resources and not resource.plain:
+                continue  # What it allows is explored by plain texts.
+            if not self._settled(statement, present, valued):
                 others = tuple(one for _, one in present if one is not statement)
                 yield _Doubt(action, resource, statement, others)
 
+    def _chosen(self, mask: int) -> list[_Sided]:
+        return [
+            (number < self._ours, one)
+            for number, one in enumerate(self._statements)
+            if mask >> number & 1
+        ]
+
     def _settled(
-        self,
-        allow: Statement,
-        denied: Sequence[Statement],
-        allowed: Sequence[Statement],
-        taken: Sequence[Statement],
+        self, allow: Statement, present: Sequence[_Sided], valued: Sequence[_Sided]
     ) -> bool:
         """Tell whether what the statement allows here is certainly allowed by the larger policy.
 
         Either the smaller policy denies it, or the larger one has a statement that allows it
-        and none that takes it away where the smaller does not.
+        and none that takes it away where the smaller does not. Of `valued` statements, whose
+        resources hold variables, more may be known from the patterns as they stand.
         """
         given = _held(allow)
-        if any(self._applies(one, given, allow) for one in denied):
+        if _never(allow, given):
             return True
-        if not any(self._applies(one, given, allow, directly=self._trust) for one in allowed):
+        denies = _of(present, ours=True, effect="Deny")
+        if any(self._applies(one, given, allow) for one in denies):
+            return True
+        allows = _of(present, ours=False, effect="Allow")
+        allows += _covering(_of(valued, ours=False, effect="Allow"), allow)
+        if not any(self._applies(one, given, allow, directly=self._trust) for one in allows):
             return False
+        valued_denies = _of(valued, ours=True, effect="Deny")
         return all(
-            _never(one, given)
+            _never(taken, given)
             or any(
-                self._applies(ours, [*given, *_held(one)], allow)
-                or self._applies(ours, [*given, *_held(one)], one)
-                for ours in denied
+                self._applies(ours, [*given, *_held(taken)], asker)
+                for ours in [*denies, *_covering(valued_denies, taken)]
+                for asker in (allow, taken)
             )
-            for one in taken
+            for taken in _of(present, ours=False, effect="Deny")
         )
 
     @staticmethod
@@ -239,19 +260,14 @@ class _Comparison:
 
     def _requests(self, doubt: _Doubt) -> Iterator[AccessRequest]:
         involved = (doubt.allow, *doubt.others)
-        variables = [
-            variable
-            for one in involved
-            for pattern in one.resources
-            for variable in pattern.variables
-        ]
+        patterns = [one for each in involved for one in each.resources if one.variables]
+        variables = [variable for one in patterns for variable in one.variables]
         others = [condition for one in doubt.others for condition in one.conditions]
         hints = _hints(involved) if variables else []
         named = [one.principals for one in involved if one.principals is not None]
         action = self._spelled("".join(map(str, doubt.action.text)))
         for facts in contexts(doubt.allow.conditions, others, variables, hints):
-            resource = _filled(doubt.resource, facts)
-            if resource is not None:
+            for resource in _resources_for(doubt, patterns, facts):
                 for requester in requesters(named):
                     yield AccessRequest(action, resource, facts, requester)
 
@@ -266,6 +282,20 @@ class _Comparison:
     def _separates(self, request: AccessRequest) -> bool:
         ours = grant(self._smaller, request)
         return ours is not Grant.NONE and ours > grant(self._larger, request)
+
+
+def _unlabelled(policy: Policy, effect: Effect) -> set[Statement]:
+    return {
+        msgspec.structs.replace(one, label="") for one in policy.statements if one.effect == effect
+    }
+
+
+def _of(statements: Sequence[_Sided], *, ours: bool, effect: Effect) -> list[Statement]:
+    return [one for mine, one in statements if mine is ours and one.effect == effect]
+
+
+def _covering(statements: Sequence[Statement], smaller: Statement) -> list[Statement]:
+    return [one for one in statements if speaks_of_all(one, smaller)]
 
 
 def _kinds(groups: Sequence[Group], form: Sequence[Group], alphabet: Alphabet) -> Kinds:
@@ -283,9 +313,15 @@ def _held(statement: Statement) -> list[Held]:
     return [Held(one, statement.effect) for one in statement.conditions]
 
 
-def _never(deny: Statement, given: Sequence[Held]) -> bool:
-    """Tell whether one of the deny statement's conditions cannot be met."""
-    return any(excluded(one, given) for one in _held(deny))
+def _never(statement: Statement, given: Sequence[Held]) -> bool:
+    """Tell whether one of the statement's conditions cannot be met together with those given."""
+    return any(excluded(Held(one, "Deny"), given) for one in statement.conditions)
+
+
+def _resources_for(doubt: _Doubt, patterns: Sequence[Pattern], facts: Context) -> list[str]:
+    """Return a resource of the kind, and such as the patterns match with the variables' values."""
+    found = [_filled(doubt.resource, facts), *(shortest_match(one, facts) for one in patterns)]
+    return list(dict.fromkeys(one for one in found if one is not None))
 
 
 def _filled(kind: Kind, facts: Context) -> str | None:

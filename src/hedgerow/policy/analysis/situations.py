@@ -29,6 +29,7 @@ _EVERYDAY: Final[Mapping[str, tuple[str, ...]]] = {
     "presence": (SOMETHING,),
 }
 _CANDIDATES_LIMIT: Final = 24
+_HINTS_LIMIT: Final = 12
 _CONTEXTS_LIMIT: Final = 4096
 _NOBODY: Final = Requester(account="000000000000", arn="arn:aws:iam::000000000000:user/nobody")
 
@@ -44,15 +45,15 @@ def contexts(
     `variables` are those in patterns, and `hints` values that may matter for them.
     """
     candidates: dict[str, list[Values | None]] = {}
+    of_conditions: list[Variable] = []
     for condition in (*met, *others):
         found = candidates.setdefault(condition.key, [None])
         found += _values_for(condition)
-        for value in condition.values:
-            for variable in _variables_in(value):
-                candidates.setdefault(variable.name, []).append(SOMETHING)
-    for variable in variables:
-        candidates.setdefault(variable.name, []).extend([SOMETHING, *hints])
-        candidates[variable.name].append(None)
+        of_conditions += (one for value in condition.values for one in _variables_in(value))
+    texts = [one for found in candidates.values() for one in found if one and isinstance(one, str)]
+    for variable in (*variables, *of_conditions):
+        found = candidates.setdefault(variable.name, [])
+        found += [SOMETHING, *hints, *texts[:_HINTS_LIMIT], None]
     keys = list(candidates)
     choices = [
         _suitable(key, list(dict.fromkeys(candidates[key]))[:_CANDIDATES_LIMIT], met)
@@ -126,12 +127,13 @@ def _texts_near(value: Value) -> list[str]:
     if isinstance(value, NetworkTest):
         return [str(value.network.network_address), str(value.network.broadcast_address)]
     if isinstance(value, Pattern):
-        return [shortest_match(value)]
+        text = shortest_match(value, {one.name: SOMETHING for one in value.variables})
+        return [] if text is None else [text]
     return [value.source]
 
 
-def shortest_match(pattern: Pattern) -> str:
-    """Return a text that the pattern matches, with `SOMETHING` for the values of variables."""
+def shortest_match(pattern: Pattern, facts: Context) -> str | None:
+    """Return a text that the pattern matches, None if a variable has no value."""
     pieces: list[str] = []
     for token in pattern.tokens:
         if isinstance(token, str):
@@ -139,5 +141,8 @@ def shortest_match(pattern: Pattern) -> str:
         elif token is Wildcard.ONE:
             pieces.append("x")
         elif isinstance(token, Variable):
-            pieces.append(SOMETHING)
+            value = token.value(facts, device=pattern.reading.device)
+            if value is None:
+                return None
+            pieces.append(value)
     return "".join(pieces)
