@@ -13,6 +13,7 @@ from hedgerow.cloud.iam.directory import IamDirectory
 from hedgerow.cloud.iam.facts import RoleFacts
 from hedgerow.cloud.iam.key_ids import TEMPORARY, account_of, new_key_id
 from hedgerow.cloud.sts.documents import SESSION, SessionKind, StoredSession
+from hedgerow.cloud.sts.endings import Endings
 from hedgerow.cloud.sts.principals import session_principal
 from hedgerow.cloud.sts.service_trust import require_service_trust
 from hedgerow.kernel import Clock, DeniedError, Secret, new_token
@@ -22,6 +23,9 @@ KEPT_AFTER_END: Final = timedelta(days=1)
 """How long an ended session is remembered, so that its holder hears that it has expired."""
 
 CLEANING_SECONDS: Final = 3600.0
+FORGOTTEN_AT_ONCE: Final = 200
+"""Sessions removed in one transaction, so that other writers do not wait long."""
+
 _SECRET_BITS: Final = 240
 _TOKEN_BITS: Final = 512
 
@@ -68,6 +72,8 @@ class Sessions:
         self._store = store
         self._directory = directory
         self._clock = clock
+        self._endings = Endings()
+        self._learnt = False
         self._cleaner: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -108,6 +114,7 @@ class Sessions:
         key_id = new_key_id(TEMPORARY, grant.account)
         async with self._store.transaction() as tx:
             await tx.insert(SESSION, grant.account, key_id, stored, parent=grant.issuer_id)
+        self._endings.add(stored.expires_at, grant.account, key_id)
         return TemporaryCredentials(
             access_key_id=key_id,
             secret_access_key=Secret(stored.secret),
@@ -177,15 +184,25 @@ class Sessions:
 
     async def forget_ended(self) -> int:
         """Remove sessions that ended some time ago; return how many."""
+        await self._learn_endings()
         before = self._clock.now() - KEPT_AFTER_END
-        ended = [
-            record
-            for record in await self._store.all(SESSION)
-            if record.document.expires_at < before
-        ]
-        for record in ended:
-            await self.revoke(record.account, record.id)
-        return len(ended)
+        forgotten = 0
+        while ended := self._endings.take(before, FORGOTTEN_AT_ONCE):
+            async with self._store.transaction() as tx:
+                for account, access_key_id in ended:
+                    record = await tx.get(SESSION, account, access_key_id)
+                    if record is not None:
+                        await tx.delete(record)
+                        forgotten += 1
+        return forgotten
+
+    async def _learn_endings(self) -> None:
+        """Take in what was issued before this process began; what it issues is added as it is."""
+        if self._learnt:
+            return
+        for record in await self._store.all(SESSION):
+            self._endings.add(record.document.expires_at, record.account, record.id)
+        self._learnt = True
 
     async def _clean(self) -> None:
         while True:

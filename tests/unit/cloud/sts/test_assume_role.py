@@ -234,6 +234,20 @@ async def test_transitive_tags_and_the_source_identity_stay_along_a_chain(
     assert await failed(cloud, session, last, SourceIdentity="bob") == "InvalidParameterValue"
 
 
+async def test_a_source_identity_needs_a_permission_and_can_be_asked_for(
+    cloud: People, admin: Key
+) -> None:
+    plain = await cloud.role(admin, "plain", trusting(ROOT))
+    assert "sts:SetSourceIdentity" in await refused(cloud, admin, plain, SourceIdentity="ada")
+    condition = {"StringEquals": {"sts:SourceIdentity": "ada"}}
+    both = ("sts:AssumeRole", "sts:SetSourceIdentity")
+    named = await cloud.role(admin, "named", trusting(ROOT, actions=both, Condition=condition))
+    asked = {"RoleArn": named, "RoleSessionName": "shift", "SourceIdentity": "ada"}
+    assert (await cloud.sts(admin, "AssumeRole", **asked))["SourceIdentity"] == "ada"
+    await refused(cloud, admin, named, SourceIdentity="bob")
+    await refused(cloud, admin, named)
+
+
 async def test_tags_that_make_no_sense_are_refused(cloud: People, admin: Key) -> None:
     role = await cloud.role(admin, "r", trusting(ROOT, actions=("sts:*",)))
     twice = [{"Key": "a", "Value": "1"}, {"Key": "A", "Value": "2"}]

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from structlog.testing import capture_logs
 from tests.support.people import ACCOUNT, OTHER, Key, People, allow, code_of, people, trusting
 
-from hedgerow.cloud.sts import StoredCredentials
+from hedgerow.cloud.sts import Sessions, StoredCredentials
 from hedgerow.cloud.sts.documents import SESSION
 from hedgerow.store import Kind, Record, Store
 
@@ -112,6 +112,17 @@ async def test_ended_sessions_are_forgotten_a_day_later(cloud: People, admin: Ke
     assert await cloud.identities.sessions.forget_ended() == 1
     assert await failure(cloud, ended) == "InvalidClientTokenId"
     await cloud.sts(lasting, "GetCallerIdentity")
+
+
+async def test_sessions_from_before_a_restart_are_forgotten_too(cloud: People, admin: Key) -> None:
+    role = await cloud.role(admin, "r", trusting(ROOT))
+    for _ in range(3):
+        await cloud.assume(admin, role, DurationSeconds=900)
+    again = Sessions(cloud.store, cloud.identities.directory, cloud.clock)
+    cloud.clock.advance(timedelta(hours=25))
+    assert await again.forget_ended() == 3
+    assert await cloud.identities.sessions.forget_ended() == 0
+    assert await cloud.store.all(SESSION) == ()
 
 
 async def test_a_revoked_session_ends_at_once_and_only_that_one(cloud: People, admin: Key) -> None:
