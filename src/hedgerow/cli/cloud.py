@@ -106,6 +106,7 @@ def run(
     no_public_api: bool,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. The ports in force are in DIR/endpoints.json."""
+    doors = [read_private_api(text) for text in private_apis]
     configure_log(sys.stderr, SystemClock())
     uvloop.run(
         run_cloud(
@@ -115,6 +116,6 @@ def run(
             device_https_port=device_https_port,
             device_mqtt_port=device_mqtt_port,
             combined_port=combined_port,
-            private_apis=[read_private_api(text) for text in private_apis],
+            private_apis=doors,
         )
     )

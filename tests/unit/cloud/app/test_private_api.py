@@ -2,8 +2,10 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.support.cloud import born_cloud
 
+from hedgerow.cli import main
 from hedgerow.cloud.app import CloudApp, PrivateApi, read_private_api
 from hedgerow.cloud.app.private_api import private_doors
 from hedgerow.kernel import ConfigurationError
@@ -67,3 +69,11 @@ def test_doors_are_told_apart_by_their_ids() -> None:
 async def test_a_cloud_without_any_door_for_its_api_does_not_start() -> None:
     with pytest.raises(ConfigurationError, match="no door at all"):
         await CloudApp.open(born_cloud(), api_port=None)
+
+
+def test_the_command_says_what_is_wrong_before_it_starts_anything(tmp_path: Path) -> None:
+    said = CliRunner().invoke(
+        main, ["cloud", "run", "--data", str(tmp_path), "--private-api", "port=1"]
+    )
+    assert said.exit_code == 1
+    assert said.output.startswith("Error: 'port=1' lacks id, host; write id=vpce-")
