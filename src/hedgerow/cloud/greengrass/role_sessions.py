@@ -7,7 +7,7 @@ certificate, and ended as soon as the registry no longer admits it.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -21,6 +21,9 @@ from hedgerow.store import Record, Store
 
 RETRY_SECONDS: Final = 1.0
 """How long after a failure to end a session it is tried again."""
+
+SESSIONS_LIMIT: Final = 20
+"""How many sessions a core's certificate has at a time; it takes two an hour."""
 
 _LOG = structlog.get_logger(__name__)
 
@@ -75,16 +78,20 @@ class RoleSessions:
             self._task = None
 
     async def remember(self, certificate_id: str, access_key_id: str, expires_at: datetime) -> None:
-        """Write a session down before it is given out; forget the ended ones beside it.
+        """Write a session down before it is given out.
 
-        Raises `DeniedError` if the certificate was put out meanwhile; the session is ended then.
+        Beyond `SESSIONS_LIMIT` the oldest one of the certificate ends. Raises `DeniedError` if the
+        certificate was put out meanwhile; the session is ended then.
         """
         account, now = self._home.account, self._clock.now()
+        records = await self._of(certificate_id)
+        live = [record for record in records if record.document.expires_at > now]
+        surplus = live[: max(0, len(live) - SESSIONS_LIMIT + 1)]
+        for record in surplus:
+            await self._sessions.revoke(account, record.id)
+        await self._forget([record for record in records if record not in live] + surplus)
+        document = GroupSession(expires_at=expires_at)
         async with self._store.transaction() as tx:
-            for record in await tx.all(GROUP_SESSION, account, parent=certificate_id):
-                if record.document.expires_at <= now:
-                    await tx.delete(record)
-            document = GroupSession(expires_at=expires_at)
             await tx.insert(GROUP_SESSION, account, access_key_id, document, parent=certificate_id)
         # The directory knows every change committed before this; a later one wakes us again.
         try:
@@ -119,15 +126,21 @@ class RoleSessions:
                 _LOG.warning("credentials of a core were ended", count=ended, reason=error.message)
 
     async def _end_all_of(self, certificate_id: str) -> int:
-        account = self._home.account
-        records: tuple[Record[GroupSession], ...] = await self._store.all(
-            GROUP_SESSION, account, parent=certificate_id
-        )
+        records = await self._of(certificate_id)
         for record in records:
-            await self._sessions.revoke(account, record.id)
+            await self._sessions.revoke(self._home.account, record.id)
+        await self._forget(records)
+        return len(records)
+
+    async def _of(self, certificate_id: str) -> Sequence[Record[GroupSession]]:
+        """Return what is remembered under a certificate, oldest first."""
+        return await self._store.all(GROUP_SESSION, self._home.account, parent=certificate_id)
+
+    async def _forget(self, records: Sequence[Record[GroupSession]]) -> None:
+        if not records:
+            return
         async with self._store.transaction() as tx:
             for record in records:
-                current = await tx.get(GROUP_SESSION, account, record.id)
+                current = await tx.get(GROUP_SESSION, self._home.account, record.id)
                 if current is not None:
                     await tx.delete(current)
-        return len(records)

@@ -70,7 +70,7 @@ def holds_connection(process: Process, *, local: Address, peer: Address) -> bool
     for pid in _family(process.pid):
         try:
             if connection.inode in _sockets(pid):
-                return True
+                return is_running(process)  # or its number has gone to another one meanwhile
         except PermissionError:
             hidden = True
         except OSError:

@@ -17,6 +17,7 @@ from hedgerow.cloud.greengrass import NoGroupRoleError, OwnGroup, roles
 from hedgerow.cloud.greengrass.arns import group_arn
 from hedgerow.cloud.greengrass.documents import GROUP_SESSION
 from hedgerow.cloud.greengrass.role_desk import AssociableRole
+from hedgerow.cloud.greengrass.role_sessions import SESSIONS_LIMIT
 from hedgerow.contract import deployment_thing
 from hedgerow.kernel import DeniedError
 
@@ -198,6 +199,20 @@ async def test_credentials_end_with_the_certificate_they_were_given_to(tmp_path:
         with pytest.raises(DeniedError):
             await greengrass.roles.group_credentials(own)
         assert len(greengrass.iam.revoked) == len(greengrass.iam.assumed)
+
+
+async def test_a_core_that_asks_without_end_fills_nothing(greengrass: Estate) -> None:
+    deployed = await greengrass.deployed("core")
+    await greengrass.group_role(deployed.group_id, "line")
+    own = await own_group(greengrass, deployed)
+    before = len(greengrass.iam.revoked)
+    given = [
+        (await greengrass.roles.group_credentials(own)).access_key_id
+        for _ in range(SESSIONS_LIMIT + 3)
+    ]
+    records = await greengrass.registrar.store.all(GROUP_SESSION, HOME.account)
+    assert {record.id for record in records} == set(given[3:])
+    assert [key for _, key in greengrass.iam.revoked[before:]] == given[:3]
 
 
 @pytest.mark.promise(4)

@@ -48,6 +48,15 @@ frozen = found.get_frozen_credentials()
 print(json.dumps([found.method, frozen.access_key, frozen.secret_key, frozen.token]))
 """
 
+AWS_CRT = """
+import json, os, sys
+sys.stdin.readline()
+os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = sys.stdin.readline().strip()
+from awscrt.auth import AwsCredentialsProvider
+found = AwsCredentialsProvider.new_default_chain().get_credentials().result(timeout=20)
+print(json.dumps([found.access_key_id, found.secret_access_key, found.session_token]))
+"""
+
 
 @dataclass
 class Place:
@@ -95,22 +104,34 @@ async def place() -> AsyncIterator[Place]:
     await server.stop()
 
 
-@pytest.mark.spec("L14")
-async def test_botocore_finds_the_role_by_its_default_chain(place: Place) -> None:
-    environment = _plain_environment(AWS_CONTAINER_CREDENTIALS_FULL_URI=place.uri)
+async def asked_by(place: Place, program: str) -> list[Any]:
+    """Run a program that gets its token once it runs, and return what it printed."""
     # The clock of the place stands still in the past, but SDKs look at the real one.
-    place.keeper._clock = SystemClock()
-    place.cloud.clock = place.keeper._clock
+    place.keeper._clock = place.cloud.clock = SystemClock()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", BOTOCORE),
+        *(sys.executable, "-c", program),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=environment,
+        env=_plain_environment(AWS_CONTAINER_CREDENTIALS_FULL_URI=place.uri),
     )
     token = place.credentials.issue_token(process_of(process.pid)).reveal()
     printed, _ = await process.communicate(f"go\n{token}\n".encode())
-    method, key_id, secret, session = json.loads(printed)
+    answer: list[Any] = json.loads(printed)
+    return answer
+
+
+@pytest.mark.spec("L14")
+async def test_botocore_finds_the_role_by_its_default_chain(place: Place) -> None:
+    method, key_id, secret, session = await asked_by(place, BOTOCORE)
     assert (method, secret, session) == ("container-role", KEY, TOKEN)
+    assert key_id.startswith("ASIA")
+
+
+@pytest.mark.spec("L14")
+async def test_the_sdks_in_c_find_it_too(place: Place) -> None:
+    """The default chain of the common runtime, which the SDKs for C++, Java and others share."""
+    key_id, secret, session = await asked_by(place, AWS_CRT)
+    assert (secret, session) == (KEY, TOKEN)
     assert key_id.startswith("ASIA")
 
 
