@@ -234,6 +234,18 @@ async def test_transitive_tags_and_the_source_identity_stay_along_a_chain(
     assert await failed(cloud, session, last, SourceIdentity="bob") == "InvalidParameterValue"
 
 
+async def test_a_trust_policy_can_ask_for_tags_of_the_caller_and_for_the_account(
+    cloud: People, admin: Key
+) -> None:
+    other = await cloud.administrator(OTHER)
+    team = {"StringEquals": {"aws:PrincipalTag/team": "north", "aws:ResourceAccount": OTHER}}
+    role = await cloud.role(other, "guest", trusting(ROOT, Condition=team))
+    ada = await cloud.user(admin, "ada", ASSUME)
+    await refused(cloud, ada, role)
+    await cloud.iam(admin, "TagUser", UserName="ada", Tags=[{"Key": "Team", "Value": "north"}])
+    assert (await cloud.assume(ada, role)).token
+
+
 async def test_a_source_identity_needs_a_permission_and_can_be_asked_for(
     cloud: People, admin: Key
 ) -> None:
