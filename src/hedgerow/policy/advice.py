@@ -1,68 +1,151 @@
-"""The smallest change that would let a request pass, in one sentence; it never says `*`."""
+"""The smallest change that would let a request pass, in one sentence.
 
-from typing import Protocol
+It never offers a wildcard: what it names is the action and the resource that were asked for, and
+nothing that a policy would read as more than that.
+"""
 
-from hedgerow.policy.decisions import Decision, shown
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from hedgerow.kernel import quoted
+from hedgerow.policy.conditions import Condition
+from hedgerow.policy.context import Context
+from hedgerow.policy.decisions import Decision, LayerName, shown
 from hedgerow.policy.documents import Statement
+from hedgerow.policy.principals import Named
 from hedgerow.policy.requests import AccessRequest
 
+_WHERE: Final[Mapping[LayerName, str]] = {
+    "identity": "",
+    "boundary": " to the permissions boundary",
+    "session": " to the session policy",
+    "endpoint": " to the endpoint's policy",
+    "trust": " to the trust policy",
+}
 
-class Objecting(Protocol):
-    """What advice needs to know of a statement's explanation."""
 
-    @property
-    def policy(self) -> str:
-        """The policy's name."""
+class Near(msgspec.Struct, frozen=True):
+    """The allow statement that lacked least, and the policy it stands in."""
 
-    @property
-    def statement(self) -> str:
-        """The statement's label."""
+    policy: str
+    statement: Statement
 
-    @property
-    def covers_action(self) -> bool:
-        """Whether it speaks of the action."""
-
-    @property
-    def covers_resource(self) -> bool:
-        """Whether it speaks of the resource."""
-
-    @property
-    def objections(self) -> tuple[str, ...]:
-        """Why it does not apply."""
+    def __str__(self) -> str:
+        return f"{self.statement.label} of policy {self.policy}"
 
 
 def advice_on(
-    decision: Decision, nearest: tuple[Objecting, Statement] | None, request: AccessRequest
+    decision: Decision, near: Near | None, request: AccessRequest, variables: Context
 ) -> str:
     """Return what would have to change; nothing if the request is allowed."""
     if decision.allowed:
         return ""
-    wanted = f"{request.action} on {literal(request.resource)}"
-    where = "" if decision.layer == "identity" else f" to the {decision.layer} policy"
+    wanted = _wanted(request, decision.layer)
     if decision.effect == "explicit-deny":
         return (
             f"to allow {wanted}, take it out of {decision.statement} of policy {decision.policy}; "
             "no allow statement can outweigh a deny"
         )
-    if nearest is None:
-        return f"add a statement{where} that allows {wanted}"
-    explanation, _ = nearest
-    which = f"{explanation.statement} of policy {explanation.policy}"
-    why = "; ".join(explanation.objections)
-    if explanation.covers_action and explanation.covers_resource:
-        return f"meet what {which} asks for before it allows {wanted}: {why}"
-    return f"add a statement{where} that allows {wanted}; nearest is {which}, but {why}"
+    change = None if near is None else _change_of(near, request, variables)
+    if change is not None:
+        return change
+    where = _WHERE[decision.layer]
+    if near is not None and not where:
+        where = f" to policy {near.policy}"
+    return f"add a statement{where} that allows {wanted}"
 
 
 def literal(resource: str) -> str:
     """Return a resource as a policy would name it and nothing else.
 
     What a policy would read as a wildcard or a variable is escaped: a device can have asked for
-    a topic named `#/*`.
+    a topic with a star in its name.
     """
     if resource == "*":
         return "every resource, as this action has none of its own"
-    escaped = resource.replace("${", "${$}{").replace("?", "${?}")
-    if "*" in escaped:
-        escaped = "${*}".join(escaped.split("*"))
-    return shown(escaped)
+    return shown(escaped(resource))
+
+
+def escaped(resource: str) -> str:
+    """Return the text of a pattern that matches the resource alone."""
+    text = resource.replace("${", "${$}{").replace("?", "${?}")
+    return "${*}".join(text.split("*"))
+
+
+def condition_shown(condition: Condition) -> str:
+    """Return a condition without its values where they hold wildcards."""
+    if any("*" in value.source for value in condition.values):
+        return f"{condition.name} {condition.shown}"
+    return str(condition)
+
+
+def _wanted(request: AccessRequest, layer: LayerName) -> str:
+    who = request.principal
+    if layer == "trust" and who is not None:
+        return f"{request.action} to {who.service or who.role_arn or who.arn}"
+    return f"{request.action} on {literal(request.resource)}"
+
+
+def _change_of(near: Near, request: AccessRequest, variables: Context) -> str | None:
+    """Return the change to the nearest statement or to the request, None if neither is small."""
+    statement = near.statement
+    if not statement.covers_action(request.action):
+        return _other_action(near, request, variables)
+    if not statement.covers_resource(request.resource, variables):
+        return _other_resource(near, request, variables)
+    names = statement.principals
+    if names is not None and names.of(request.principal) is Named.NOT:
+        return None
+    return _conditions_to_meet(near, request, variables)
+
+
+def _conditions_to_meet(near: Near, request: AccessRequest, variables: Context) -> str:
+    asked = [
+        f"{condition.shown} {_now(condition, variables)}, and {condition_shown(condition)} is "
+        "asked for"
+        for condition in near.statement.conditions
+        if not condition.holds(variables, near.statement.effect)
+    ]
+    wanted = f"{request.action} on {literal(request.resource)}"
+    return f"meet what {near} asks for before it allows {wanted}: {'; '.join(asked)}"
+
+
+def _now(condition: Condition, variables: Context) -> str:
+    value = variables.get(condition.key)
+    if value is None or value == ():
+        return "has no value here"
+    return f"is {quoted(value) if isinstance(value, str) else ', '.join(map(quoted, value))}"
+
+
+def _other_action(near: Near, request: AccessRequest, variables: Context) -> str | None:
+    """Name the action if the statement is about this one resource, so that no more is given."""
+    statement = near.statement
+    only = len(statement.resources) == 1 and statement.resources[0].exact == request.resource
+    if not only or statement.not_actions or not statement.meets_conditions(variables):
+        return None
+    return f"add {request.action} to the actions of {near}"
+
+
+def _other_resource(near: Near, request: AccessRequest, variables: Context) -> str | None:
+    """Name the variables that lack a value, or the resource if only this action would get it."""
+    statement = near.statement
+    if not statement.meets_conditions(variables):
+        return None
+    missing = [
+        name
+        for pattern in statement.resources
+        if pattern.could_match(request.resource, variables)
+        for name in pattern.without_value(variables)
+    ]
+    if missing and not statement.not_resources:
+        named = " and ".join(f"${{{name}}}" for name in dict.fromkeys(missing))
+        return (
+            f"give {named} a value that fits: {near} would allow {request.action} on "
+            f"{literal(request.resource)}"
+        )
+    only = len(statement.actions) == 1 and statement.actions[0].exact is not None
+    if not only or statement.not_actions or statement.not_resources or request.resource == "*":
+        return None
+    return f"add {literal(request.resource)} to the resources of {near}"

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from hedgerow.kernel import quoted
-from hedgerow.policy.advice import advice_on
+from hedgerow.policy.advice import Near, advice_on
 from hedgerow.policy.conditions import Condition, Effect
 from hedgerow.policy.context import Context, context
 from hedgerow.policy.decide import decide, decide_trust, layers_that_limit
@@ -93,7 +93,12 @@ def _explanation(
         decision=decision,
         statements=tuple(explanation for explanation, _ in judged),
         nearest=None if nearest is None else nearest[0],
-        advice=advice_on(decision, nearest, request),
+        advice=advice_on(
+            decision,
+            None if nearest is None else Near(nearest[0].policy, nearest[1]),
+            request,
+            variables,
+        ),
     )
 
 

@@ -102,6 +102,12 @@ class Pattern(msgspec.Struct, frozen=True, eq=False):
             one.shown for one in self.variables if one.value(variables, device=device) is None
         )
 
+    def could_match(self, subject: str, variables: Context) -> bool:
+        """Tell whether the pattern would match if variables without a value had some value."""
+        if not self.variables:
+            return self.matches(subject, variables)
+        return self._compiled().could_match(subject, variables)
+
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Pattern)
@@ -165,7 +171,7 @@ class Form:
             known = self._matches_simply(self._simple, subject, variables)
             if known is not None:
                 return known
-        bound = self._bind(self.tokens, variables, broad=broad, whole=True)
+        bound = self._bind(self.tokens, variables, free=broad and self.reading.device)
         if bound is None or not match(bound[0], subject, bound[1]):
             return False
         return broad or not self.reading.arn or self._matches_by_part(subject, variables)
@@ -185,11 +191,17 @@ class Form:
             text += value.lower() if self.reading.folded else value
         return subject.startswith(text) if open_end else subject == text
 
-    def _bind(
-        self, parts: Sequence[Token], variables: Context, *, broad: bool, whole: bool
-    ) -> _Bound | None:
-        """Put the values in and cut; what has no variables is cut once."""
-        if whole and self._bound is not None:
+    def could_match(self, subject: str, variables: Context) -> bool:
+        """Tell whether the subject matches if what has no value had some."""
+        bound = self._bind(self.tokens, variables, free=True)
+        return bound is not None and match(bound[0], subject, bound[1])
+
+    def _bind(self, parts: Sequence[Token], variables: Context, *, free: bool) -> _Bound | None:
+        """Put the values in and cut; what has no value is any text if that is left `free`.
+
+        A form without variables is cut once, as a whole.
+        """
+        if self._bound is not None and parts is self.tokens:
             return self._bound
         bound: list[Token] = []
         for part in parts:
@@ -199,13 +211,13 @@ class Form:
             value = part.value(variables, device=self.reading.device)
             if value is not None:
                 bound.append(value.lower() if self.reading.folded else value)
-            elif broad and self.reading.device:
+            elif free:
                 bound.append(Wildcard.ANY)
             else:
                 return None
         segments = cut(bound)
         made = (segments, least_length(segments))
-        if whole and not self.variables:
+        if not self.variables and parts is self.tokens:
             self._bound = made
         return made
 
@@ -218,7 +230,7 @@ class Form:
         if len(subjects) < len(self._parts):
             return False
         for part, text in zip(self._parts, subjects, strict=True):
-            bound = self._bind(part, variables, broad=False, whole=False)
+            bound = self._bind(part, variables, free=False)
             if bound is None or not match(bound[0], text, bound[1]):
                 return False
         return True

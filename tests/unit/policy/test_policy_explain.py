@@ -47,9 +47,7 @@ def test_the_nearest_statement_is_the_one_that_lacks_least() -> None:
     explanation = explain(policies, publish("lamp/upward"))
     assert explanation.nearest is explanation.statements[2]
     assert explanation.advice == (
-        f"add a statement that allows iot:Publish on {TOPIC}lamp/upward; nearest is Statement[2] "
-        f"of policy p, but its resource is {TOPIC}lamp/up/*, which does not match "
-        f"{TOPIC}lamp/upward"
+        f"add {TOPIC}lamp/upward to the resources of Statement[2] of policy p"
     )
 
 
@@ -93,4 +91,6 @@ def test_of_an_allowed_request_there_is_nothing_to_advise() -> None:
 
 def test_many_resources_are_not_all_listed() -> None:
     policies = [named(statement(resource=[f"{TOPIC}{number}" for number in range(9)]))]
-    assert f"{TOPIC}2 or 6 more," in explain(policies, publish("a")).advice
+    nearest = explain(policies, publish("a")).nearest
+    assert nearest is not None
+    assert f"{TOPIC}2 or 6 more," in nearest.objections[0]
