@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gzip
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -287,3 +288,22 @@ async def test_the_aws_command_lines_own_validator_accepts_a_digest(tmp_path: Pa
             value = base64.b64encode(key["Value"])
             name = file.relative_to(bucket).as_posix()
             Sha256RSADigestValidator().validate("audit", name, value, digest, content)
+
+
+@pytest.mark.spec("R09")
+@pytest.mark.promise(8)
+async def test_what_never_became_a_call_is_in_the_history_too(cloud: RunningCloud) -> None:
+    context = ssl.create_default_context(cadata=cloud.roots_pem)
+    port = cloud.endpoints.api_port
+    reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
+    writer.write(b"NONSENSE\r\n\r\n")
+    await reader.read()
+    writer.close()
+    device = await cloud.enrol_device("lamp")
+    async with cloud.https(device.identity) as https:
+        assert (await https.post("/things/lamp/shadow", b"x" * 300_000)).status == 413
+    event = event_of((await looked_up(cloud, "EventName", "UnidentifiedCall"))[0])
+    assert (event["errorCode"], event["sourceIPAddress"]) == ("BadRequest", "127.0.0.1")
+    event = event_of((await looked_up(cloud, "EventName", "DeviceRequestRefused"))[0])
+    assert event["errorCode"] == "413"
+    assert event["userIdentity"]["principalId"] in device.certificate_arn

@@ -204,7 +204,7 @@ async def test_every_limit_has_its_answer_and_is_counted(
     assert b"x-amzn-RequestId: " in answer
     assert f"x-amzn-errortype: {reason}".encode() in answer
     assert dict(cloud.gateway.http.refusals) == {reason: 1}
-    assert cloud.records == []
+    assert [(record.caller, record.error_code) for record in cloud.records] == [(None, reason)]
 
 
 async def test_a_body_that_does_not_say_its_length_is_cut_off_at_the_limit() -> None:

@@ -84,7 +84,9 @@ class Gateway:
         self._clock = clock
         self._recorder = record
         self._keys = SigningKeys()
-        self.http = HttpServer(self.handle, limits=limits, refuse=_refusal)
+        self.http = HttpServer(
+            self.handle, limits=limits, refuse=_refusal, on_refusal=self._refused_before
+        )
 
     def protocol_factory(self, peer: object = None) -> asyncio.Protocol:
         """Return the protocol for one accepted connection (give this method to a listener)."""
@@ -229,6 +231,35 @@ class Gateway:
         except Exception as raised:  # noqa: BLE001 - as in `handle`
             return _error_answer(self._error(raised, request, seen), request, seen)
         return answer
+
+    def _refused_before(self, refusal: HttpRefusal) -> None:
+        """Leave the record of what broke HTTP or a limit, and so never became a call."""
+        try:
+            self._recorder(
+                CallRecord(
+                    at=self._clock.now(),
+                    request_id=new_uuid(),
+                    service="",
+                    event_source="",
+                    api_version="",
+                    operation="",
+                    read_only=False,
+                    caller=None,
+                    access_key_id="",
+                    region=self._region,
+                    source_ip=refusal.address,
+                    user_agent="",
+                    input=None,
+                    output=None,
+                    decision=None,
+                    peer=refusal.peer,
+                    http_status=refusal.status,
+                    error_code=refusal.reason,
+                    error_message=refusal.message,
+                )
+            )
+        except Exception as raised:  # noqa: BLE001 - it is refused all the same
+            _log.error("a refusal could not be recorded", reason=str(raised))
 
     def _record(
         self,

@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import structlog
@@ -62,11 +62,16 @@ class HttpAnswer:
 
 @dataclass(frozen=True, slots=True)
 class HttpRefusal:
-    """Why a request never reached the handler: a status, a stable word and a sentence."""
+    """Why a request never reached the handler: a status, a stable word and a sentence.
+
+    `address` and `peer` say whose it was, as in `HttpRequest`.
+    """
 
     status: int
     reason: str
     message: str
+    address: str = ""
+    peer: object = None
 
 
 Handler = Callable[[HttpRequest], Awaitable[HttpAnswer]]
@@ -92,7 +97,8 @@ class HttpServer:
     """Serves HTTP on connections given to it: `protocol(peer)` makes the protocol for one.
 
     `refusals` counts by reason what was refused before the handler. `stop` lets requests in
-    progress finish, for a bounded time, and closes every connection.
+    progress finish, for a bounded time, and closes every connection. `on_refusal` hears of each of
+    them and must not raise.
     """
 
     def __init__(
@@ -101,11 +107,13 @@ class HttpServer:
         *,
         limits: HttpLimits | None = None,
         refuse: Callable[[HttpRefusal], HttpAnswer] = json_refusal,
+        on_refusal: Callable[[HttpRefusal], None] | None = None,
     ) -> None:
         self.limits = limits or HttpLimits()
         self.refusals: Counter[str] = Counter()
         self._handler = handler
         self._refuse = refuse
+        self._on_refusal = on_refusal
         self._server: web.Server | None = None
 
     def protocol(self, peer: object = None) -> asyncio.Protocol:
@@ -130,18 +138,26 @@ class HttpServer:
                 if transport is not None:
                     transport.abort()  # TLS would wait for a goodbye that may never come
 
-    def refused(self, refusal: HttpRefusal) -> web.Response:
-        """Count a refusal and return its answer, after which the connection closes."""
-        self.refusals[refusal.reason] += 1
+    def refused(self, refusal: HttpRefusal, incoming: web.BaseRequest) -> web.Response:
+        """Tell of a refusal and return its answer, after which the connection closes."""
+        protocol = incoming.protocol
+        peer = protocol.peer if isinstance(protocol, _Connection) else None
+        self.tell(replace(refusal, address=incoming.remote or "", peer=peer))
         response = _response(self._refuse(refusal))
         response.force_close()
         return response
+
+    def tell(self, refusal: HttpRefusal) -> None:
+        """Count a refusal and pass it on."""
+        self.refusals[refusal.reason] += 1
+        if self._on_refusal is not None:
+            self._on_refusal(refusal)
 
     async def _serve(self, incoming: web.BaseRequest) -> web.StreamResponse:
         try:
             request = await _complete(incoming, self.limits)
         except RefusedRequestError as wrong:
-            return self.refused(wrong.refusal)
+            return self.refused(wrong.refusal, incoming)
         return _response(await self._handler(request))
 
 
@@ -170,7 +186,12 @@ class _Connection(RequestHandler):
         """Start serving, unless there are too many connections already."""
         super().connection_made(transport)
         if self._owner.connections > self._owner.limits.connections:
-            self._owner.refusals["TooManyConnections"] += 1
+            address = (transport.get_extra_info("peername") or ("",))[0]
+            self._owner.tell(
+                HttpRefusal(
+                    503, "TooManyConnections", "There are too many connections.", address, self.peer
+                )
+            )
             self.force_close()
 
     def handle_error(
@@ -185,12 +206,12 @@ class _Connection(RequestHandler):
             raise ConnectionError("the answer had begun when it failed")
         if status < 500:  # noqa: PLR2004 - the peer's fault, by HTTP's own classes
             return self._owner.refused(
-                HttpRefusal(status, "BadRequest", "The request is not well-formed HTTP.")
+                HttpRefusal(status, "BadRequest", "The request is not well-formed HTTP."), request
             )
         if not isinstance(exc, ConnectionError):
             _log.error("http handler failed", exc_info=exc, detail=message)
         return self._owner.refused(
-            HttpRefusal(500, "InternalFailure", "The server failed; its log says why.")
+            HttpRefusal(500, "InternalFailure", "The server failed; its log says why."), request
         )
 
 

@@ -1,7 +1,8 @@
 """What is recorded of calls and refusals: an entry in an account's trail, and one log line each.
 
 Payloads and secrets are never in them: the gateway has replaced sensitive input before, and a
-refusal carries names and reasons only.
+refusal carries names and reasons only. Of a flood, the trail records some and counts the others;
+the log has a line for those that are recorded.
 """
 
 from collections.abc import Mapping
@@ -36,6 +37,8 @@ def record_call(trail: Trail, record: CallRecord) -> None:
 
     A call by an account's root stands out in the log as well.
     """
+    if not trail.record_call(record):
+        return
     root = record.caller is not None and record.caller.principal.kind == "Root"
     (_CALLS.warning if root else _CALLS.info)(
         "call by root" if root else "call",
@@ -48,15 +51,13 @@ def record_call(trail: Trail, record: CallRecord) -> None:
         status=int(record.http_status),
         error=record.error_code,
     )
-    trail.record_call(record)
 
 
 def record_refused_handshake(trail: Trail, reason: str, address: str) -> None:
     """Record one handshake that ended in an alert."""
-    _REFUSALS.warning("handshake refused", reason=reason, address=address)
-    trail.record_refusal(
-        Refusal(attempt="Handshake", code="HandshakeRefused", reason=reason, address=address)
-    )
+    refusal = Refusal("Handshake", code="HandshakeRefused", reason=reason, address=address)
+    if trail.record_refusal(refusal):
+        _REFUSALS.warning("handshake refused", reason=reason, address=address)
 
 
 class DeviceRefusals:
@@ -67,48 +68,46 @@ class DeviceRefusals:
 
     def request(self, refused: RefusedRequest) -> None:
         """Record one refused request of the data plane."""
-        _REFUSALS.warning(
-            "request refused",
-            status=refused.status,
-            certificate_id=refused.certificate_id,
-            address=refused.address,
-            method=refused.method,
-            path=refused.path,
+        named = {"method": refused.method, "path": refused.path}
+        refusal = Refusal(
+            "Request",
+            code=str(refused.status),
             reason=refused.reason,
+            address=refused.address,
+            certificate_id=refused.certificate_id,
+            details={name: text for name, text in named.items() if text},
         )
-        self._trail.record_refusal(
-            Refusal(
-                attempt="Request",
-                code=str(refused.status),
-                reason=refused.reason,
-                address=refused.address,
+        if self._trail.record_refusal(refusal):
+            _REFUSALS.warning(
+                "request refused",
+                status=refused.status,
                 certificate_id=refused.certificate_id,
-                details={"method": refused.method, "path": refused.path},
+                address=refused.address,
+                reason=refused.reason,
+                **named,
             )
-        )
 
     def message(self, event: RefusalEvent) -> None:
         """Record one refusal of the broker."""
-        _REFUSALS.warning(
-            "refused",
-            action=event.action,
+        named = {"clientId": event.client_id, "topic": event.topic}
+        refusal = Refusal(
+            _ATTEMPTS.get(event.action, "Other"),
             code=event.code,
             reason=event.reason,
-            client_id=event.client_id,
-            topic=event.topic,
             address=event.address,
+            certificate_id=_certificate_id(event.identity),
+            details={name: text for name, text in named.items() if text is not None},
         )
-        details = {"clientId": event.client_id, "topic": event.topic}
-        self._trail.record_refusal(
-            Refusal(
-                attempt=_ATTEMPTS.get(event.action, "Other"),
+        if self._trail.record_refusal(refusal):
+            _REFUSALS.warning(
+                "refused",
+                action=event.action,
                 code=event.code,
                 reason=event.reason,
+                client_id=event.client_id,
+                topic=event.topic,
                 address=event.address,
-                certificate_id=_certificate_id(event.identity),
-                details={name: text for name, text in details.items() if text is not None},
             )
-        )
 
 
 def _certificate_id(identity: object) -> str:

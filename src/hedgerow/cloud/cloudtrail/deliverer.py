@@ -97,7 +97,9 @@ class Deliverer:
         async with self._working:
             settings = await self._store.get(TRAIL_SETTINGS, self._home.account, name)
             progress = await self._store.get(TRAIL_PROGRESS, self._home.account, name)
-            if settings is not None and progress is not None and progress.document.logging:
+            if settings is None or progress is None:
+                return
+            if progress.document.logging or progress.document.concluding:
                 await self._deliver(settings, progress, stopped=True)
 
     async def _run(self) -> None:
@@ -137,7 +139,7 @@ class Deliverer:
         *,
         stopped: bool,
     ) -> None:
-        """Deliver a trail's records, then a digest that is due; a failure is kept for its status."""
+        """Deliver a trail's records, then a digest that is due; a failure is kept for status."""
         try:
             progress = await self._finish_digest(settings, progress)
             progress = await self._files(settings, progress)

@@ -61,8 +61,9 @@ class Journal:
         self._ciphers: dict[int, SegmentCipher] = {}
         self._file: int | None = None
         self._cipher: SegmentCipher | None = None
-        self._first = 0
-        self._size = 0
+        self._active = (0, 0)
+        """The first number and the size of the file that is written; one value, since it is read
+        in other threads."""
         self._needs_flush = False
         self._full: list[int] = []
         self._flushing = threading.Lock()
@@ -93,17 +94,17 @@ class Journal:
         """
         if len(body) > MAX_RECORD_BYTES:
             raise UnavailableError(f"a record of {len(body)} bytes is too large for the journal")
-        if self._file is None or self._cipher is None or self._size >= self._segment_bytes:
+        if self._file is None or self._cipher is None or self._active[1] >= self._segment_bytes:
             self._begin_segment()
         assert self._file is not None  # noqa: S101 - for the type checker: just begun
         assert self._cipher is not None  # noqa: S101 - likewise
         frame = self._cipher.seal(self._head, body)
-        self._write(self._file, frame)
-        place = Place(self._first, self._size, len(frame))
-        self._size += len(frame)
+        first, size = self._active
+        self._write(self._file, frame, size)
+        self._active = (first, size + len(frame))
         self._head = next_head(self._head, record_hash(body))
         self._needs_flush = True
-        return place
+        return Place(first, size, len(frame))
 
     def flush(self) -> None:
         """Wait until everything appended so far is on disk. Raises `OSError` if it is not."""
@@ -131,6 +132,7 @@ class Journal:
         if self._file is not None:
             os.close(self._file)
         self._file = self._cipher = None
+        self._active = (0, 0)
 
     def read(self, place: Place, sequence: int) -> bytes:
         """Return one record. Raises `DamagedSegmentError` if it is not what was written."""
@@ -153,7 +155,8 @@ class Journal:
 
     def frames_of(self, info: SegmentInfo) -> Iterator[Frame]:
         """Give the records of one segment."""
-        end = self._size if info.first == self._first and self._file is not None else None
+        first, size = self._active
+        end = size if info.first == first else None
         return read_frames(segment_path(self._folder, info.first), self._key, end)
 
     @property
@@ -176,7 +179,7 @@ class Journal:
 
     def _with_ends(self) -> list[tuple[SegmentInfo, int]]:
         """Return each segment with the number of its last record."""
-        infos = self._segments
+        infos = tuple(self._segments)  # another thread may begin a file meanwhile
         ends = [following.header.before.sequence for following in infos[1:]]
         return list(zip(infos, [*ends, self._head.sequence], strict=True)) if infos else []
 
@@ -209,17 +212,17 @@ class Journal:
                 self._full.append(self._file)
             self._file = file
         self._cipher = SegmentCipher(self._key, header.salt)
-        self._first, self._size = first, HEADER_BYTES
+        self._active = (first, HEADER_BYTES)
         self._segments.append(SegmentInfo(first, header, HEADER_BYTES))
 
-    def _write(self, file: int, frame: bytes) -> None:
+    def _write(self, file: int, frame: bytes, size: int) -> None:
         try:
             written = os.write(file, frame)
         except OSError as error:
             raise _cannot_keep(error) from error
         if written != len(frame):
             # Half a record must not stay: the next one would follow garbage.
-            os.ftruncate(file, self._size)
+            os.ftruncate(file, size)
             raise _cannot_keep(OSError(28, "No space left on device"))
 
     def _cipher_of(self, segment: int) -> SegmentCipher:

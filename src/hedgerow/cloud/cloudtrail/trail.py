@@ -94,8 +94,10 @@ class Trail:
             journal, self._journal = self._journal, None
             await asyncio.to_thread(journal.close)
 
-    def record_call(self, record: CallRecord) -> None:
-        """Keep the record of a call. Raises `UnavailableError` if it cannot be kept.
+    def record_call(self, record: CallRecord) -> bool:
+        """Keep the record of a call; say whether it has one of its own, or was only counted.
+
+        Raises `UnavailableError` if it cannot be kept.
 
         A caller who proved nothing can make calls for nothing: records of those are bounded like
         those of any refusal.
@@ -103,12 +105,12 @@ class Trail:
         event = call_event(record, self.account)
         if record.caller is None:
             code = record.error_code or ""
-            self._bounded((event["eventName"], code, record.source_ip), event)
-        else:
-            self._append(event)
+            return self._bounded((event["eventName"], code, record.source_ip), event)
+        self._append(event)
+        return True
 
-    def record_refusal(self, refusal: Refusal) -> None:
-        """Keep the record of a device's refused attempt, or count it.
+    def record_refusal(self, refusal: Refusal) -> bool:
+        """Keep the record of a device's refused attempt; say whether it has one of its own.
 
         It does not raise: a refusal whose record cannot be kept is a refusal all the same, and
         the log says so.
@@ -116,9 +118,10 @@ class Trail:
         group = (EVENT_NAMES[refusal.attempt], refusal.code, refusal.address)
         event = refusal_event(refusal, self.account, self._home.region, self._clock.now())
         try:
-            self._bounded(group, event)
+            return self._bounded(group, event)
         except UnavailableError as error:
             _log.error("a refusal could not be recorded", reason=error.message, refusal=group)
+            return True
 
     def record_service_call(self, call: ServiceCall) -> None:
         """Keep the record of a call by a service. Raises `UnavailableError` if it cannot be."""
@@ -141,6 +144,7 @@ class Trail:
         ]
         details = {"count": count.total, "seconds": round(seconds, 3), "refusals": rows}
         self.record_event("RefusalsCounted", details)
+        _log.warning("refusals counted", count=count.total, seconds=details["seconds"])
         self._meter.settle()
 
     @property
@@ -259,7 +263,7 @@ class Trail:
                     _log.error("trail", event_name=damage.event_name, **damage.details)
                 yield from (entry for entry in reversed(entries) if entry.sequence < limit)
 
-    def _bounded(self, group: Group, event: Event) -> None:
+    def _bounded(self, group: Group, event: Event) -> bool:
         """Record a refusal, or count it if there were too many; the first one counted is said."""
         now = self._clock.monotonic()
         due = self._meter.due_at()
@@ -267,13 +271,14 @@ class Trail:
             self.settle_counts()
         if self._meter.admits(group, now):
             self._append(event)
-            return
+            return True
         if not self._meter.counting:
             self.record_event(
                 "RefusalsCounting",
                 {"eventName": group[0], "errorCode": group[1], "sourceIPAddress": group[2]},
             )
         self._meter.count(group, now)
+        return False
 
     def _append(self, event: Event) -> None:
         journal = self._opened()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from hedgerow.aws import HttpAnswer, HttpLimits, HttpRequest, HttpServer
+from hedgerow.aws import HttpAnswer, HttpLimits, HttpRefusal, HttpRequest, HttpServer
 from hedgerow.cloud.dataplane.answers import refusal
 from hedgerow.cloud.dataplane.authorized import Authorized, authorize
 from hedgerow.cloud.dataplane.core_calls import CoreCalls
@@ -73,7 +73,7 @@ class DataPlane:
             "update-shadow": shadow_calls.update,
             "delete-shadow": shadow_calls.delete,
         }
-        self._http = HttpServer(self.handle, limits=LIMITS)
+        self._http = HttpServer(self.handle, limits=LIMITS, on_refusal=self._refused_before)
         self.refusals: Counter[int] = Counter()
 
     def protocol(self, peer: TlsPeer) -> asyncio.Protocol:
@@ -109,5 +109,20 @@ class DataPlane:
                 method=request.method,
                 path=request.raw_path,
                 reason=error.message,
+            )
+        )
+
+    def _refused_before(self, refusal: HttpRefusal) -> None:
+        """Record what broke HTTP or a limit, and so never became a request."""
+        self.refusals[refusal.status] += 1
+        peer = refusal.peer
+        self._record(
+            RefusedRequest(
+                status=refusal.status,
+                certificate_id=(peer.certificate_id or "") if isinstance(peer, TlsPeer) else "",
+                address=refusal.address,
+                method="",
+                path="",
+                reason=refusal.message,
             )
         )
