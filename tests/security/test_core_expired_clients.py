@@ -37,7 +37,11 @@ async def test_a_connection_ends_with_its_certificate_and_no_other_does() -> Non
         running = asyncio.get_running_loop().create_task(local.server.run())
         try:
             clock.advance(SECOND)
+            epoch = local.server.broker._engine.router.epoch
             local.server.cut_ended()
+            assert (
+                local.server.broker._engine.router.epoch == epoch
+            )  # answers that are known stay so
             await a.sync()
             clock.advance(SECOND)
             assert [type(packet) for packet in await a.expect_end()] == [Disconnect]

@@ -90,8 +90,8 @@ class LocalServer:
             end = self.authority.ends_at(session)
             return end is not None and end < now
 
-        cut = self.broker.disconnect(has_ended, "the certificate of this connection has ended")
-        if cut:
+        if any(map(has_ended, self.broker.sessions)):  # to cut nobody would cost a new epoch
+            cut = self.broker.disconnect(has_ended, "the certificate of this connection has ended")
             self._log.warning("connections were cut: their certificates have ended", count=cut)
 
     def serve(self, serving: Serving) -> None:
