@@ -518,3 +518,19 @@ async def test_an_endpoint_policy_holds_everybody_who_comes_through_it(tmp_path:
 
     async with running_cloud(tmp_path, combined=False, private_apis=[door]) as running:
         await in_thread(check, running)
+
+
+async def test_accounts_of_the_organization_are_named_as_it_names_them(
+    cloud: RunningCloud,
+) -> None:
+    def check(administrator: AccountAdministrator) -> None:
+        account = cloud.client("organizations").describe_account(AccountId=ACCOUNT)["Account"]
+        own = allow("organizations:DescribeAccount", on=account["Arn"])
+        user = administrator.user("u", own)
+        call = ("organizations", "describe_account")
+        assert user.refusal(*call, AccountId=ACCOUNT) is None
+        refusal = user.refusal(*call, AccountId=FOREIGN)
+        assert refusal is not None
+        assert account["Arn"].replace(f"/{ACCOUNT}", f"/{FOREIGN}") in refusal
+
+    await in_thread(check, cloud)

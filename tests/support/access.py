@@ -13,7 +13,7 @@ from tests.support.clock import ManualClock
 from tests.support.store_documents import opened
 
 from hedgerow.aws import AccessDeniedError, Asked, Principal, Session
-from hedgerow.cloud.access import AccessDecider, EveryCall, resource_tags
+from hedgerow.cloud.access import AccessDecider, EveryCall
 from hedgerow.cloud.iam import IamDirectory, role_arn, user_arn
 from hedgerow.cloud.iam.documents import MANAGED_POLICY, ROLE, USER, ManagedPolicy, Role, User
 from hedgerow.cloud.iam.documents import PolicyVersion as ManagedPolicyVersion
@@ -187,7 +187,7 @@ async def judged_account(folder: Path) -> AsyncIterator[JudgedAccount]:
         directory = IamDirectory(store)
         await directory.start()
         decider = AccessDecider(directory)
-        authorizer = EveryCall(decider, directory, resource_tags(store, directory))
+        authorizer = EveryCall(store, decider, directory)
         try:
             yield JudgedAccount(store, directory, decider, authorizer)
         finally:

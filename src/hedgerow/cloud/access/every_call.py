@@ -20,8 +20,9 @@ from hedgerow.cloud.access.refusals import (
     no_row,
     nothing_allowed,
 )
+from hedgerow.cloud.access.resources import OrganizationIds
 from hedgerow.cloud.access.rows import Row, rows_of
-from hedgerow.cloud.access.tags import ResourceTags
+from hedgerow.cloud.access.tags import ResourceTags, resource_tags
 from hedgerow.cloud.iam import IamDirectory
 from hedgerow.cloud.iam.session_limits import beyond_session
 from hedgerow.kernel import DeniedError
@@ -34,6 +35,7 @@ from hedgerow.policy import (
     explain,
     parse_policy,
 )
+from hedgerow.store import Store
 
 Facts = Mapping[str, Any]
 
@@ -79,13 +81,20 @@ class CallExplanation:
 class EveryCall:
     """The gateway's authorizer.
 
-    `directory` says who has which policies and where IAM's names lie; `tags` is asked only where
-    a policy in force speaks of resource tags.
+    `directory` says where IAM's names lie. `tags` (those in the store, unless others are given) are
+    asked only where a policy in force speaks of resource tags.
     """
 
-    def __init__(self, decider: AccessDecider, directory: IamDirectory, tags: ResourceTags) -> None:
+    def __init__(
+        self,
+        store: Store,
+        decider: AccessDecider,
+        directory: IamDirectory,
+        tags: ResourceTags | None = None,
+    ) -> None:
         self._decider = decider
-        self._questions = Questions(directory, tags)
+        known_tags = tags or resource_tags(store, directory)
+        self._questions = Questions(directory, OrganizationIds(store), known_tags)
 
     async def authorize(self, asked: Asked) -> Facts:
         """Return what decided for the call; raise `AccessDeniedError` that says what is missing."""

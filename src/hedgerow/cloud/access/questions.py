@@ -15,7 +15,7 @@ from hedgerow.cloud.access.keys import (
     request_tag_values,
     resource_tag_values,
 )
-from hedgerow.cloud.access.resources import Names, Resource
+from hedgerow.cloud.access.resources import Names, OrganizationIds, Resource
 from hedgerow.cloud.access.rows import Need, Row
 from hedgerow.cloud.access.tags import ResourceTags, request_tag_keys, request_tags
 from hedgerow.cloud.iam import IamDirectory
@@ -35,11 +35,14 @@ class Question(msgspec.Struct, frozen=True):
 class Questions:
     """Asks what a call's row says. Facts are looked up only where the grants' policies want them.
 
-    `directory` knows where IAM's names lie, `tags` the tags of resources.
+    `directory` and `organizations` know what stands in names beside the input, `tags` the tags of
+    resources.
     """
 
-    def __init__(self, directory: IamDirectory, tags: ResourceTags) -> None:
-        self._names = Names(directory)
+    def __init__(
+        self, directory: IamDirectory, organizations: OrganizationIds, tags: ResourceTags
+    ) -> None:
+        self._names = Names(directory, organizations)
         self._tags = tags
 
     async def of(self, grants: Grants, asked: Asked, row: Row) -> Sequence[Question]:

@@ -9,6 +9,8 @@ from hedgerow.aws import Asked
 from hedgerow.cloud.access.rows import Need, Target
 from hedgerow.cloud.access.templates import EntityName, Scope
 from hedgerow.cloud.iam import IamDirectory
+from hedgerow.cloud.organizations.documents import ORGANIZATION, ORGANIZATION_ID
+from hedgerow.store import Store
 
 _ARN_PARTS: Final = 6
 _ACCOUNT_PLACE: Final = 4
@@ -30,11 +32,31 @@ ANYTHING: Final = (Resource("*"),)
 """What a call is judged on that names no resource: only `*` in a policy covers it."""
 
 
+class OrganizationIds:
+    """Knows the organizations that accounts manage; an id never changes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, str] = {}
+
+    async def of(self, account: str) -> str:
+        """Return the id of the organization that an account manages, `*` if it manages none."""
+        known = self._known.get(account)
+        if known is not None:
+            return known
+        record = await self._store.get(ORGANIZATION, account, ORGANIZATION_ID)
+        if record is None:
+            return "*"
+        self._known[account] = record.document.id
+        return record.document.id
+
+
 class Names:
     """Names the resources of calls. IAM's entities go by their paths, which the directory knows."""
 
-    def __init__(self, directory: IamDirectory) -> None:
+    def __init__(self, directory: IamDirectory, organizations: OrganizationIds) -> None:
         self._directory = directory
+        self._organizations = organizations
         self._scopes: dict[tuple[str, str], Scope] = {}
 
     def plain(self, need: Need, asked: Asked) -> Sequence[Resource]:
@@ -86,8 +108,15 @@ class Names:
                 path = await self._path(account, entity)
                 if path is not None:
                     entities[entity] = f"{path}{entity.name}"
+        organization = "*"
+        if asked.service == "organizations":
+            organization = await self._organizations.of(account)
         return Scope(
-            region=asked.region, account=account, caller=_calling_user(asked), entities=entities
+            region=asked.region,
+            account=account,
+            caller=_calling_user(asked),
+            organization=organization,
+            entities=entities,
         )
 
     async def _path(self, account: str, entity: EntityName) -> str | None:

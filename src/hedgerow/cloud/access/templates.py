@@ -41,11 +41,13 @@ class Scope:
 
     `entities` has the names with their paths in front, as `/division/bob`; one that does not
     exist stands under the root path. `caller` is the calling user's, empty for other callers.
+    `organization` is the account's organization's id.
     """
 
     region: str
     account: str
     caller: str = ""
+    organization: str = "*"
     entities: Mapping[EntityName, str] = field(default_factory=dict)
 
 
@@ -238,10 +240,9 @@ def _joined(before: str, value: str, slot: _Slot) -> str:
 
 
 def _organization_arn(identifier: str, scope: Scope) -> str:
-    """Return the ARN of what an id of organizations names; the organization's own id is open."""
+    """Return the ARN of what an id of organizations names."""
     if identifier.startswith("arn:"):
         return identifier
-    for form, kind in _ORGANIZATION_KINDS:
-        if form.fullmatch(identifier):
-            return f"arn:aws:organizations::{scope.account}:{kind}/*/{identifier}"
-    return f"arn:aws:organizations::{scope.account}:*/*/{identifier}"
+    kinds = (kind for form, kind in _ORGANIZATION_KINDS if form.fullmatch(identifier))
+    kind = next(kinds, "*")
+    return f"arn:aws:organizations::{scope.account}:{kind}/{scope.organization}/{identifier}"

@@ -7,7 +7,7 @@ the judge know every account. They give each call only what its own principal's 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from hedgerow.cloud.access import AccessDecider, EveryCall, resource_tags
+from hedgerow.cloud.access import AccessDecider, EveryCall
 from hedgerow.cloud.iam import IamDirectory
 from hedgerow.cloud.sts import LastUse, Sessions, StoredCredentials
 from hedgerow.kernel import Clock
@@ -54,5 +54,5 @@ def identities(store: Store, clock: Clock) -> Identities:
         last_use=LastUse(store),
         sessions=Sessions(store, directory, clock),
         decider=decider,
-        authorizer=EveryCall(decider, directory, resource_tags(store, directory)),
+        authorizer=EveryCall(store, decider, directory),
     )

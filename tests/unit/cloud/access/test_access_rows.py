@@ -16,7 +16,9 @@ from hedgerow.kernel import ConfigurationError
 MODELS = models()
 OPERATIONS = [(model, name) for model in MODELS for name in load_model(model).operation_names]
 ACCESS_LEVELS = {"List", "Read", "Write", "Tagging", "Permissions management"}
-SCOPE = Scope(region="eu-west-1", account="123456789012", caller="/ops/alice")
+SCOPE = Scope(
+    region="eu-west-1", account="123456789012", caller="/ops/alice", organization="o-plant"
+)
 GREENGRASS = "arn:aws:greengrass:eu-west-1:123456789012:/greengrass"
 
 
@@ -218,7 +220,7 @@ def test_only_what_needs_no_permission_or_judges_itself_is_left_out_of_judging()
             "organizations",
             "DescribeAccount",
             {"AccountId": "111122223333"},
-            ["arn:aws:organizations::123456789012:account/*/111122223333"],
+            ["arn:aws:organizations::123456789012:account/o-plant/111122223333"],
         ),
         (
             "iot",
