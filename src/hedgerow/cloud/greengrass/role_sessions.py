@@ -52,6 +52,7 @@ class RoleSessions:
         self._directory = directory
         self._sessions = sessions
         self._clock = clock
+        self._holders: set[str] = set()
         self._suspects: set[str] = set()
         self._wake = asyncio.Event()
         self._unsubscribe: Callable[[], None] | None = None
@@ -61,7 +62,8 @@ class RoleSessions:
         """Look at what is remembered, then follow the registry."""
         self._unsubscribe = self._directory.on_change(self._heard)
         records = await self._store.all(GROUP_SESSION, self._home.account)
-        self._suspects.update(record.parent or "" for record in records)
+        self._holders.update(record.parent or "" for record in records)
+        self._suspects.update(self._holders)
         self._wake.set()
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._follow(), name="greengrass-role-sessions")
@@ -91,6 +93,7 @@ class RoleSessions:
             await self._sessions.revoke(account, record.id)
         await self._forget([record for record in records if record not in live] + surplus)
         document = GroupSession(expires_at=expires_at)
+        self._holders.add(certificate_id)
         async with self._store.transaction() as tx:
             await tx.insert(GROUP_SESSION, account, access_key_id, document, parent=certificate_id)
         # The directory knows every change committed before this; a later one wakes us again.
@@ -101,8 +104,10 @@ class RoleSessions:
             raise
 
     def _heard(self, change: DirectoryChange) -> None:
-        self._suspects.update(change.certificates)
-        self._wake.set()
+        suspects = change.certificates & self._holders
+        if suspects:
+            self._suspects.update(suspects)
+            self._wake.set()
 
     async def _follow(self) -> None:
         while True:
