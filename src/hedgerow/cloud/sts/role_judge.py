@@ -6,22 +6,23 @@ accounts both sides have to allow. Source: IAM User Guide, "Policy evaluation lo
 identity-based policies with resource-based policies" and "Cross-account policy evaluation".
 """
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from hedgerow.aws import AccessDeniedError, Facts, Principal
+from hedgerow.aws import AccessDeniedError, Principal
 from hedgerow.cloud.access.decider import AccessDecider
-from hedgerow.cloud.access.refusals import refusal
+from hedgerow.cloud.access.refusals import facts_of, refusal
 from hedgerow.cloud.iam.facts import RoleFacts
 from hedgerow.policy import (
     AccessRequest,
     Context,
-    Decision,
     Dialect,
+    Explanation,
     NamedPolicy,
     decide,
-    decide_trust,
+    explain,
+    explain_trust,
     parse_policy,
 )
 
@@ -45,35 +46,37 @@ class RoleJudge:
 
     async def require(
         self, caller: Principal, role: RoleFacts, action: str, known: Context
-    ) -> Facts:
-        """Return the facts of the decision if the caller may; else raise `AccessDeniedError`."""
+    ) -> None:
+        """Return if the caller may; else raise `AccessDeniedError` with what is missing."""
+        explanation = await self.explain(caller, role, action, known)
+        if not explanation.decision.allowed:
+            raise _refused(caller, explanation)
+
+    async def explain(
+        self, caller: Principal, role: RoleFacts, action: str, known: Context
+    ) -> Explanation:
+        """Return what decides, with every statement of the side that did.
+
+        `known` is what conditions can know of the call and of the caller.
+        """
         grants = await self._decider.grants(caller)
         request = AccessRequest(
             action=action, resource=role.arn, variables=known, principal=grants.requester
         )
-        trust = decide_trust(role.trust, request)
-        if not trust.allowed:
-            raise refused(caller, action, role.arn, trust)
+        trust = explain_trust(role.trust, request)
+        if not trust.decision.allowed:
+            return trust
         own = decide(grants.policies, request)
-        if own.effect == "explicit-deny" or (
-            not own.allowed and (trust.by_account or caller.account != role.account)
-        ):
-            raise refused(caller, action, role.arn, own)
+        both_needed = trust.decision.by_account or caller.account != role.account
+        if own.effect == "explicit-deny" or (not own.allowed and both_needed):
+            return explain(grants.policies, request)
         if not own.allowed and caller.kind == "AssumedRole":
             # A role that is named itself is still held by its boundary and its session policies.
             limits = msgspec.structs.replace(grants.policies, identity=_EVERYTHING)
-            within = decide(limits, request)
-            if not within.allowed:
-                raise refused(caller, action, role.arn, within)
-        return {**_facts(action, role.arn, trust), "by_account": trust.by_account}
-
-
-def refused(caller: Principal, action: str, resource: str, decision: Decision) -> AccessDeniedError:
-    """Return the error for a decision against the caller, in AWS's words."""
-    facts = {**_facts(action, resource, decision), "reason": decision.reason}
-    denied = decision.effect == "explicit-deny"
-    sentence = refusal(caller.arn, action, resource, layer=decision.layer, denied=denied)
-    return AccessDeniedError(sentence, decision=facts)
+            within = explain(limits, request)
+            if not within.decision.allowed:
+                return within
+        return trust
 
 
 def no_such_role(caller: Principal, action: str, role_arn: str) -> AccessDeniedError:
@@ -91,12 +94,21 @@ def no_such_role(caller: Principal, action: str, role_arn: str) -> AccessDeniedE
     return AccessDeniedError(sentence, decision=facts)
 
 
-def _facts(action: str, resource: str, decision: Decision) -> dict[str, Any]:
-    return {
-        "action": action,
-        "resource": resource,
-        "effect": decision.effect,
-        "layer": decision.layer,
-        "policy": decision.policy,
-        "statement": decision.statement,
-    }
+def _refused(caller: Principal, explanation: Explanation) -> AccessDeniedError:
+    """Return the error for a decision against the caller, in AWS's words, with all facts."""
+    decision, request = explanation.decision, explanation.request
+    facts = {**facts_of(request, decision), "reason": decision.reason}
+    nearest = explanation.nearest
+    if nearest is not None:
+        facts["nearest"] = {"policy": nearest.policy, "statement": nearest.statement}
+        facts["objections"] = list(nearest.objections)
+    if explanation.advice:
+        facts["advice"] = explanation.advice
+    sentence = refusal(
+        caller.arn,
+        request.action,
+        request.resource,
+        layer=decision.layer,
+        denied=decision.effect == "explicit-deny",
+    )
+    return AccessDeniedError(sentence, decision=facts)

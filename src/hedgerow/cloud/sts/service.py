@@ -11,10 +11,8 @@ from hedgerow.cloud.iam import mfa
 from hedgerow.cloud.iam.directory import IamDirectory
 from hedgerow.cloud.iam.key_ids import account_of
 from hedgerow.cloud.iam.session_limits import beyond_session
-from hedgerow.cloud.sts.assume_role import TAG_SESSION, judged_role
-from hedgerow.cloud.sts.context import Passed, call_context
-from hedgerow.cloud.sts.principals import federated_user_arn
-from hedgerow.cloud.sts.role_judge import RoleJudge, refused
+from hedgerow.cloud.sts.assume_role import judged_role
+from hedgerow.cloud.sts.role_judge import RoleJudge
 from hedgerow.cloud.sts.session_policies import session_policies, session_tags
 from hedgerow.cloud.sts.sessions import Grant, Sessions, TemporaryCredentials
 from hedgerow.kernel import Clock, quoted
@@ -49,7 +47,6 @@ class StsService(Service):
         self._clock = clock
         self._directory = directory
         self._sessions = sessions
-        self._decider = decider
         self._judge = RoleJudge(decider)
 
     @operation("GetCallerIdentity")
@@ -106,8 +103,6 @@ class StsService(Service):
         """Make credentials of a federated user, who may what the caller and the policies may."""
         caller = _with_lasting_key(call)
         tags = session_tags(call.input.get("Tags", ()))
-        if tags:
-            await self._require_tagging(call, tags)
         policies = await session_policies(self._directory, caller.account, call.input, tags)
         made = await self._sessions.issue(
             Grant(
@@ -149,15 +144,6 @@ class StsService(Service):
         return await mfa.prove(
             self._store, self._clock, caller.account, caller.id, serial=serial, code=code
         )
-
-    async def _require_tagging(self, call: Call, tags: dict[str, str]) -> None:
-        caller, now = call.caller.principal, self._clock.now()
-        own = await self._directory.principal_policies(caller)
-        known = call_context(call, now, caller.account, own.tags if own else {}, Passed(tags=tags))
-        resource = federated_user_arn(caller.account, call.input["Name"])
-        decision = await self._decider.judge(caller, TAG_SESSION, resource, known)
-        if not decision.allowed:
-            raise refused(caller, TAG_SESSION, resource, decision)
 
 
 def _require_within_session(call: Call) -> None:

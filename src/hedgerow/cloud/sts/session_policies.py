@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hedgerow.aws import AwsError
-from hedgerow.cloud.iam.arns import AWS_ACCOUNT, read_entity_arn
 from hedgerow.cloud.iam.directory import IamDirectory
 from hedgerow.kernel import quoted
 from hedgerow.policy import Dialect, MalformedPolicyError, parse_policy
@@ -97,11 +96,7 @@ async def _managed(directory: IamDirectory, account: str, arns: Sequence[str]) -
         raise AwsError("ValidationError", f"Pass at most {MAX_MANAGED} managed session policies.")
     texts: list[str] = []
     for arn in arns:
-        entity = read_entity_arn(arn)
-        policy = None
-        own = entity is not None and entity.account in (account, AWS_ACCOUNT)
-        if own and entity is not None and entity.kind == "policy":
-            policy = (await directory.estate(account)).policy(arn)
+        policy = (await directory.estate(account)).policy(arn)
         if policy is None:
             raise AwsError(
                 "ValidationError",
