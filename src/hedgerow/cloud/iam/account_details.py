@@ -10,6 +10,7 @@ from hedgerow.cloud.iam.documents import Group, PolicyHolder, Role, User
 from hedgerow.cloud.iam.estate import Estate
 from hedgerow.cloud.iam.paging import page
 from hedgerow.cloud.iam.policy_text import on_the_wire
+from hedgerow.cloud.iam.role_use import last_used, role_uses
 from hedgerow.cloud.iam.rows import group_row, identity_members, role_row, user_row
 from hedgerow.cloud.iam.service_base import IamOperations, attached_rows
 from hedgerow.store import Record
@@ -40,8 +41,11 @@ class AccountDetailOperations(IamOperations):
         order = tuple(_LISTS)
         shown, paging = page(entries, call.input, lambda one: f"{order.index(one[0])}{one[1]}")
         answer: dict[str, Any] = {name: [] for name in _LISTS.values()}
+        uses = await role_uses(self._store, self._home.account)
         for word, _, row in shown:
             answer[_LISTS[word]].append(row())
+        for role in answer["RoleDetailList"]:
+            role["RoleLastUsed"] = last_used(uses.get(role["RoleId"]))
         return {**answer, **paging}
 
 
@@ -88,7 +92,6 @@ def _role(estate: Estate, record: Record[Role]) -> Members:
         **identity_members(record.document),
         **_policies(estate, record.document, "RolePolicyList"),
         "InstanceProfileList": [],
-        "RoleLastUsed": {},
     }
 
 

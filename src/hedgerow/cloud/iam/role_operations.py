@@ -9,6 +9,7 @@ from hedgerow.cloud.iam.documents import Role
 from hedgerow.cloud.iam.faults import invalid_input
 from hedgerow.cloud.iam.holders import existing_role
 from hedgerow.cloud.iam.paging import page
+from hedgerow.cloud.iam.role_use import last_used, role_use
 from hedgerow.cloud.iam.rows import role_detail, role_row
 from hedgerow.cloud.iam.service_base import IamOperations, name_of, under
 from hedgerow.store import Record
@@ -30,7 +31,8 @@ class RoleOperations(IamOperations):
     async def get_role(self, call: Call) -> Answer:
         """Return a role."""
         record = await existing_role(self._store, self._home.account, call.input["RoleName"])
-        return {"Role": {**await self._detail(record), "RoleLastUsed": {}}}
+        use = await role_use(self._store, self._home.account, record.id)
+        return {"Role": {**await self._detail(record), "RoleLastUsed": last_used(use)}}
 
     @operation("ListRoles")
     async def list_roles(self, call: Call) -> Answer:

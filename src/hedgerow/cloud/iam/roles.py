@@ -12,6 +12,7 @@ from hedgerow.cloud.iam.estate import Estate
 from hedgerow.cloud.iam.faults import delete_conflict, invalid_input, quota_exceeded
 from hedgerow.cloud.iam.holders import ROLES, existing_role, require_free
 from hedgerow.cloud.iam.policy_text import trust_text
+from hedgerow.cloud.iam.role_use import forget_role_use
 from hedgerow.cloud.iam.tags import tagged
 from hedgerow.cloud.iam.trust import held_principals
 from hedgerow.cloud.iam.unique_ids import ROLE_PREFIX, new_unique_id
@@ -84,3 +85,4 @@ async def delete(tx: Transaction, account: str, name: str) -> None:
     if record.document.inline:
         raise delete_conflict("Cannot delete entity, must delete policies first.")
     await tx.delete(record)
+    await forget_role_use(tx, account, record.id)

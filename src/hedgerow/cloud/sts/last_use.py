@@ -1,4 +1,4 @@
-"""What is noted of the use of credentials: when a key was last used, and every use of the root."""
+"""What is noted of the use of credentials: keys' and roles' last, and every use of a root."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -9,10 +9,11 @@ import structlog
 from hedgerow.aws import CallRecord
 from hedgerow.cloud.iam.access_keys import KeyUse, note_use
 from hedgerow.cloud.iam.key_ids import account_of, is_temporary
+from hedgerow.cloud.iam.role_use import RoleUse, note_role_use
 from hedgerow.store import Store
 
 LEAST_STEP: Final = timedelta(minutes=1)
-"""A key's last use is written at most this often."""
+"""The last use of a key or role is written at most this often."""
 
 MAX_REMEMBERED: Final = 16_384
 
@@ -20,7 +21,7 @@ _log = structlog.get_logger("hedgerow.cloud.sts")
 
 
 class LastUse:
-    """Notes the use of keys from the records of proven calls, without keeping any call waiting.
+    """Notes the use of keys and roles from the records of proven calls; no call waits for it.
 
     What is not yet written when the process is killed is lost; the next use is noted again.
     """
@@ -28,14 +29,14 @@ class LastUse:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._noted: dict[str, datetime] = {}
-        self._pending: asyncio.Queue[tuple[str, str, KeyUse]] = asyncio.Queue()
+        self._pending: asyncio.Queue[tuple[str, str, KeyUse | RoleUse]] = asyncio.Queue()
         self._writer: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Write what is noted, from now on."""
         if self._writer is None:
             loop = asyncio.get_running_loop()
-            self._writer = loop.create_task(self._write(), name="last use of access keys")
+            self._writer = loop.create_task(self._write(), name="last use of keys and roles")
 
     async def stop(self) -> None:
         """Write what is still to be written, and stop."""
@@ -64,27 +65,35 @@ class LastUse:
                 source_ip=record.source_ip,
                 error=record.error_code,
             )
-        if not is_temporary(caller.access_key_id):
-            self._note_key(caller.access_key_id, record)
+        key_id, session = caller.access_key_id, caller.principal.session
+        if not is_temporary(key_id):
+            account = account_of(key_id)
+            use = KeyUse(at=record.at, service=record.service, region=record.region)
+            if account is not None:
+                self._note(account, key_id, use)
+        elif caller.principal.kind == "AssumedRole" and session is not None:
+            role_use = RoleUse(at=record.at, region=record.region)
+            self._note(caller.account, session.issuer_id, role_use)
 
-    def _note_key(self, key_id: str, record: CallRecord) -> None:
-        before = self._noted.get(key_id)
-        account = account_of(key_id)
-        if account is None or (before is not None and record.at < before + LEAST_STEP):
+    def _note(self, account: str, used: str, use: KeyUse | RoleUse) -> None:
+        before = self._noted.get(used)
+        if before is not None and use.at < before + LEAST_STEP:
             return
         if before is None and len(self._noted) >= MAX_REMEMBERED:
             del self._noted[next(iter(self._noted))]
-        self._noted[key_id] = record.at
-        use = KeyUse(at=record.at, service=record.service, region=record.region)
-        self._pending.put_nowait((account, key_id, use))
+        self._noted[used] = use.at
+        self._pending.put_nowait((account, used, use))
 
     async def _write(self) -> None:
         while True:
-            account, key_id, use = await self._pending.get()
+            account, used, use = await self._pending.get()
             try:
                 async with self._store.transaction() as tx:
-                    await note_use(tx, account, key_id, use)
+                    if isinstance(use, KeyUse):
+                        await note_use(tx, account, used, use)
+                    else:
+                        await note_role_use(tx, account, used, use)
             except Exception:  # noqa: BLE001 - noting must go on; the next use is noted again
-                _log.exception("the last use of an access key could not be noted")
+                _log.exception("the last use of a key or role could not be noted")
             finally:
                 self._pending.task_done()
