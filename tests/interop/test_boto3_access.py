@@ -370,6 +370,40 @@ async def test_users_can_look_at_their_own_permissions_only(cloud: RunningCloud)
     await in_thread(check, cloud)
 
 
+async def test_a_tester_attaches_only_the_named_policies_to_only_the_named_roles(
+    cloud: RunningCloud,
+) -> None:
+    """The guide's example of page dev-tst-prereqs, with `iam:PolicyARN` in a condition."""
+    named = "arn:aws:iam::aws:policy/service-role/AWSGreengrassResourceAccessRolePolicy"
+    other = "arn:aws:iam::aws:policy/AdministratorAccess"
+    roles = ["arn:aws:iam::*:role/idt-*", "arn:aws:iam::*:role/GreengrassServiceRole"]
+
+    def check(administrator: AccountAdministrator) -> None:
+        for name in ("GreengrassServiceRole", "idt-1", "office"):
+            administrator.role(name, trust_greengrass())
+        tester = administrator.user(
+            "tester",
+            allow(
+                "iam:DetachRolePolicy",
+                "iam:AttachRolePolicy",
+                on=roles,
+                Condition={"ArnEquals": {"iam:PolicyARN": [named]}},
+            ),
+            allow("iam:CreateRole", "iam:DeleteRole", "iam:PassRole", "iam:GetRole", on=roles),
+        )
+        attach = ("iam", "attach_role_policy")
+        for role in ("GreengrassServiceRole", "idt-1"):
+            assert tester.refusal(*attach, RoleName=role, PolicyArn=named) is None
+            assert tester.refusal(*attach, RoleName=role, PolicyArn=other)
+        assert tester.refusal(*attach, RoleName="office", PolicyArn=named)
+        trust = document(trust_greengrass())
+        create = ("iam", "create_role")
+        assert tester.refusal(*create, RoleName="idt-2", AssumeRolePolicyDocument=trust) is None
+        assert tester.refusal(*create, RoleName="other", AssumeRolePolicyDocument=trust)
+
+    await in_thread(check, cloud)
+
+
 async def test_groups_and_definitions_are_tagged_and_their_versions_are_not(
     cloud: RunningCloud,
 ) -> None:

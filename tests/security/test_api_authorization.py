@@ -241,14 +241,19 @@ async def test_a_role_of_another_account_cannot_be_passed(account: JudgedAccount
 
 
 @pytest.mark.promise(1)
-async def test_a_tag_of_a_session_cannot_hide_behind_another_case(
-    account: JudgedAccount,
+@pytest.mark.spec("V03")
+@pytest.mark.parametrize("names", [("env", "ENV"), ("ENV", "env"), ("Env", "eNv")])
+async def test_a_second_tag_in_another_case_hides_nothing(
+    account: JudgedAccount, names: tuple[str, str]
 ) -> None:
-    """A user who may set `Env` shall not pass for one who has `env`."""
+    members = {"Name": "x", "tags": dict(zip(names, ("beta", "prod"), strict=True))}
+    must = await account.user("must", *MUST_TAG)
     denied = deny("*", Condition={"StringEquals": {"aws:RequestTag/env": "prod"}})
-    user = await account.user("u", allow("greengrass:*"), denied)
-    members = {"Name": "x", "tags": {"env": "beta", "ENV": "prod"}}
-    assert await account.refused(user, "greengrass", "CreateGroup", members)
+    may = await account.user("may", allow("greengrass:*"), denied)
+    for user in (must, may):
+        refusal = await account.refused(user, "greengrass", "CreateGroup", members)
+        assert refusal is not None
+        assert "aws:requesttag/env" in refusal.decision["reason"]
 
 
 @pytest.mark.promise(1)

@@ -15,6 +15,7 @@ from hedgerow.cloud.access.keys import (
     request_tag_values,
     resource_tag_values,
 )
+from hedgerow.cloud.access.refusals import unclear_tag
 from hedgerow.cloud.access.resources import Names, OrganizationIds, Resource
 from hedgerow.cloud.access.rows import Need, Row
 from hedgerow.cloud.access.tags import ResourceTags, request_tag_keys, request_tags
@@ -46,7 +47,10 @@ class Questions:
         self._tags = tags
 
     async def of(self, grants: Grants, asked: Asked, row: Row) -> Sequence[Question]:
-        """Return everything that has to be allowed for a call: at least one question."""
+        """Return everything that has to be allowed for a call: at least one question.
+
+        Raises `AccessDeniedError` for a call that policies cannot be asked about without guessing.
+        """
         wants_more = not grants.wanted.nothing_of_call
         known = await self._of_call(grants, asked, row) if wants_more else _NOTHING
         questions = []
@@ -68,7 +72,11 @@ class Questions:
         wanted = grants.wanted
         values = call_values(wanted, asked)
         if wanted.request_tags:
-            values.update(request_tag_values(wanted, request_tags(row, asked.input)))
+            tags = request_tag_values(wanted, request_tags(row, asked.input))
+            unclear = next((key for key, value in tags.items() if not isinstance(value, str)), None)
+            if unclear is not None:
+                raise unclear_tag(asked, row, unclear)
+            values.update(tags)
         if wanted.tag_keys:
             names = request_tag_keys(row, asked.input)
             if names is not None:

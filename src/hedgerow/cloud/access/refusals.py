@@ -87,6 +87,15 @@ def nothing_allowed(asked: Asked, row: Row, why: DeniedError) -> AccessDeniedErr
     return _implicit(asked, row.needs[0].action, "*", layer="identity", reason=why.message)
 
 
+def unclear_tag(asked: Asked, row: Row, key: str) -> AccessDeniedError:
+    """Return the error for a request that sets a tag twice, under names that differ in case only.
+
+    Condition keys know no case: whichever value a policy were shown, the other would pass unseen.
+    """
+    reason = f"the request gives {key} several values, under names that differ in case only"
+    return _implicit(asked, row.needs[0].action, "*", layer="identity", reason=reason)
+
+
 def no_row(asked: Asked) -> AccessDeniedError:
     """Return the error for an operation that the table does not have: nobody may call it."""
     action = f"{asked.iam_prefix}:{asked.operation}"
