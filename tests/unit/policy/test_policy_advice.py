@@ -61,8 +61,8 @@ def advice(*statements: Any, request: AccessRequest | None = None) -> str:
          f"{TOPIC}lamp/up: iot:Connection.Thing.ThingName has no value here, and StringLike "
          "iot:Connection.Thing.ThingName is asked for"),
          [statement(Condition={"StringLike": {"iot:Connection.Thing.ThingName": "l*"}})]),
-        (("give ${iot:Connection.Thing.ThingName} a value that fits: Statement[0] of policy p would "
-         f"allow iot:Publish on {TOPIC}lamp/up"),
+        (("give ${iot:Connection.Thing.ThingName} a value that fits: Statement[0] of policy p "
+         f"would allow iot:Publish on {TOPIC}lamp/up"),
          [statement(resource=TOPIC + "${iot:Connection.Thing.ThingName}/up")]),
         (f"add {TOPIC}lamp/up to the resources of Statement[0] of policy p",
          [statement(resource=TOPIC + "${iot:Connection.Thing.ThingName}/down")]),
