@@ -165,3 +165,34 @@ async def test_profiles_assume_roles_with_a_code_and_along_a_chain(
     assert "iot:CreateThing" in await shell.refusal(
         "auditor", "iot", "create-thing", "--thing-name", "fan"
     )
+
+
+async def test_the_cli_makes_and_enables_a_device(cloud: RunningCloud, tmp_path: Path) -> None:
+    shell = Shell(tmp_path / "home", cloud)
+    shell.configure(ada=await user(cloud, "ada", allow("iam:*MFA*")))
+    picture, seed = tmp_path / "code.png", tmp_path / "seed"
+    making = ("iam", "create-virtual-mfa-device", "--virtual-mfa-device-name")
+    made = await shell.answer(
+        "ada", *making, "one", "--outfile", str(picture), "--bootstrap-method", "QRCodePNG"
+    )
+    assert made["VirtualMFADevice"] == {"SerialNumber": f"arn:aws:iam::{ACCOUNT}:mfa/one"}
+    made = await shell.answer(
+        "ada", *making, "two", "--outfile", str(seed), "--bootstrap-method", "Base32StringSeed"
+    )
+    png, text = await asyncio.to_thread(lambda: (picture.read_bytes(), seed.read_bytes()))
+    assert png.startswith(b"\x89PNG")
+    totp = TOTP(base64.b32decode(text), 6, SHA1(), 30)  # noqa: S303 - what the apps have
+    step = int(SystemClock().now().timestamp()) // 30
+    done = await asyncio.to_thread(
+        shell.run,
+        "ada",
+        *("iam", "enable-mfa-device", "--user-name", "ada"),
+        *("--serial-number", made["VirtualMFADevice"]["SerialNumber"]),
+        *("--authentication-code1", totp.generate((step - 1) * 30).decode()),
+        *("--authentication-code2", totp.generate(step * 30).decode()),
+    )
+    assert done.returncode == 0, done.stderr
+    listed = await cloud.call("iam", "list_mfa_devices", UserName="ada")
+    assert [one["SerialNumber"] for one in listed["MFADevices"]] == [
+        f"arn:aws:iam::{ACCOUNT}:mfa/two"
+    ]

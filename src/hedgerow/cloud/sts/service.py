@@ -139,8 +139,6 @@ class StsService(Service):
         if serial is None or code is None:
             raise AwsError("ValidationError", "SerialNumber and TokenCode belong together.")
         caller = call.caller.principal
-        if caller.kind not in ("IAMUser", "Root"):
-            raise mfa.wrong_code()
         return await mfa.prove(
             self._store, self._clock, caller.account, caller.id, serial=serial, code=code
         )
