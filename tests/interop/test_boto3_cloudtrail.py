@@ -1,8 +1,10 @@
 """boto3 and the AWS CLI's own validator, unchanged, against the record of a running cloud."""
 
+import argparse
 import asyncio
 import base64
 import gzip
+import io
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -11,13 +13,13 @@ from typing import Any
 
 import pytest
 from awscli.customizations.cloudtrail.validation import (  # type: ignore[import-untyped]
-    Sha256RSADigestValidator,
+    CloudTrailValidateLogs,
 )
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 from tests.support.clock import ManualClock
 from tests.support.cloud import ACCOUNT, REGION, RunningCloud, running_cloud
-from tests.support.trail import delivering, digest_files, log_files
+from tests.support.trail import delivering, log_files, put_records, raw_records
 
 from hedgerow.cli import main
 
@@ -268,26 +270,95 @@ async def test_the_public_key_is_listed_as_validators_want_it(cloud: RunningClou
     assert json.loads(told.output)["fingerprint"] == key["Fingerprint"]
 
 
+class Keys(list[str]):
+    """The keys of a listing, as the CLI asks for them."""
+
+    def search(self, _expression: str) -> "Keys":
+        return self
+
+
+class FolderAsS3:
+    """Gives a delivery folder to the AWS CLI as S3 would, with signatures as metadata."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get_client(self, _bucket: str) -> "FolderAsS3":
+        return self
+
+    def get_paginator(self, _operation: str) -> "FolderAsS3":
+        return self
+
+    def paginate(self, *, Bucket: str, Marker: str, Prefix: str) -> Any:  # noqa: N803 - S3's names
+        bucket = self._folder / Bucket
+        keys = (path.relative_to(bucket).as_posix() for path in bucket.rglob("*.json.gz"))
+        return Keys(key for key in sorted(keys) if key > Marker and key.startswith(Prefix))
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803 - likewise
+        path = self._folder / Bucket / Key
+        if not path.exists():
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+        signature = path.with_name(path.name + ".signature")
+        metadata = {}
+        if signature.exists():
+            metadata["signature"] = signature.read_text().split("\n", maxsplit=1)[0]
+            metadata["signature-algorithm"] = "SHA256withRSA"
+        return {"Body": io.BytesIO(path.read_bytes()), "Metadata": metadata}
+
+
+class ValidateLogs(CloudTrailValidateLogs):  # type: ignore[misc]  # awscli has no types
+    """`aws cloudtrail validate-logs` over a folder, and with keys that were listed before."""
+
+    def __init__(self, folder: Path, keys: Mapping[str, Any]) -> None:
+        super().__init__(None)
+        self.s3_client_provider = FolderAsS3(folder)
+        self.cloudtrail_client = self
+        self._keys = keys
+
+    def list_public_keys(self, **_range: Any) -> Mapping[str, Any]:
+        return self._keys
+
+    def setup_services(self, _globals: Any) -> None:
+        self._source_region = REGION
+        self.organization_client = None
+
+    def run(self) -> int:
+        arguments = argparse.Namespace(
+            trail_arn=f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/main",
+            verbose=True,
+            s3_bucket="audit",
+            s3_prefix=None,
+            account_id=None,
+            start_time="2026-10-07T00:00:00Z",
+            end_time="2026-10-07T23:00:00Z",
+        )
+        status: int = self._run_main(arguments, None)
+        return status
+
+
 @pytest.mark.spec("R11")
-async def test_the_aws_command_lines_own_validator_accepts_a_digest(tmp_path: Path) -> None:
+async def test_the_aws_command_lines_own_validation_agrees(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with delivering(tmp_path, ManualClock()) as estate:
         await estate.api(
             "CreateTrail", Name="main", S3BucketName="audit", EnableLogFileValidation=True
         )
         await estate.api("StartLogging", Name="main")
         await estate.later(minutes=6)
+        estate.calls(3)
         await estate.later(hours=1)
         await estate.later(hours=1)
         (key,) = (await estate.api("ListPublicKeys"))["PublicKeyList"]
-        bucket = estate.folder / "audit"
-        for file in digest_files(bucket):
-            content = gzip.decompress(file.read_bytes())
-            digest = json.loads(content)
-            signature = file.with_name(file.name + ".signature").read_text().split("\n")[0]
-            digest["_signature"] = signature
-            value = base64.b64encode(key["Value"])
-            name = file.relative_to(bucket).as_posix()
-            Sha256RSADigestValidator().validate("audit", name, value, digest, content)
+    keys = {"PublicKeyList": [{**key, "Value": base64.b64encode(key["Value"])}]}
+    assert ValidateLogs(estate.folder, keys).run() == 0
+    told = capsys.readouterr().out
+    assert "2/2 digest files valid" in told
+    assert "2/2 log files valid" in told
+    file = log_files(estate.folder / "audit")[0]
+    put_records(file, raw_records(file)[1:])
+    assert ValidateLogs(estate.folder, keys).run() == 1
+    assert "1/2 log files valid, 1/2 log files INVALID" in capsys.readouterr().out
 
 
 @pytest.mark.spec("R09")

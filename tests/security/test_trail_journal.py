@@ -11,7 +11,14 @@ import pytest
 from tests.support.clock import ManualClock
 from tests.support.trail import ACCOUNT, call, events, master_key, running_trail, trail_keys
 
-from hedgerow.cloud.cloudtrail.segments import HEADER_BYTES
+from hedgerow.cloud.cloudtrail.chain import next_head, origin, record_hash
+from hedgerow.cloud.cloudtrail.segments import (
+    HEADER_BYTES,
+    DamagedSegmentError,
+    SegmentCipher,
+    new_header,
+    read_frames,
+)
 from hedgerow.kernel import ConfigurationError, Secret, UnavailableError
 from hedgerow.store import MasterKey
 
@@ -114,7 +121,7 @@ async def test_records_that_were_on_disk_and_are_gone_are_noticed(tmp_path: Path
     assert recorded[-1]["serviceEventDetails"]["flushedSequence"] == 4
 
 
-@pytest.mark.parametrize("where", [10, 60, HEADER_BYTES + 30, HEADER_BYTES + 300, -10])
+@pytest.mark.parametrize("where", [10, 60, 85, HEADER_BYTES + 30, HEADER_BYTES + 300, -10])
 async def test_an_edited_byte_of_the_journal_is_noticed(tmp_path: Path, where: int) -> None:
     async with running_trail(tmp_path) as trail:
         for _ in range(3):
@@ -144,6 +151,22 @@ async def test_a_frame_from_elsewhere_is_not_taken(tmp_path: Path) -> None:
     file.write_bytes(content[:HEADER_BYTES] + second + first + third)
     async with running_trail(tmp_path) as trail:
         assert names(events(trail)) == ["JournalTailRepaired", "JournalTruncated"]
+
+
+def test_a_frame_sealed_after_another_history_is_not_taken(tmp_path: Path) -> None:
+    """The number and the key fit; what came before does not."""
+    key = Secret(b"k" * 32)
+    start = origin(ACCOUNT)
+    header = new_header(start, 0)
+    cipher = SegmentCipher(key, header.salt)
+    first = cipher.seal(start, b"one")
+    foreign = cipher.seal(next_head(start, record_hash(b"another")), b"two")
+    path = tmp_path / "1.journal"
+    path.write_bytes(header.encode(key) + first + foreign)
+    frames = read_frames(path, key)
+    assert next(frames).body == b"one"
+    with pytest.raises(DamagedSegmentError, match="follows another"):
+        next(frames)
 
 
 @pytest.mark.promise(7)

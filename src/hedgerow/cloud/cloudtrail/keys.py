@@ -7,7 +7,6 @@ SHA256withRSA; its public half lies beside it, for whoever verifies.
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -45,11 +44,6 @@ class TrailKeys:
         if not public.exists():
             write_public(public, signing.public_pem().encode())
         return cls(folder, signing, master_key)
-
-    def made_at(self) -> datetime:
-        """Return when the signing key was made, by its public half's file."""
-        public = self.folder / PUBLIC_KEY_FILE
-        return datetime.fromtimestamp(int(public.stat().st_mtime), UTC)
 
     def journal_folder(self, account: str) -> Path:
         """Return where an account's journal lies."""
