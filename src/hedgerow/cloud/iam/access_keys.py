@@ -12,6 +12,7 @@ import msgspec
 
 from hedgerow.aws import AwsError
 from hedgerow.cloud.iam.key_ids import LASTING, new_key_id
+from hedgerow.cloud.iam.owners import require_there
 from hedgerow.kernel import Secret, new_token, quoted
 from hedgerow.store import Kind, Record, Store, Transaction
 
@@ -60,6 +61,7 @@ async def create_access_key(tx: Transaction, account: str, owner_id: str) -> New
 
     Raises LimitExceeded for a third one.
     """
+    await require_there(tx, account, owner_id)
     if len(await keys_of(tx, account, owner_id)) >= MAX_ACCESS_KEYS:
         raise AwsError(
             "LimitExceeded", f"Cannot exceed quota for AccessKeysPerUser: {MAX_ACCESS_KEYS}"

@@ -7,7 +7,7 @@ import msgspec
 
 from hedgerow.aws import AwsError
 from hedgerow.cloud.iam.faults import no_such_entity
-from hedgerow.cloud.iam.owners import Owner
+from hedgerow.cloud.iam.owners import Owner, require_there
 from hedgerow.cloud.iam.passwords import PasswordHash
 from hedgerow.store import Kind, Record, Store, Transaction
 
@@ -31,6 +31,7 @@ async def create(
     tx: Transaction, account: str, owner: Owner, profile: LoginProfile
 ) -> Record[LoginProfile]:
     """Give a user a password. Raises EntityAlreadyExists if it has one."""
+    await require_there(tx, account, owner.id)
     if await tx.get(LOGIN_PROFILE, account, owner.id) is not None:
         raise AwsError(
             "EntityAlreadyExists", f"Login Profile for user {owner.name} already exists."

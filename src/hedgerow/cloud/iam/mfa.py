@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from hedgerow.aws import AwsError
+from hedgerow.cloud.iam.owners import require_there
 from hedgerow.cloud.iam.totp import SKEW_STEPS, consecutive_steps, matching_step, step_at
 from hedgerow.kernel import Arn, Clock, quoted, random_bytes
 from hedgerow.store import Kind, Record, Store, Transaction
@@ -107,6 +108,7 @@ async def enable(
     now: datetime,
 ) -> None:
     """Make a device a user's or the root's, if two codes in a row prove that it is at hand."""
+    await require_there(tx, account, owner_id)
     record = await existing_device(tx, account, serial)
     if await tx.get(MFA_ASSIGNMENT, account, serial) is not None:
         raise AwsError("EntityAlreadyExists", "MFA Device is already in use.")

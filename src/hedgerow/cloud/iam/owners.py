@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from hedgerow.aws import AwsError, Call
 from hedgerow.cloud.iam.directory import IamDirectory
+from hedgerow.cloud.iam.documents import USER
 from hedgerow.cloud.iam.faults import no_such_entity, validation_error
+from hedgerow.store import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,12 @@ async def owner_of(directory: IamDirectory, call: Call, user_name: str | None) -
     if caller.kind != "IAMUser":
         raise validation_error("Must specify userName when calling with non-User credentials")
     return Owner(caller.id, caller.name)
+
+
+async def require_there(tx: Transaction, account: str, owner_id: str) -> None:
+    """Raise NoSuchEntity if the user was deleted meanwhile: the gone get nothing more."""
+    if owner_id != account and await tx.get(USER, account, owner_id) is None:
+        raise no_such_entity("user", owner_id)
 
 
 def require_user(owner: Owner, account: str) -> Owner:

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Final
 
 from hedgerow.aws import AwsError, Call, Principal
+from hedgerow.cloud.iam.arns import read_entity_arn
 from hedgerow.cloud.iam.directory import IamDirectory
 from hedgerow.cloud.iam.facts import RoleFacts
 from hedgerow.cloud.sts.context import Passed, call_context
@@ -23,6 +24,7 @@ from hedgerow.cloud.sts.session_policies import (
     session_tags,
 )
 from hedgerow.cloud.sts.sessions import Grant
+from hedgerow.kernel import quoted
 
 ASSUME_ROLE: Final = "sts:AssumeRole"
 TAG_SESSION: Final = "sts:TagSession"
@@ -62,6 +64,9 @@ async def judged_role(
             http_status=HTTPStatus.FORBIDDEN,
         )
     role_arn = call.input["RoleArn"]
+    entity = read_entity_arn(role_arn)
+    if entity is None or entity.kind != "role":
+        raise AwsError("ValidationError", f"{quoted(role_arn)[1:-1]} is invalid")
     role = await directory.role(role_arn)
     if role is None:
         raise no_such_role(caller, ASSUME_ROLE, role_arn)

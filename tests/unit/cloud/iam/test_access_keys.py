@@ -1,5 +1,6 @@
 """Access keys: two for each user, their secrets given out once."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.support.people import ACCOUNT, OTHER, Key, People, allow, people, trusting
 
-from hedgerow.cloud.iam.access_keys import ACCESS_KEY, KEY_USE
+from hedgerow.aws import AwsError
+from hedgerow.cloud.iam.access_keys import ACCESS_KEY, KEY_USE, create_access_key
 
 
 @pytest.fixture
@@ -40,6 +42,26 @@ async def test_a_user_has_two_keys_at_most(cloud: People, admin: Key) -> None:
         "LimitExceeded",
         "Cannot exceed quota for AccessKeysPerUser: 2",
     )
+
+
+async def test_no_third_key_comes_from_asking_at_once(cloud: People, admin: Key) -> None:
+    await cloud.iam(admin, "CreateUser", UserName="ada")
+    asked = [cloud.iam(admin, "CreateAccessKey", UserName="ada") for _ in range(5)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(1 for answer in answers if isinstance(answer, ClientError)) == 3
+    rows = (await cloud.iam(admin, "ListAccessKeys", UserName="ada"))["AccessKeyMetadata"]
+    assert len(rows) == 2
+
+
+async def test_nothing_is_made_for_a_user_that_is_gone(cloud: People, admin: Key) -> None:
+    await cloud.iam(admin, "CreateUser", UserName="ada")
+    user = await cloud.identities.directory.user(ACCOUNT, "ada")
+    assert user is not None
+    await cloud.iam(admin, "DeleteUser", UserName="ada")
+    with pytest.raises(AwsError) as caught:
+        async with cloud.store.transaction() as tx:
+            await create_access_key(tx, ACCOUNT, user.id)
+    assert caught.value.code == "NoSuchEntity"
 
 
 async def test_lists_tell_no_secret(cloud: People, admin: Key) -> None:

@@ -101,6 +101,11 @@ async def test_a_role_that_is_not_there_reads_as_one_that_does_not_trust(
     assert there.replace("closed", "absent") == missing
 
 
+async def test_what_is_no_role_is_said_to_be_invalid(cloud: People, admin: Key) -> None:
+    for arn in (f"arn:aws:iam::{ACCOUNT}:user/administrator", "x" * 20, f"{ROOT}"):
+        assert await failed(cloud, admin, arn) == "ValidationError"
+
+
 async def test_across_accounts_both_sides_have_to_allow(cloud: People, admin: Key) -> None:
     other = await cloud.administrator(OTHER)
     role = f"arn:aws:iam::{OTHER}:role/guest"
