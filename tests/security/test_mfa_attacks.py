@@ -67,6 +67,23 @@ async def test_a_code_is_accepted_once(cloud: People, admin: Key) -> None:
     assert await proves(cloud, ada, device.serial, device.code())
 
 
+async def test_codes_that_put_a_device_right_or_proved_a_session_do_so_no_second_time(
+    cloud: People, admin: Key
+) -> None:
+    ada = await cloud.user(admin, "ada")
+    device = await cloud.device(admin, "ada")
+    cloud.clock.advance(4 * STEP)
+    codes = {"AuthenticationCode1": device.code(-1), "AuthenticationCode2": device.code()}
+    asked = {"UserName": "ada", "SerialNumber": device.serial, **codes}
+    await cloud.iam(admin, "ResyncMFADevice", **asked)
+    assert not await proves(cloud, ada, device.serial, device.code())
+    for shift in (0, 1):
+        cloud.clock.advance(shift * STEP)
+        with pytest.raises(ClientError) as caught:
+            await cloud.iam(admin, "ResyncMFADevice", **asked)
+        assert code_of(caught.value) == "InvalidAuthenticationCode"
+
+
 async def test_a_code_given_for_something_that_is_refused_is_used_up(
     cloud: People, admin: Key
 ) -> None:
