@@ -235,3 +235,4 @@ class CoreApp:
         self.notices.ask()
         self.keeper.addresses_changed()
         self.detector.look_again()
+        self.credentials.cloud_is_back()

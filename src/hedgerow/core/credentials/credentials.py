@@ -62,6 +62,10 @@ class Credentials:
         """Hear which association of a role is in force for a group in the cloud."""
         self._keeper.role_is(group_id, version)
 
+    def cloud_is_back(self) -> None:
+        """Hear that the cloud can be reached again."""
+        self._keeper.cloud_is_back()
+
     def reset(self) -> None:
         """Take every token back and forget the credentials: the group is gone."""
         self._tokens.revoke_all()

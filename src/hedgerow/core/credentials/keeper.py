@@ -20,8 +20,12 @@ from hedgerow.kernel import CallerError, Clock, HedgerowError, UnavailableError
 _LOOK_AGAIN: Final = timedelta(seconds=30)
 """How often the keeper looks at the clock, at most: clocks jump, and machines sleep."""
 
-_PAUSE: Final = timedelta(seconds=5)
-"""How long a cloud that failed is not asked again, whoever wants credentials meanwhile."""
+_FIRST_PAUSE: Final = timedelta(seconds=5)
+_LONGEST_PAUSE: Final = timedelta(minutes=1)
+"""How long a cloud that failed is not asked again, whoever wants credentials; it doubles."""
+
+_PAUSE_SPREAD: Final = 0.5
+_DOUBLINGS: Final = 10
 
 
 class RoleService(Protocol):
@@ -62,6 +66,7 @@ class RoleKeeper:
         self._given_out = False
         self._failure: HedgerowError | None = None
         self._ask_again_at: datetime | None = None
+        self._failures = 0
         self._work = asyncio.Lock()
         self._wake = asyncio.Event()
         self.problem: str | None = None
@@ -92,6 +97,12 @@ class RoleKeeper:
         if group_id == self._group_id:
             self._given_out = self._given_out or self._held is not None
             self._forget()
+            self._wake.set()
+
+    def cloud_is_back(self) -> None:
+        """Hear that the cloud can be reached again: it may be asked at once."""
+        if isinstance(self._failure, UnavailableError):
+            self._failure, self._ask_again_at, self._failures = None, None, 0
             self._wake.set()
 
     def reset(self) -> None:
@@ -157,7 +168,8 @@ class RoleKeeper:
             raise
         if (group_id, heard) != (self._group_id, self._heard):
             raise UnavailableError("the group or its role changed meanwhile; ask again")
-        self._held, self._failure, self.problem = got, None, None
+        self._forget()
+        self._held, self.problem = got, None
         self._given_out = False
         self._log.info(
             "credentials of the group role", role=got.role_arn, until=got.expires_at.isoformat()
@@ -172,7 +184,9 @@ class RoleKeeper:
                 self._log.warning("no credentials of the group role", reason=error.message)
             self.problem = error.message
         self._failure = error
-        self._ask_again_at = self._clock.now() + _PAUSE
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures, _DOUBLINGS))
+        self._failures += 1
+        self._ask_again_at = self._clock.now() + pause * (1 - _PAUSE_SPREAD * self._spread())
         if isinstance(error, CallerError):
             self._given_out = False  # a group without a role is no problem to come back to
             self.problem = None
@@ -181,6 +195,7 @@ class RoleKeeper:
         self._held = None
         self._failure = None
         self._ask_again_at = None
+        self._failures = 0
 
     def _seconds_to_next_look(self) -> float:
         held, now = self.held, self._clock.now()

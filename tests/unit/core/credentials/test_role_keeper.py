@@ -108,7 +108,7 @@ async def test_without_a_cloud_the_last_ones_serve_until_they_end(
         await keeper.current()
     assert problem(keeper) == "no route"
     cloud.failure = None
-    clock.advance(timedelta(seconds=5))
+    clock.advance(timedelta(minutes=1))
     await keeper.check()
     assert held(keeper) is not None
     assert keeper.problem is None
@@ -118,13 +118,33 @@ async def test_a_cloud_that_fails_is_not_asked_again_at_once(
     keeper: RoleKeeper, cloud: RoleServiceDouble, clock: ManualClock
 ) -> None:
     cloud.failure = UnavailableError("no route")
-    for _ in range(5):
+    pauses = [5, 10, 20, 40, 60, 60]
+    for times, pause in enumerate(pauses, start=1):
+        for _ in range(5):
+            with pytest.raises(UnavailableError):
+                await keeper.current()
+            await keeper.check()
+        clock.advance(timedelta(seconds=pause - 1))
         with pytest.raises(UnavailableError):
             await keeper.current()
-    assert len(cloud.asked) == 1
+        assert len(cloud.asked) == times
+        clock.advance(timedelta(seconds=1))
+    with pytest.raises(UnavailableError):
+        await keeper.current()
     cloud.failure = None
-    clock.advance(timedelta(seconds=5))
+    keeper.cloud_is_back()
     await keeper.current()
+
+
+async def test_word_that_the_cloud_is_back_undoes_no_refusal(
+    keeper: RoleKeeper, cloud: RoleServiceDouble
+) -> None:
+    cloud.failure = DeniedError("no")
+    for _ in range(3):
+        with pytest.raises(DeniedError):
+            await keeper.current()
+        keeper.cloud_is_back()
+    assert len(cloud.asked) == 1
 
 
 @pytest.mark.parametrize(
