@@ -31,7 +31,7 @@ _NUMBER_LIMIT: Final = 64
 _NUMBER_CHARACTERS: Final = frozenset("0123456789.+-eE")
 _DATE_LENGTH: Final = 10
 _MONTH_LENGTH: Final = 7
-_REMEMBERED_ADDRESSES: Final = 1024
+_REMEMBERED: Final = 1024
 
 
 class NumberTest(msgspec.Struct, frozen=True, gc=False):
@@ -139,7 +139,7 @@ def _since_1970(text: str) -> datetime | None:
         return None
 
 
-@lru_cache(_REMEMBERED_ADDRESSES)
+@lru_cache(_REMEMBERED)
 def address(text: str) -> IPv4Address | IPv6Address | None:
     """Read an address, None if it is none; an IPv4 address in IPv6 dress is an IPv4 address."""
     try:
@@ -150,6 +150,7 @@ def address(text: str) -> IPv4Address | IPv6Address | None:
     return read if mapped is None else mapped
 
 
+@lru_cache(_REMEMBERED)
 def network(text: str) -> IPv4Network | IPv6Network | None:
     """Read a network in CIDR notation or a single address; bits beyond the prefix do not count."""
     try:

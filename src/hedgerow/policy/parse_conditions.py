@@ -27,7 +27,8 @@ from hedgerow.policy.parse_patterns import ARN_PARTS, arn_parts, read_pattern
 from hedgerow.policy.patterns import Pattern, Reading, make_pattern
 from hedgerow.policy.variables import condition_key
 
-_REMEMBERED: Final = 256
+_REMEMBERED: Final = 512
+_REMEMBERED_LENGTH: Final = 256
 _NO_SET: Final = "one"
 _TRUTH: Final = Reading(wildcards=False, folded=True)
 
@@ -41,7 +42,11 @@ def read_conditions(given: Any, *, device: bool, variables: bool) -> tuple[Condi
         keys = require_object(block, reader.place, "an operator takes a JSON object")
         if not keys:
             raise MalformedPolicyError(reader.place, "it names no key to compare")
-        conditions += (reader.condition(key, values) for key, values in keys.items())
+        for key, given_values in keys.items():
+            if isinstance(given_values, str) and len(given_values) <= _REMEMBERED_LENGTH:
+                conditions.append(_common(reader, key, given_values))
+            else:
+                conditions.append(reader.condition(key, given_values))
     return tuple(conditions)
 
 
@@ -73,11 +78,7 @@ class _Reader:
         if not listed:
             raise MalformedPolicyError(place, "it has no value to compare with")
         read = _READERS[self._operator.kind]
-        values = tuple(read(self, one, place) for one in listed)
-        texts = [one.exact if isinstance(one, Pattern) else None for one in values]
-        plain = None
-        if not self._operator.folded and None not in texts:
-            plain = frozenset(text for text in texts if text is not None)
+        values = tuple([read(self, one, place) for one in listed])
         return Condition(
             name=self._name,
             operator=self._operator,
@@ -87,7 +88,7 @@ class _Reader:
             if_exists=self._if_exists,
             each=self._each,  # type: ignore[arg-type]  # SETS has nothing else
             device=self._device,
-            plain=plain,
+            plain=None if self._operator.folded else _plain(values),
         )
 
     def _known(self, plain: str, *, in_set: bool) -> Operator:
@@ -186,6 +187,12 @@ def _reader_of(name: str, *, device: bool, variables: bool) -> _Reader:
     return _Reader(name, device=device, variables=variables)
 
 
+@lru_cache(_REMEMBERED)
+def _common(reader: _Reader, key: str, value: str) -> Condition:
+    """Return a condition with one text; the same few stand in most policies."""
+    return reader.condition(key, value)
+
+
 _READERS: Final[Mapping[Kind, Callable[[_Reader, Any, str], Value]]] = {
     "text": _Reader.text,
     "arn": _Reader.text,
@@ -196,6 +203,16 @@ _READERS: Final[Mapping[Kind, Callable[[_Reader, Any, str], Value]]] = {
     "network": _Reader.network,
     "bytes": _Reader.octets,
 }
+
+
+def _plain(values: tuple[Value, ...]) -> frozenset[str] | None:
+    """Return all values as texts, None if one is more than that."""
+    texts: list[str] = []
+    for value in values:
+        if not isinstance(value, Pattern) or value.exact is None:
+            return None
+        texts.append(value.exact)
+    return frozenset(texts)
 
 
 def _is_arn(text: str) -> bool:

@@ -96,7 +96,8 @@ def _is_variable_in_head(parts: Sequence[str]) -> bool:
 
 def arn_parts(text: str) -> list[str]:
     """Cut an ARN pattern at its first five colons that are not within a `${…}`."""
-    if "${" not in text:
+    variable = text.find("${")
+    if variable < 0 or text.count(":", 0, variable) >= _ARN_COLONS:
         return text.split(":", _ARN_COLONS)
     parts = [""]
     depth = 0
