@@ -206,6 +206,28 @@ async def test_a_service_linked_role_is_refused_in_words(cloud: IamCloud) -> Non
     assert own_path[0] == "InvalidInput"
 
 
+async def test_lists_of_what_is_not_here_are_empty(cloud: IamCloud) -> None:
+    await cloud.iam("create_role", RoleName="r", AssumeRolePolicyDocument=trusting(AWS=ACCOUNT))
+    for operation, members in (
+        ("list_instance_profiles", {}),
+        ("list_instance_profiles_for_role", {"RoleName": "r"}),
+        ("list_open_id_connect_providers", {}),
+        ("list_saml_providers", {}),
+        ("list_server_certificates", {}),
+        ("list_service_specific_credentials", {"UserName": "administrator"}),
+        ("list_signing_certificates", {}),
+        ("list_ssh_public_keys", {"UserName": "administrator"}),
+    ):
+        answer = await cloud.iam(operation, **members)
+        assert not any(value for value in answer.values()), operation
+        assert any(value == [] for value in answer.values()), operation
+    for operation, members in (
+        ("list_instance_profiles_for_role", {"RoleName": "none"}),
+        ("list_ssh_public_keys", {"UserName": "none"}),
+    ):
+        assert (await cloud.error(operation, **members))[:2] == ("NoSuchEntity", 404)
+
+
 async def test_a_trust_policy_is_held_to_the_entities_it_named(cloud: IamCloud) -> None:
     await cloud.iam("create_user", UserName="alice")
     alice = f"{PREFIX}user/alice"

@@ -70,17 +70,6 @@ class RoleOperations(IamOperations):
             await roles.delete(tx, self._home.account, call.input["RoleName"])
         return None
 
-    @operation("ListInstanceProfilesForRole")
-    async def list_instance_profiles_for_role(self, call: Call) -> Answer:
-        """Return that there are none: nothing here runs on instances."""
-        await existing_role(self._store, self._home.account, call.input["RoleName"])
-        return {"InstanceProfiles": [], "IsTruncated": False}
-
-    @operation("ListInstanceProfiles")
-    async def list_instance_profiles(self, _call: Call) -> Answer:
-        """Return that there are none, as above."""
-        return {"InstanceProfiles": [], "IsTruncated": False}
-
     @operation("CreateServiceLinkedRole")
     async def create_service_linked_role(self, _call: Call) -> Answer:
         """Refuse: no service here has a role of that kind, Greengrass included."""

@@ -1,8 +1,10 @@
 """The `iam` service as a whole, as boto3 and the AWS CLI call it."""
 
+from hedgerow.cloud.iam.absent_operations import AbsentOperations
 from hedgerow.cloud.iam.access_key_operations import AccessKeyOperations
 from hedgerow.cloud.iam.account_details import AccountDetailOperations
 from hedgerow.cloud.iam.account_operations import AccountOperations
+from hedgerow.cloud.iam.credential_report_operations import CredentialReportOperations
 from hedgerow.cloud.iam.group_operations import GroupOperations
 from hedgerow.cloud.iam.holder_operations import HolderOperations
 from hedgerow.cloud.iam.login_profile_operations import LoginProfileOperations
@@ -24,6 +26,8 @@ class IamService(
     LoginProfileOperations,
     MfaOperations,
     AccountOperations,
+    CredentialReportOperations,
+    AbsentOperations,
     SimulationOperations,
 ):
     """The account's identities, their policies and credentials; a change holds once answered."""
