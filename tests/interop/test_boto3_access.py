@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -568,3 +569,29 @@ async def test_accounts_of_the_organization_are_named_as_it_names_them(
         assert account["Arn"].replace(f"/{ACCOUNT}", f"/{FOREIGN}") in refusal
 
     await in_thread(check, cloud)
+
+
+async def test_a_role_can_be_held_to_those_who_come_through_a_private_door(
+    tmp_path: Path,
+) -> None:
+    door = PrivateApi(id="vpce-plant", host="127.0.0.1", port=0)
+    inside = {"StringEquals": {"aws:SourceVpce": "vpce-plant"}}
+
+    def check(administrator: AccountAdministrator) -> None:
+        (private,) = administrator.cloud.endpoints.private_apis
+        url = f"https://localhost:{private.port}"
+        by_trust = administrator.role("by-trust", {**trust_account(), "Condition": inside})
+        by_policy = administrator.role("by-policy", trust_account())
+        user = administrator.user(
+            "u",
+            allow("sts:AssumeRole", on=by_trust),
+            allow("sts:AssumeRole", on=by_policy, Condition=inside),
+        )
+        sts = user.client("sts", endpoint_url=url)
+        for role in (by_trust, by_policy):
+            asked = {"RoleArn": role, "RoleSessionName": "shift"}
+            assert refusal_of(partial(sts.assume_role, **asked)) is None
+            assert user.refusal("sts", "assume_role", **asked)
+
+    async with running_cloud(tmp_path, combined=False, private_apis=[door]) as running:
+        await in_thread(check, running)

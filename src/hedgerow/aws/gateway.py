@@ -197,6 +197,7 @@ class Gateway:
                 for name, value in request.headers.items()
                 if name.lower() not in _CREDENTIAL_HEADERS
             },
+            peer=request.peer,
         )
 
     def _error(self, raised: Exception, request: HttpRequest, seen: _Seen) -> AwsError:

@@ -19,6 +19,7 @@ class Call:
     `input` is keyed by the model's member names, its values are of the model's types (timestamps
     are aware datetimes, blobs are bytes), and every constraint of the model holds. `headers` has
     lower-case names and no credentials in it. `operation` is the model's name of what is called.
+    `peer` is what the accepting side said of the connection.
     """
 
     caller: VerifiedCaller
@@ -30,6 +31,7 @@ class Call:
     source_ip: str
     user_agent: str
     headers: Mapping[str, str]
+    peer: object = None
 
 
 Answer = Mapping[str, Any] | None

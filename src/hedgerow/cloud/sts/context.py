@@ -54,7 +54,7 @@ def call_context(
         at=at,
         source_ip=call.source_ip,
         user_agent=call.user_agent,
-        peer=None,
+        peer=call.peer,
     )
     known: dict[str, Values] = principal_values(_EVERY_KEY, caller, {})
     known.update(by_key("aws:principaltag/", tags.items()))
