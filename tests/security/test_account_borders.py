@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import gzip
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -31,6 +32,7 @@ from tests.support.cloud import (
 )
 from tests.support.cloud_edge import MqttDevice, Received
 
+from hedgerow.cloud.app import Layout
 from hedgerow.contract import (
     artifact_path,
     connectivity_path,
@@ -137,6 +139,7 @@ def _text(answer: Any) -> str:
 
 
 @pytest.mark.promise(1)
+@pytest.mark.spec("L19")
 @pytest.mark.timeout(120)
 async def test_no_operation_of_any_service_reaches_into_another_account(
     cloud: RunningCloud, other: RunningCloud
@@ -199,6 +202,7 @@ async def test_names_are_free_in_every_account_and_mean_its_own_things(
 
 
 @pytest.mark.promise(1)
+@pytest.mark.spec("L19")
 async def test_a_role_is_entered_from_another_account_only_if_it_trusts_that_account(
     cloud: RunningCloud, other: RunningCloud
 ) -> None:
@@ -220,6 +224,62 @@ async def test_a_role_is_entered_from_another_account_only_if_it_trusts_that_acc
         "made-by-guest"
     ]
     assert (await other.iot("list_things"))["things"] == []
+
+
+@pytest.mark.promise(1)
+async def test_a_role_of_another_account_is_passed_to_no_service(
+    cloud: RunningCloud, other: RunningCloud
+) -> None:
+    """Not even one that trusts the service for everybody: that would make it a confused deputy."""
+    trust = json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "greengrass.amazonaws.com"},
+                    "Action": "sts:AssumeRole",
+                }
+            ],
+        }
+    )
+    await cloud.call("iam", "create_role", RoleName="open", AssumeRolePolicyDocument=trust)
+    arn = f"arn:aws:iam::{cloud.account}:role/open"
+    group = (await other.greengrass("create_group", Name="g"))["Id"]
+    for operation, members in {
+        "associate_service_role_to_account": {},
+        "associate_role_to_group": {"GroupId": group},
+    }.items():
+        code = await refused(other, "greengrass", operation, RoleArn=arn, **members)
+        assert code == "AccessDeniedException"
+    await cloud.greengrass("associate_service_role_to_account", RoleArn=arn)
+
+
+@pytest.mark.promise(1)
+async def test_a_group_is_made_of_its_own_account_s_parts(
+    cloud: RunningCloud, other: RunningCloud
+) -> None:
+    victim = await cloud.enrol_device("sensor")
+    theirs = await cloud.greengrass(
+        "create_device_definition", InitialVersion={"Devices": [victim.member()]}
+    )
+    group = (await other.greengrass("create_group", Name="g"))["Id"]
+    code = await refused(
+        other,
+        "greengrass",
+        "create_group_version",
+        GroupId=group,
+        DeviceDefinitionVersionArn=theirs["LatestVersionArn"],
+    )
+    assert code in {"BadRequestException", "AccessDeniedException"}
+    for kind in ("device", "core"):
+        code = await refused(
+            other,
+            "greengrass",
+            f"create_{kind}_definition",
+            InitialVersion={f"{kind.title()}s": [victim.member()]},
+        )
+        assert code in {"BadRequestException", "AccessDeniedException"}
 
 
 @pytest.mark.promise(1)
@@ -378,6 +438,25 @@ async def test_an_account_s_trail_has_its_own_calls_and_no_others(
         assert {record["userIdentity"]["accountId"] for record in records} == {one.account}
     assert CANARY not in json.dumps(records)
     assert "own" in json.dumps(records)
+
+
+@pytest.mark.promise(8)
+async def test_buckets_of_one_name_are_another_folder_in_every_account(
+    cloud: RunningCloud, other: RunningCloud
+) -> None:
+    for one in (cloud, other):
+        call = functools.partial(one.call, "cloudtrail")
+        await call("create_trail", Name="all", S3BucketName="shared", EnableLogFileValidation=True)
+        await call("start_logging", Name="all")
+        await one.iot("create_thing", thingName=f"thing-of-{one.account}")
+        await call("stop_logging", Name="all")
+    for one, stranger in ((cloud, other), (other, cloud)):
+        folder = Layout(cloud.data_dir).deliveries / one.account / "shared"
+        delivered = [path for path in folder.rglob("*") if path.is_file()]
+        texts = [gzip.decompress(path.read_bytes()).decode() for path in delivered]
+        assert any(f"thing-of-{one.account}" in text for text in texts)
+        assert not any(stranger.account in text for text in texts)
+        assert not any(stranger.account in str(path) for path in delivered)
 
 
 @pytest.mark.promise(8)
