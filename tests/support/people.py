@@ -188,6 +188,11 @@ class People:
             raise ClientError(parsed, operation)
         return parsed
 
+    @staticmethod
+    def members_of(service: str, operation: str) -> list[str]:
+        """Return the names of an operation's input."""
+        return sorted(_model(service).operation_model(operation).input_shape.members)
+
     def _services(self, account: str) -> BoundServices:
         if account not in self._bound:
             home, shared = Home(account=account, region=REGION), self.identities

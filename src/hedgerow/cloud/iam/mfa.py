@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from hedgerow.aws import AwsError
+from hedgerow.cloud.iam.faults import validation_error
 from hedgerow.cloud.iam.owners import require_there
 from hedgerow.cloud.iam.totp import SKEW_STEPS, consecutive_steps, matching_step, step_at
 from hedgerow.kernel import Arn, Clock, quoted, random_bytes
@@ -24,6 +25,8 @@ MAX_DEVICES: Final = 8
 MAX_WRONG_CODES: Final = 10
 LOCKED_FOR: Final = timedelta(minutes=15)
 """After so many wrong codes in a row a device takes none for this long."""
+
+MAX_SERIAL_CHARACTERS: Final = 256
 
 _SEED_BYTES: Final = 40  # 64 characters of Base32, as AWS gives
 
@@ -69,6 +72,11 @@ async def create_device(
 ) -> Record[MfaDevice]:
     """Make a device that is nobody's yet; its seed is given out now only."""
     serial = serial_number(account, path, name)
+    if len(serial) > MAX_SERIAL_CHARACTERS:
+        raise validation_error(
+            f"A serial number has up to {MAX_SERIAL_CHARACTERS} characters, and that of a device "
+            f"with this path and name has {len(serial)}."
+        )
     if await tx.get(MFA_DEVICE, account, serial) is not None:
         raise AwsError(
             "EntityAlreadyExists", "MFADevice entity at the same path and name already exists."
