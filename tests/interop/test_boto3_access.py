@@ -21,6 +21,7 @@ from tests.support.access import allow, deny, document
 from tests.support.api_users import AccountAdministrator, ApiUser, in_thread, refusal_of
 from tests.support.cloud import ACCOUNT, REGION, RunningCloud, running_cloud
 
+from hedgerow.aws import CallRecord
 from hedgerow.aws.models import load_model
 from hedgerow.cloud.app import PrivateApi
 from hedgerow.cloud.greengrass.kinds import DEFINITION_KINDS
@@ -595,3 +596,34 @@ async def test_a_role_can_be_held_to_those_who_come_through_a_private_door(
 
     async with running_cloud(tmp_path, combined=False, private_apis=[door]) as running:
         await in_thread(check, running)
+
+
+@pytest.mark.spec("L06")
+async def test_the_record_of_a_call_says_more_than_the_caller_hears(cloud: RunningCloud) -> None:
+    records: list[CallRecord] = []
+    gateway = cloud.app._rooms.gateway
+    leave = gateway._recorder
+
+    def record(call: CallRecord) -> None:
+        records.append(call)
+        leave(call)
+
+    gateway._recorder = record
+
+    def check(administrator: AccountAdministrator) -> None:
+        lamp = f"arn:aws:iot:{REGION}:{ACCOUNT}:thing/lamp"
+        user = administrator.user("u", allow("iot:DescribeThing", on=lamp, Sid="OnlyTheLamp"))
+        user.refusal("iot", "describe_thing", thingName="lamp")
+        allowed = records[-1].decision
+        assert allowed is not None
+        assert (allowed["policy"], allowed["statement"]) == ("user/u#own", "OnlyTheLamp")
+        refusal = user.refusal("iot", "describe_thing", thingName="door")
+        refused = records[-1].decision
+        assert refusal is not None
+        assert refused is not None
+        assert refused["effect"] == "implicit-deny"
+        assert refused["nearest"] == {"policy": "user/u#own", "statement": "OnlyTheLamp"}
+        assert "OnlyTheLamp" not in refusal
+        assert "#own" not in refusal
+
+    await in_thread(check, cloud)

@@ -394,3 +394,16 @@ async def test_trails_can_be_held_to_their_tags(account: JudgedAccount) -> None:
     for name, allowed in (("plant", True), (arn, True), ("office", False), ("other", False)):
         refusal = await account.refused(alice, "cloudtrail", "GetTrail", {"Name": name})
         assert (refusal is None) == allowed
+
+
+@pytest.mark.parametrize(("retain", "allowed"), [(True, False), (False, True), (None, True)])
+async def test_a_retained_publication_needs_more_than_a_publication(
+    account: JudgedAccount, *, retain: bool | None, allowed: bool
+) -> None:
+    alice = await account.user("alice", allow("iot:Publish"))
+    members = {"topic": "a/b"} if retain is None else {"topic": "a/b", "retain": retain}
+    refusal = await account.refused(alice, "iot-data", "Publish", members)
+    assert (refusal is None) == allowed
+    if refusal is not None:
+        assert refusal.decision["action"] == "iot:RetainPublish"
+        assert refusal.decision["resource"] == "arn:aws:iot:eu-west-1:123456789012:topic/a/b"
