@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import base64
+import functools
 import gzip
 import io
 import json
@@ -123,6 +124,28 @@ async def test_a_call_that_policies_deny_is_in_the_history_with_the_decision(
     assert made["responseElements"]["accessKey"]["secretAccessKey"] == "***"
 
 
+@pytest.mark.spec("R10")
+async def test_who_comes_from_another_account_is_in_the_history_of_both(
+    cloud: RunningCloud,
+) -> None:
+    async with cloud.member("plant") as member:
+        await member.iot("create_thing", thingName="lamp")
+        theirs = [event_of(shown) for shown in await looked_up(member, "EventName", "AssumeRole")]
+        done = event_of((await looked_up(member, "EventName", "CreateThing"))[0])
+        ours = [event_of(shown) for shown in await looked_up(cloud, "EventName", "AssumeRole")]
+    (theirs_only,), (ours_only,) = theirs, ours
+    assert theirs_only["sharedEventID"] == ours_only["sharedEventID"]
+    assert theirs_only["eventID"] != ours_only["eventID"]
+    assert theirs_only["userIdentity"]["type"] == "AWSAccount"
+    assert theirs_only["userIdentity"]["accountId"] == ACCOUNT
+    assert theirs_only["recipientAccountId"] != ACCOUNT == ours_only["recipientAccountId"]
+    assert ours_only["userIdentity"]["type"] == "IAMUser"
+    assert done["userIdentity"]["type"] == "AssumedRole"
+    issuer = done["userIdentity"]["sessionContext"]["sessionIssuer"]
+    assert issuer["userName"] == "OrganizationAccountAccessRole"
+    assert await looked_up(cloud, "EventName", "CreateThing") == []
+
+
 @pytest.mark.promise(8)
 async def test_a_device_that_is_refused_is_in_the_history(cloud: RunningCloud) -> None:
     device = await cloud.enrol_device("lamp")
@@ -236,32 +259,30 @@ async def test_trails_are_described_changed_tagged_and_deleted(cloud: RunningClo
     assert await code_of(lambda: client.get_trail(Name="main")) == "TrailNotFoundException"
 
 
-@pytest.mark.parametrize(
-    ("members", "code"),
-    [
-        ({"Name": "m"}, "InvalidTrailNameException"),
-        ({"Name": "a..b"}, "InvalidTrailNameException"),
-        ({"Name": "192.168.5.4"}, "InvalidTrailNameException"),
-        ({"S3BucketName": "../../etc"}, "InvalidS3BucketNameException"),
-        ({"S3BucketName": "a..b"}, "InvalidS3BucketNameException"),
-        ({"S3KeyPrefix": "../up"}, "InvalidS3PrefixException"),
-        ({"S3KeyPrefix": "/etc"}, "InvalidS3PrefixException"),
-        ({"S3KeyPrefix": "a//b"}, "InvalidS3PrefixException"),
-        ({"SnsTopicName": "topic"}, "UnsupportedOperationException"),
-        ({"KmsKeyId": "key"}, "UnsupportedOperationException"),
-        (
-            {"IsMultiRegionTrail": True, "IncludeGlobalServiceEvents": False},
-            "InvalidParameterCombinationException",
-        ),
-        ({"TagsList": [{"Key": "aws:x", "Value": "y"}]}, "InvalidTagParameterException"),
-    ],
+WRONG_TRAILS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"Name": "m"}, "InvalidTrailNameException"),
+    ({"Name": "a..b"}, "InvalidTrailNameException"),
+    ({"Name": "192.168.5.4"}, "InvalidTrailNameException"),
+    ({"S3BucketName": "../../etc"}, "InvalidS3BucketNameException"),
+    ({"S3BucketName": "a..b"}, "InvalidS3BucketNameException"),
+    ({"S3KeyPrefix": "../up"}, "InvalidS3PrefixException"),
+    ({"S3KeyPrefix": "/etc"}, "InvalidS3PrefixException"),
+    ({"S3KeyPrefix": "a//b"}, "InvalidS3PrefixException"),
+    ({"SnsTopicName": "topic"}, "UnsupportedOperationException"),
+    ({"KmsKeyId": "key"}, "UnsupportedOperationException"),
+    (
+        {"IsMultiRegionTrail": True, "IncludeGlobalServiceEvents": False},
+        "InvalidParameterCombinationException",
+    ),
+    ({"TagsList": [{"Key": "aws:x", "Value": "y"}]}, "InvalidTagParameterException"),
 )
-async def test_wrong_trails_have_awss_errors(
-    cloud: RunningCloud, members: dict[str, Any], code: str
-) -> None:
+
+
+async def test_wrong_trails_have_awss_errors(cloud: RunningCloud) -> None:
     client = await asyncio.to_thread(cloud.client, "cloudtrail")
-    good = {"Name": "main", "S3BucketName": "audit", **members}
-    assert await code_of(lambda: client.create_trail(**good)) == code
+    for members, code in WRONG_TRAILS:
+        good = {"Name": "main", "S3BucketName": "audit", **members}
+        assert await code_of(functools.partial(client.create_trail, **good)) == code, members
 
 
 async def test_the_public_key_is_listed_as_validators_want_it(cloud: RunningCloud) -> None:

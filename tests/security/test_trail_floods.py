@@ -8,7 +8,7 @@ import pytest
 from tests.support.clock import ManualClock
 from tests.support.trail import ACCOUNT, call, events, running_trail
 
-from hedgerow.cloud.cloudtrail import Refusal, Trail
+from hedgerow.cloud.cloudtrail import Refusal, ServiceCall, Trail
 from hedgerow.cloud.cloudtrail.meter import (
     ACCOUNT_BURST,
     MAX_GROUPS,
@@ -93,6 +93,26 @@ async def test_a_flood_of_calls_without_a_good_signature_is_bounded_too(tmp_path
         names = [event["eventName"] for event in events(trail)]
         assert names.count("UnidentifiedCall") == SOURCE_BURST
         assert names[-1] == "AfterTheFlood"
+
+
+async def test_what_a_service_is_refused_on_behalf_of_a_device_is_bounded_too(
+    tmp_path: Path,
+) -> None:
+    async with running_trail(tmp_path) as trail:
+        refused = ServiceCall(
+            service="greengrass.amazonaws.com",
+            event_source="sts.amazonaws.com",
+            operation="AssumeRole",
+            input={"RoleArn": "arn"},
+            error_code="AccessDenied",
+            on_behalf_of="arn:of:a:group",
+        )
+        for _ in range(1000):
+            trail.record_service_call(refused)
+        trail.settle_counts()
+        recorded = events(trail)
+        assert len(recorded) == SOURCE_BURST + 2
+        assert counts(recorded)[0]["serviceEventDetails"]["count"] == 1000 - SOURCE_BURST
 
 
 async def test_calls_of_proven_callers_are_never_only_counted(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hedgerow.cloud.app.identities import Identities, identities
 from hedgerow.cloud.app.layout import Settings
 from hedgerow.cloud.app.open_accounts import OpenAccountsOnly
 from hedgerow.cloud.app.records import record_call
-from hedgerow.cloud.cloudtrail import TrailKeys
+from hedgerow.cloud.cloudtrail import TrailKeys, entered_account
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iam.key_ids import account_of
 from hedgerow.kernel import Clock
@@ -52,6 +52,9 @@ def compose(
 
     def record(call: CallRecord) -> None:
         record_call(accounts.trail_of(_account_of(call)), call)
+        entered = entered_account(call)
+        if entered is not None:
+            accounts.trail_of(entered).record_entry(call)
         shared.last_use.note(call)
 
     gateway = Gateway(

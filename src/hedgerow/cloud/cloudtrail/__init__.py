@@ -12,6 +12,7 @@ Tests: `tests/unit/cloud/cloudtrail`, `tests/security/test_trail_*`,
 """
 
 from hedgerow.cloud.cloudtrail.deliverer import Deliverer, Intervals
+from hedgerow.cloud.cloudtrail.entries import entered_account
 from hedgerow.cloud.cloudtrail.keys import TrailKeys
 from hedgerow.cloud.cloudtrail.refusals import Refusal
 from hedgerow.cloud.cloudtrail.service import CloudTrailService
@@ -26,4 +27,5 @@ __all__ = [
     "ServiceCall",
     "Trail",
     "TrailKeys",
+    "entered_account",
 ]

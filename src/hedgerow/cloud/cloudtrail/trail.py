@@ -16,9 +16,9 @@ import structlog
 
 from hedgerow.aws import CallRecord
 from hedgerow.cloud.cloudtrail.chain import Head
+from hedgerow.cloud.cloudtrail.entries import entry_event, shared_call_event
 from hedgerow.cloud.cloudtrail.events import (
     Event,
-    call_event,
     encoded,
     refusal_event,
     trail_event,
@@ -102,7 +102,7 @@ class Trail:
         A caller who proved nothing can make calls for nothing: records of those are bounded like
         those of any refusal.
         """
-        event = call_event(record, self.account)
+        event = shared_call_event(record, self.account)
         if record.caller is None:
             code = record.error_code or ""
             return self._bounded((event["eventName"], code, record.source_ip), event)
@@ -123,9 +123,20 @@ class Trail:
             _log.error("a refusal could not be recorded", reason=error.message, refusal=group)
             return True
 
+    def record_entry(self, record: CallRecord) -> None:
+        """Keep the record of a call by which somebody of another account came into this one."""
+        self._append(entry_event(record, self.account))
+
     def record_service_call(self, call: ServiceCall) -> None:
-        """Keep the record of a call by a service. Raises `UnavailableError` if it cannot be."""
-        self._append(service_call_event(call, self.account, self._home.region, self._clock.now()))
+        """Keep the record of a call by a service. Raises `UnavailableError` if it cannot be.
+
+        What a service is refused, a device can ask of it again and again: that is bounded.
+        """
+        event = service_call_event(call, self.account, self._home.region, self._clock.now())
+        if call.error_code:
+            self._bounded((call.operation, call.error_code, call.on_behalf_of), event)
+        else:
+            self._append(event)
 
     def record_event(self, name: str, details: Mapping[str, Any]) -> None:
         """Keep the record of something that concerns the record itself."""
