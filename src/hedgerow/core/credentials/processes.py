@@ -96,7 +96,8 @@ def _hex(address: Address) -> str:
 
 
 def _family(pid: int) -> Iterator[int]:
-    """Yield a process and all that it started and that are still below it."""
+    """Yield a process, and then all that it started and that are still below it."""
+    yield pid  # nearly always it is this one, and the others need not be looked for
     children: dict[int, list[int]] = defaultdict(list)
     for entry in os.scandir(_PROC):
         if entry.name.isdecimal():
@@ -104,7 +105,7 @@ def _family(pid: int) -> Iterator[int]:
                 children[int(_stat_fields(int(entry.name))[_PARENT])].append(int(entry.name))
             except OSError:
                 continue
-    waiting = [pid]
+    waiting = list(children[pid])
     while waiting:
         current = waiting.pop()
         yield current
