@@ -70,13 +70,20 @@ class Scenario:
         object.__setattr__(self, "_set", policies)
 
     @property
+    def statements(self) -> int:
+        """How many statements there are to judge for each action and resource."""
+        return sum(len(source.places) for source in (*self.sources, *(self.boundary or ())))
+
+    @property
     def policies(self) -> PolicySet:
         """All of them, as the engine takes them."""
         return self._set
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
+class Outcome:
+    """What policies say to one action on one resource."""
+
     decision: Decision
     matched: tuple[Members, ...]
     missing: tuple[str, ...]
@@ -91,9 +98,8 @@ def source_of(identifier: str, kind: str, text: str, dialect: Dialect) -> Source
     return Source(identifier, kind, named, statement_places(text))
 
 
-def simulated(scenario: Scenario, action: str) -> Members:
-    """Return the answer to one action, on all resources of the scenario."""
-    outcomes = [_outcome(scenario, action, resource) for resource in scenario.resources]
+def answered(scenario: Scenario, action: str, outcomes: Sequence[Outcome]) -> Members:
+    """Return the answer to one action, given the outcome on each resource of the scenario."""
     if scenario.resources == (ANY_RESOURCE,):
         (only,) = outcomes
         return {
@@ -126,7 +132,8 @@ def simulated(scenario: Scenario, action: str) -> Members:
     return answer
 
 
-def _outcome(scenario: Scenario, action: str, resource: str) -> _Outcome:
+def outcome_of(scenario: Scenario, action: str, resource: str) -> Outcome:
+    """Return what the policies of a scenario say to an action on a resource."""
     request = AccessRequest(action=action, resource=resource, variables=scenario.known)
     explanation = explain(scenario.policies, request)
     decision = explanation.decision
@@ -142,7 +149,7 @@ def _outcome(scenario: Scenario, action: str, resource: str) -> _Outcome:
         name for said in explanation.statements if said.covers_action for name in said.without_value
     ]
     boundary = scenario.policies.boundary
-    return _Outcome(
+    return Outcome(
         decision=decision,
         matched=tuple(matched),
         missing=tuple(dict.fromkeys(missing)),
@@ -155,7 +162,7 @@ def _decides(decision: Decision, layer: str) -> bool:
     return decision.effect == "explicit-deny" or layer == "identity"
 
 
-def _details(outcome: _Outcome) -> Members:
+def _details(outcome: Outcome) -> Members:
     details: Members = {
         "MatchedStatements": list(outcome.matched),
         "MissingContextValues": list(outcome.missing),
@@ -177,7 +184,7 @@ def _statement(source: Source, position: int) -> Members:
     }
 
 
-def _once(outcomes: Sequence[_Outcome]) -> list[Members]:
+def _once(outcomes: Sequence[Outcome]) -> list[Members]:
     """Return every matched statement once; where one denies, deny statements only."""
     denying = [each for each in outcomes if each.decision.effect == "explicit-deny"]
     found: Iterable[Members] = (

@@ -1,5 +1,6 @@
 """Operations that simulate policies, and tell what a simulation would have to be told."""
 
+import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ from hedgerow.cloud.iam.paging import page
 from hedgerow.cloud.iam.service_base import IamOperations
 from hedgerow.cloud.iam.simulation import (
     ANY_RESOURCE,
+    Outcome,
     Scenario,
     Source,
-    simulated,
+    answered,
+    outcome_of,
     source_of,
 )
 from hedgerow.kernel import quoted
@@ -24,7 +27,10 @@ from hedgerow.policy import Context, Dialect, MalformedPolicyError, context
 from hedgerow.store import Record
 
 MAX_DECISIONS: Final = 1000
-"""Actions times resources that one call may ask for; more would keep other calls waiting."""
+"""Actions times resources that one call may ask for."""
+
+MAX_JUDGED: Final = 100_000
+"""Statements times actions times resources: about two seconds' work."""
 
 _ACTION: Final = re.compile(r"[A-Za-z0-9-]{1,64}:[A-Za-z0-9]{1,128}")
 _WRONG: Final = "Invalid Input"
@@ -50,7 +56,7 @@ class SimulationOperations(IamOperations):
             known=_known(call, {}),
             resources=_resources(call),
         )
-        return _results(call, scenario)
+        return await _results(call, scenario)
 
     @operation("SimulatePrincipalPolicy")
     async def simulate_principal_policy(self, call: Call) -> Answer:
@@ -69,7 +75,7 @@ class SimulationOperations(IamOperations):
             known=_known(call, _facts_of(principal)),
             resources=_resources(call),
         )
-        return _results(call, scenario)
+        return await _results(call, scenario)
 
     @operation("GetContextKeysForCustomPolicy")
     async def get_context_keys_for_custom_policy(self, call: Call) -> Answer:
@@ -87,7 +93,7 @@ class SimulationOperations(IamOperations):
         return {"ContextKeyNames": _keys([*_policies_of(estate, principal), *given])}
 
 
-def _results(call: Call, scenario: Scenario) -> Answer:
+async def _results(call: Call, scenario: Scenario) -> Answer:
     if "ResourcePolicy" in call.input:
         raise invalid_input(
             "ResourcePolicy is not simulated: no service of this cloud has policies on resources."
@@ -99,13 +105,24 @@ def _results(call: Call, scenario: Scenario) -> Answer:
                 f"Invalid Entity Action name {quoted(action)}: write service:Action, without "
                 "wildcards."
             )
-    if len(actions) * len(scenario.resources) > MAX_DECISIONS:
+    decisions = len(actions) * len(scenario.resources)
+    if decisions > MAX_DECISIONS or decisions * scenario.statements > MAX_JUDGED:
         raise invalid_input(
-            f"Actions times resources are at most {MAX_DECISIONS} in one call; ask in parts."
+            f"A call simulates at most {MAX_DECISIONS} actions times resources, and at most "
+            f"{MAX_JUDGED} of those times statements; ask in parts."
         )
     numbered = [(f"{number:04}", action) for number, action in enumerate(actions)]
     shown, more = page(numbered, call.input, lambda pair: pair[0])
-    return {"EvaluationResults": [simulated(scenario, action) for _, action in shown], **more}
+    return {"EvaluationResults": [await _answer(scenario, one) for _, one in shown], **more}
+
+
+async def _answer(scenario: Scenario, action: str) -> dict[str, Any]:
+    """Simulate an action, and let other calls have their turn between resources."""
+    outcomes: list[Outcome] = []
+    for resource in scenario.resources:
+        outcomes.append(outcome_of(scenario, action, resource))
+        await asyncio.sleep(0)
+    return answered(scenario, action, outcomes)
 
 
 def _given(call: Call, member: str, dialect: Dialect) -> list[Source]:

@@ -253,6 +253,10 @@ async def test_what_cannot_be_simulated_is_refused(cloud: People, admin: Key) ->
         {"ResourcePolicy": good},
         {"ResourceArns": [f"{LAMP}{number}" for number in range(1001)]},
         {"PermissionsBoundaryPolicyInputList": ["no policy"]},
+        {
+            "PolicyInputList": [policy(*[allow("iot:*")] * 101)],
+            "ResourceArns": [f"{LAMP}{number}" for number in range(1000)],
+        },
     ]
     for changes in wrong:
         asked = {"PolicyInputList": [good], "ActionNames": ["iot:DescribeThing"], **changes}
