@@ -5,7 +5,8 @@ clock that it is given; `run_due` does all that is due at this moment.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -92,23 +93,33 @@ class Deliverer:
                     await self._deliver_if_due(settings, progress)
             await self._forget_old()
 
-    async def conclude(self, name: str) -> None:
-        """Deliver everything a trail has, and sign its last digest: nothing is due after it."""
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Deliver nothing while the block changes trails; a round under way is waited for."""
         async with self._working:
-            settings = await self._store.get(TRAIL_SETTINGS, self._home.account, name)
-            progress = await self._store.get(TRAIL_PROGRESS, self._home.account, name)
-            if settings is None or progress is None:
-                return
-            if progress.document.logging or progress.document.concluding:
-                await self._deliver(settings, progress, stopped=True)
+            yield
+
+    async def conclude(self, name: str, *, only_if_stopped: bool = False) -> None:
+        """Deliver everything a trail has, and sign its last digest: nothing is due after it.
+
+        Inside `paused` only. `only_if_stopped` does it for a trail whose logging was stopped and
+        that has not come to its end yet.
+        """
+        settings = await self._store.get(TRAIL_SETTINGS, self._home.account, name)
+        progress = await self._store.get(TRAIL_PROGRESS, self._home.account, name)
+        if settings is None or progress is None:
+            return
+        logging = progress.document.logging and not only_if_stopped
+        if logging or progress.document.concluding:
+            await self._deliver(settings, progress, stopped=True)
 
     async def _run(self) -> None:
         while True:
             self._wake.clear()
             try:
                 await self.run_due()
-            except HedgerowError as error:
-                _log.error("delivery of trails is late", reason=error.message)
+            except Exception as error:  # noqa: BLE001 - the next round may do better
+                _log.error("delivery of trails is late", reason=str(error))
             try:
                 async with asyncio.timeout(self._pause()):
                     await self._wake.wait()

@@ -85,21 +85,22 @@ class CloudTrailService(Service):
     async def update_trail(self, call: Call) -> Answer:
         """Change a trail; before it moves, what it has is delivered where it was."""
         name = name_in(call.input["Name"], self._home)
-        before = (await trails.existing(self._store, self._home, name)).document
-        settings = trails.changed(before, call.input)
-        if trails.moves(before, settings):
-            await self._deliverer.conclude(name)
-        async with self._store.transaction() as tx:
-            return await trails.update(tx, self._home, name, settings, self._clock.now())
+        async with self._deliverer.paused():
+            before = (await trails.existing(self._store, self._home, name)).document
+            settings = trails.changed(before, call.input)
+            if trails.moves(before, settings):
+                await self._deliverer.conclude(name)
+            async with self._store.transaction() as tx:
+                return await trails.update(tx, self._home, name, settings, self._clock.now())
 
     @operation("DeleteTrail")
     async def delete_trail(self, call: Call) -> Answer:
         """Delete a trail, after delivering what it has."""
         name = name_in(call.input["Name"], self._home)
-        await trails.existing(self._store, self._home, name)
-        await self._deliverer.conclude(name)
-        async with self._store.transaction() as tx:
-            await trails.delete(tx, self._home, name)
+        async with self._deliverer.paused():
+            await self._deliverer.conclude(name)
+            async with self._store.transaction() as tx:
+                await trails.delete(tx, self._home, name)
         return {}
 
     @operation("DescribeTrails")
@@ -141,17 +142,18 @@ class CloudTrailService(Service):
     async def start_logging(self, call: Call) -> Answer:
         """Begin to deliver."""
         name = name_in(call.input["Name"], self._home)
-        await self._deliverer.run_due()  # a stop that is still being carried out comes first
-        async with self._store.transaction() as tx:
-            now, head = self._clock.now(), self._trail.head
-            await trails.start_logging(tx, self._home, name, now, head)
+        async with self._deliverer.paused():
+            await self._deliverer.conclude(name, only_if_stopped=True)
+            async with self._store.transaction() as tx:
+                now, head = self._clock.now(), self._trail.head
+                await trails.start_logging(tx, self._home, name, now, head)
         return {}
 
     @operation("StopLogging")
     async def stop_logging(self, call: Call) -> Answer:
         """Stop delivering; the record of this call is the last one delivered."""
         name = name_in(call.input["Name"], self._home)
-        async with self._store.transaction() as tx:
+        async with self._deliverer.paused(), self._store.transaction() as tx:
             await trails.stop_logging(tx, self._home, name, self._clock.now())
         self._deliverer.wake()
         return {}

@@ -305,8 +305,8 @@ class Trail:
             self._dirty.clear()
             try:
                 await asyncio.to_thread(self.flush)
-            except OSError as error:
-                _log.error("records are not on disk yet", reason=error.strerror)
+            except (OSError, UnavailableError) as error:
+                _log.error("records are not on disk yet", reason=str(error))
                 self._dirty.set()
 
     async def _count_on(self) -> None:
