@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hedgerow.core.credentials import Process, TokenBook, UnknownTokenError, process_of
+from hedgerow.core.credentials import Process, TokenBook, UnknownTokenError, process_of, processes
 from hedgerow.core.credentials.processes import holds_connection, is_running
 from hedgerow.core.credentials.tokens import TOKENS_LIMIT
 from hedgerow.kernel import CallerError, UnavailableError
@@ -124,6 +124,23 @@ def test_what_a_process_starts_is_its_own(
             assert holds_connection(process_of(os.getpid()), local=local, peer=peer)
             assert not holds_connection(process_of(child.pid), local=local, peer=peer)
         other.communicate()
+
+
+def test_where_the_kernel_hides_open_files_the_user_is_compared(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a core that is not root, and a process of another user."""
+
+    def hidden(_pid: int) -> set[str]:
+        raise PermissionError
+
+    monkeypatch.setattr(processes, "_sockets", hidden)
+    address, mine = listener.getsockname(), process_of(os.getpid())
+    with socket.create_connection(address) as connection:
+        peer = connection.getsockname()
+        assert holds_connection(mine, local=address, peer=peer)
+        other = Process(mine.pid, mine.started, mine.user + 1)
+        assert not holds_connection(other, local=address, peer=peer)
 
 
 async def test_looking_does_not_block_the_loop(listener: socket.socket) -> None:
