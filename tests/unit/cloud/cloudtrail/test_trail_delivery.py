@@ -1,5 +1,6 @@
 """Delivery: by the clock, each record once and in order, whatever happens in between."""
 
+import asyncio
 import gzip
 import json
 import os
@@ -269,6 +270,76 @@ async def test_records_that_the_journal_lost_are_said_to_be_lost(tmp_path: Path)
     assert "RecordsLost" in found(report)
     last = [record["eventName"] for record in records_in(log_files(estate.folder / "audit")[1])]
     assert last[0] == "JournalTruncated", "what is left is delivered from where it can be read"
+
+
+async def test_a_journal_that_was_cut_and_grew_again_is_not_taken_for_the_same(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock()
+    journal = tmp_path / "trail" / ACCOUNT
+    async with delivering(tmp_path, clock) as estate:
+        await begin(estate)
+        size = next(journal.glob("*.journal")).stat().st_size
+        estate.calls(3)
+        await estate.later(hours=1)
+    os.truncate(next(journal.glob("*.journal")), size)
+    async with delivering(tmp_path, clock) as estate:
+        estate.calls(20)
+        await estate.later(hours=1)
+        await estate.later(hours=1)
+    report = verified(estate.folder / "audit", as_of=clock.now())
+    assert found(report) == ["RecordsLost"]
+    assert "another than that of record" in report.findings[0].what
+
+
+async def test_stopping_and_deleting_at_once_leaves_the_stop_delivered(
+    estate: Delivering,
+) -> None:
+    estate.calls(2)
+    await estate.api("StopLogging", Name="main")
+    await estate.api("DeleteTrail", Name="main")
+    bucket = estate.folder / "audit"
+    last = [record["eventName"] for file in log_files(bucket) for record in records_in(file)][-1]
+    assert last == "StopLogging"
+    report = verified(bucket, as_of=estate.clock.now() + timedelta(days=9))
+    assert (found(report), report.ends[0].stopped) == ([], True)
+    assert await estate.store.get(TRAIL_PROGRESS, HOME.account, "main") is None
+
+
+async def test_stopping_and_starting_at_once_loses_nothing(estate: Delivering) -> None:
+    estate.calls(2)
+    await estate.api("StopLogging", Name="main")
+    await estate.api("StartLogging", Name="main")
+    estate.calls(2)
+    await estate.later(hours=1)
+    bucket = estate.folder / "audit"
+    assert delivered(bucket) == [event["eventID"] for event in events(estate.trail)][1:]
+    assert found(verified(bucket, as_of=estate.clock.now())) == []
+
+
+async def test_calls_of_the_api_and_delivery_do_not_disturb_each_other(
+    estate: Delivering,
+) -> None:
+    """Trails are started, stopped and moved while rounds of delivery are under way."""
+
+    async def changes() -> None:
+        for number in range(6):
+            await estate.api("StopLogging", Name="main")
+            await estate.api("StartLogging", Name="main")
+            await estate.api("UpdateTrail", Name="main", S3KeyPrefix=f"p{number}")
+
+    async def rounds() -> None:
+        for _ in range(25):
+            estate.calls(1)
+            await estate.later(seconds=20)
+
+    await asyncio.gather(changes(), rounds())
+    await estate.later(hours=1)
+    assert "LatestDeliveryError" not in await estate.api("GetTrailStatus", Name="main")
+    bucket = estate.folder / "audit"
+    ids = delivered(bucket)
+    assert len(ids) == len(set(ids))
+    assert found(verified(bucket, as_of=estate.clock.now())) == []
 
 
 async def test_old_files_of_the_journal_go_when_they_are_delivered(tmp_path: Path) -> None:
