@@ -538,6 +538,10 @@ async def test_policies_of_aws_cannot_be_changed(cloud: IamCloud) -> None:
     ):
         refused = await cloud.error(operation, PolicyArn=arn, **members)
         assert refused[:2] == ("AccessDenied", 403)
+    no_policy = await cloud.error(
+        "attach_user_policy", UserName="administrator", PolicyArn=f"{PREFIX}user/administrator"
+    )
+    assert no_policy[:2] == ("InvalidInput", 400)
     unknown = await cloud.error(
         "attach_user_policy", UserName="administrator", PolicyArn=AWS_PREFIX + "NoSuchAccess"
     )

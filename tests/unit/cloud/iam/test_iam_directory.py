@@ -372,6 +372,22 @@ async def test_a_role_is_found_by_its_whole_arn_only(estate: Estate) -> None:
         assert await estate.directory.tags_of(other) is None
 
 
+async def test_tags_of_policies_and_ids_of_entities_go_by_whole_arns(estate: Estate) -> None:
+    policy = msgspec.structs.replace(managed(allowing("iot:*")), tags={"env": "beta"})
+    await estate.put(MANAGED_POLICY, "ANPA1", policy)
+    await estate.put(USER, "AIDAALICE", alice(path="/a/"))
+    async with estate.store.transaction() as tx:
+        role = await put_role(tx, ACCOUNT, "r", trust=trusting(AWS=ACCOUNT))
+    directory = estate.directory
+    assert await directory.tags_of(POLICY) == {"env": "beta"}
+    assert await directory.tags_of(ADMINISTRATOR_ACCESS) == {}
+    assert await directory.tags_of(f"{POLICY}s") is None
+    assert await directory.unique_id(f"arn:aws:iam::{ACCOUNT}:user/a/alice") == "AIDAALICE"
+    assert await directory.unique_id(role.arn) == role.id
+    for other in (f"arn:aws:iam::{ACCOUNT}:user/alice", f"arn:aws:iam::{ACCOUNT}:root", POLICY):
+        assert await directory.unique_id(other) is None
+
+
 async def test_an_administrator_is_made_once(estate: Estate) -> None:
     async with estate.store.transaction() as tx:
         made = await found_account(tx, ACCOUNT, administrator_name="Root-Like")
