@@ -1,6 +1,6 @@
 """The smallest input that an operation of a model accepts, made from the model alone."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -81,20 +81,27 @@ def _one_of(shape: Shape) -> dict[str, Any]:
     return {name: _value(shape.members[name], name)}
 
 
-def _text(shape: Shape) -> str:
+def _text(shape: Shape, name: str) -> str:
     if shape.enum:
         return str(shape.enum[0])
     pattern = shape.metadata.get("pattern")
     least, most = shape.metadata.get("min", 1), shape.metadata.get("max", _MOST)
-    for text in _candidates(least):
+    texts = (
+        sorted(_TEXTS, key=lambda text: not text.startswith("arn:")) if _is_arn(name) else _TEXTS
+    )
+    for text in _candidates(texts, least):
         if least <= len(text) <= most and (pattern is None or _fits(pattern, text)):
             return text
     raise LookupError(f"no example for {shape.name}: {pattern} {least}..{most}")
 
 
-def _candidates(least: int) -> Iterator[str]:
-    yield from _TEXTS
-    for text in _TEXTS:
+def _is_arn(name: str) -> bool:
+    return name.lower().endswith("arn")
+
+
+def _candidates(texts: Sequence[str], least: int) -> Iterator[str]:
+    yield from texts
+    for text in texts:
         yield text.ljust(least, text[-1])
 
 
@@ -107,7 +114,7 @@ _MAKERS: Mapping[str, Callable[[Shape, str], Any]] = {
     "structure": _structure_or_one,
     "list": lambda shape, name: [_value(shape.member, name)] * max(1, shape.metadata.get("min", 1)),
     "map": lambda shape, name: {_value(shape.key, name): _value(shape.value, name)},
-    "string": lambda shape, _name: _text(shape),
+    "string": _text,
     "blob": lambda _shape, _name: b"{}",
     "boolean": lambda _shape, _name: False,
     "timestamp": lambda _shape, _name: "2026-10-07T12:00:00Z",
