@@ -9,15 +9,20 @@ session that outlives its role, its user or its time, or a secret in a log or an
 Tests: `tests/unit/cloud/sts`, `tests/security/test_sts_*`, `tests/interop/test_boto3_sts.py`.
 """
 
+from hedgerow.cloud.sts.assume_role import RoleQuestion, role_question
 from hedgerow.cloud.sts.credentials import StoredCredentials
 from hedgerow.cloud.sts.last_use import LastUse
+from hedgerow.cloud.sts.role_judge import RoleJudge
 from hedgerow.cloud.sts.service import StsService
 from hedgerow.cloud.sts.sessions import Sessions, TemporaryCredentials
 
 __all__ = [
     "LastUse",
+    "RoleJudge",
+    "RoleQuestion",
     "Sessions",
     "StoredCredentials",
     "StsService",
     "TemporaryCredentials",
+    "role_question",
 ]

@@ -36,15 +36,9 @@ class Passed:
     source_identity: str = ""
 
 
-def call_context(
-    call: Call, at: datetime, resource_account: str, tags: Mapping[str, str], passed: Passed
-) -> Context:
-    """Return all that conditions can know of a call.
-
-    `tags` are the caller's own (its user's or role's); its session's win over them.
-    """
-    caller = call.caller.principal
-    asked = Asked(
+def asked_of(call: Call, at: datetime) -> Asked:
+    """Return a call to STS as its authorizer was asked about it."""
+    return Asked(
         caller=call.caller,
         service="sts",
         iam_prefix="sts",
@@ -56,6 +50,16 @@ def call_context(
         user_agent=call.user_agent,
         peer=call.peer,
     )
+
+
+def call_context(
+    asked: Asked, resource_account: str, tags: Mapping[str, str], passed: Passed
+) -> Context:
+    """Return all that conditions can know of a call.
+
+    `tags` are the caller's own (its user's or role's); its session's win over them.
+    """
+    caller = asked.caller.principal
     known: dict[str, Values] = principal_values(_EVERY_KEY, caller, {})
     known.update(by_key("aws:principaltag/", tags.items()))
     if caller.session is not None:

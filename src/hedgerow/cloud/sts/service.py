@@ -12,6 +12,7 @@ from hedgerow.cloud.iam.directory import IamDirectory
 from hedgerow.cloud.iam.key_ids import account_of
 from hedgerow.cloud.iam.session_limits import beyond_session
 from hedgerow.cloud.sts.assume_role import judged_role
+from hedgerow.cloud.sts.context import asked_of
 from hedgerow.cloud.sts.role_judge import RoleJudge
 from hedgerow.cloud.sts.session_policies import session_policies, session_tags
 from hedgerow.cloud.sts.sessions import Grant, Sessions, TemporaryCredentials
@@ -64,12 +65,11 @@ class StsService(Service):
         _require_within_session(call)
         chained = call.caller.principal.session is not None
         decided = await judged_role(
-            call,
+            asked_of(call, self._clock.now()),
             directory=self._directory,
             judge=self._judge,
             chain=await self._sessions.of_key(call.caller.access_key_id) if chained else None,
             mfa_at=await self._proven(call),
-            now=self._clock.now(),
         )
         made = await self._sessions.issue(decided.grant)
         answer: dict[str, Any] = {

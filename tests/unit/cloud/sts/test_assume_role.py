@@ -127,6 +127,22 @@ async def test_an_external_id_has_to_be_the_one_agreed(cloud: People, admin: Key
     await refused(cloud, admin, role, ExternalId="guessed")
 
 
+async def test_the_record_of_a_refusal_says_what_the_trust_policy_lacks(
+    cloud: People, admin: Key
+) -> None:
+    condition = {"StringEquals": {"sts:ExternalId": "agreed-7"}}
+    role = await cloud.role(admin, "guarded", trusting(ROOT, Condition=condition))
+    sentence = await refused(cloud, admin, role, ExternalId="guessed")
+    decision = cloud.records[-1].decision
+    assert decision is not None
+    assert (decision["layer"], decision["effect"]) == ("trust", "implicit-deny")
+    assert decision["nearest"] == {"policy": "role/guarded#trust", "statement": "Statement[0]"}
+    (objection,) = decision["objections"]
+    assert "sts:ExternalId" in objection
+    assert "guessed" in objection
+    assert "ExternalId" not in sentence
+
+
 async def test_a_session_lasts_as_long_as_asked_for_and_the_role_allows(
     cloud: People, admin: Key
 ) -> None:
