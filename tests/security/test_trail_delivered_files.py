@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tests.support.clock import ManualClock
 from tests.support.trail import (
     MOMENT,
+    delivering,
     digest_files,
     found,
     log_files,
@@ -230,6 +232,33 @@ def test_an_old_digest_under_a_new_name_does_not_lengthen_the_record(bucket: Pat
     for end in ("", ".signature"):
         shutil.copy(str(old) + end, str(later) + end)
     assert found(verified(bucket)) == ["ReplayedDigest"]
+
+
+async def test_a_cloud_put_back_to_an_older_state_is_told_by_its_digests(tmp_path: Path) -> None:
+    """What was delivered lies elsewhere and stays: the record then has two continuations."""
+    clock, home, old = ManualClock(), tmp_path / "cloud", tmp_path / "old"
+    home.mkdir()
+    async with delivering(home, clock) as estate:
+        await estate.api(
+            "CreateTrail", Name="main", S3BucketName="audit", EnableLogFileValidation=True
+        )
+        await estate.api("StartLogging", Name="main")
+        await estate.later(hours=1)
+    shutil.copytree(home, old)
+    async with delivering(home, clock) as estate:
+        estate.calls(3)
+        await estate.later(hours=1)
+    delivered = tmp_path / "delivered"
+    shutil.copytree(home / "deliveries", delivered)
+    shutil.rmtree(home)
+    shutil.copytree(old, home)
+    shutil.rmtree(home / "deliveries")
+    shutil.copytree(delivered, home / "deliveries")
+    async with delivering(home, clock) as estate:
+        estate.calls(2)
+        await estate.later(hours=1)
+    report = verified(home / "deliveries" / "audit", as_of=clock.now())
+    assert "ForkedDigest" in found(report)
 
 
 def resign(digest: Path, key: FileKey, change: dict[str, Any]) -> None:
