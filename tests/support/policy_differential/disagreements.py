@@ -134,12 +134,23 @@ def _no_value_equals_nothing(case: Case) -> Case:
 
 def _no_value_is_no_resource(case: Case) -> Case:
     def change(statement: Statement) -> Statement:
-        if "NotResource" not in statement:
+        if "NotResource" not in statement or statement["Effect"] == "Allow":
             return statement
         return {**statement, "NotResource": [
             _UNMATCHED_ARN if _has_variable_without_value(one, case.context) else one
             for one in _listed(statement["NotResource"])
         ]}  # fmt: skip
+
+    return _each_statement(case, change)
+
+
+def _unresolved_allow_is_void(case: Case) -> Case:
+    def change(statement: Statement) -> Statement:
+        given = _listed(statement.get("NotResource", []))
+        unresolved = any(_has_variable_without_value(one, case.context) for one in given)
+        if statement["Effect"] == "Deny" or not unresolved:
+            return statement
+        return {**statement, "NotResource": "*"}
 
     return _each_statement(case, change)
 
@@ -211,10 +222,16 @@ DISAGREEMENTS: Final = (
         rewritten=_no_value_equals_nothing,
     ),
     Disagreement(
-        oracle="A statement does not apply if a variable in its NotResource has no value.",
-        aws="A variable without a value is null: no resource equals it, so it takes nothing away.",
+        oracle="A deny is lost if a variable in its NotResource has no value.",
+        aws="A variable without a value is null: no resource equals it, so none is exempt.",
         page=_GUIDE + "reference_policies_variables.html#policy-vars-no-value",
         rewritten=_no_value_is_no_resource,
+    ),
+    Disagreement(
+        oracle="An allow may hold though a variable in its NotResource has no value.",
+        aws="A variable that cannot be resolved may make the whole statement void.",
+        page=_GUIDE + "reference_policies_variables.html",
+        rewritten=_unresolved_allow_is_void,
     ),
     Disagreement(
         oracle="It reads dates that are numbers in another unit than seconds.",

@@ -34,7 +34,6 @@ VARIABLES: Final = (
     "${aws:PrincipalTag/team}",
     "${aws:username, 'a'}",
     "${AWS:UserName}",
-    "${aws:TagKeys}",
 )
 ESCAPES: Final = ("${*}", "${?}", "${$}")
 PIECES: Final = (PLAIN_PIECES, PLAIN_PIECES, PLAIN_PIECES, NAMES, VARIABLES, ESCAPES)

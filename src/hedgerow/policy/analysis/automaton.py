@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from hedgerow.policy.analysis.containment import unspelled
 from hedgerow.policy.patterns import Pattern
 from hedgerow.policy.tokens import Variable, Wildcard
 
@@ -122,7 +123,7 @@ class _Places:
                 (self.ones_in_part if colons > 0 else self.ones).append(self.count)
                 self.count += 1
             elif isinstance(token, Variable):
-                value = Placeholder(token, pattern.reading.device, whole=colons <= 0)
+                value = Placeholder(unspelled(token), pattern.reading.device, whole=colons <= 0)
                 self.placeholders.setdefault(value, []).append(self.count)
                 self.count += 1
         self.count += 1

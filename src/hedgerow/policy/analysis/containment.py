@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
+
 from hedgerow.policy.documents import Statement
 from hedgerow.policy.patterns import Pattern
 from hedgerow.policy.tokens import Token, Variable, Wildcard
@@ -62,7 +64,16 @@ def speaks_of_all(larger: Statement, smaller: Statement) -> bool:
     wide, narrow = larger.resources, smaller.resources
     if larger.not_resources:
         wide, narrow = narrow, wide
+        if larger.effect == "Allow" and not values_needed(larger) <= values_needed(smaller):
+            return False
     return all(any(contains(one, other, by_part=by_part) for one in wide) for other in narrow)
+
+
+def values_needed(statement: Statement) -> set[Variable]:
+    """Return the variables without whose values a statement with NotResource allows nothing."""
+    if not statement.not_resources:
+        return set()
+    return {unspelled(one) for pattern in statement.resources for one in pattern.variables}
 
 
 def may_overlap(one: Pattern, other: Pattern) -> bool:
@@ -116,8 +127,13 @@ def _symbols(tokens: Iterable[Token], *, folded: bool) -> list[Symbol]:
         elif token is _ONE and symbols and symbols[-1] is _STAR:
             symbols.insert(-1, _ONE)
         else:
-            symbols.append(token)
+            symbols.append(unspelled(token) if isinstance(token, Variable) else token)
     return symbols
+
+
+def unspelled(variable: Variable) -> Variable:
+    """Return the variable without the spelling of its name, in which case does not count."""
+    return msgspec.structs.replace(variable, shown="")
 
 
 def _within(larger: list[Symbol], smaller: list[Symbol]) -> bool:

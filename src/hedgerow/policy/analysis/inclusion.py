@@ -23,7 +23,7 @@ from hedgerow.policy.analysis.automaton import (
     Placeholder,
     Side,
 )
-from hedgerow.policy.analysis.containment import speaks_of_all
+from hedgerow.policy.analysis.containment import speaks_of_all, values_needed
 from hedgerow.policy.analysis.grants import Grant, grant
 from hedgerow.policy.analysis.implication import Held, excluded, implied
 from hedgerow.policy.analysis.naming import names_at_least
@@ -233,7 +233,7 @@ class _Comparison:
         denies = _of(present, ours=True, effect="Deny")
         if any(self._applies(one, given, allow) for one in denies):
             return True
-        allows = _of(present, ours=False, effect="Allow")
+        allows = [one for one in _of(present, ours=False, effect="Allow") if not values_needed(one)]
         allows += _covering(_of(valued, ours=False, effect="Allow"), allow)
         if not any(self._applies(one, given, allow, directly=self._trust) for one in allows):
             return False
