@@ -12,9 +12,11 @@ import pytest
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
+from structlog.testing import capture_logs
 from tests.support.cloud import ACCOUNT, RunningCloud, running_cloud
 from tests.support.people import allow, policy, trusting
 
+from hedgerow.cloud.iam.access_keys import create_access_key
 from hedgerow.kernel import SystemClock
 
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
@@ -168,3 +170,36 @@ async def test_no_secret_of_a_session_is_in_the_trail(cloud: RunningCloud) -> No
         session["Credentials"]["SessionToken"],
     ):
         assert secret not in text
+
+
+@pytest.mark.promise(8)
+async def test_every_use_of_the_root_is_flagged_and_logged_as_a_warning(
+    cloud: RunningCloud,
+) -> None:
+    async with cloud.app._store.transaction() as tx:
+        root = await create_access_key(tx, ACCOUNT, ACCOUNT)
+    lasting = {
+        "aws_access_key_id": root.access_key_id,
+        "aws_secret_access_key": root.secret_access_key.reveal(),
+    }
+    with capture_logs() as logs:
+        await cloud.call("sts", "get_caller_identity")
+        await call(cloud.client("iot", **lasting), "list_things")
+        session = await call(cloud.client("sts", **lasting), "get_session_token")
+        with pytest.raises(ClientError, match="Cannot call IAM APIs"):
+            await call(cloud.client("iam", **keys(session["Credentials"])), "list_users")
+    warned = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert [entry["operation"] for entry in warned] == [
+        "ListThings",
+        "GetSessionToken",
+        "ListUsers",
+    ]
+    assert all(entry["caller"] == ROOT for entry in warned)
+    found = await cloud.call("cloudtrail", "lookup_events")
+    events = [json.loads(event["CloudTrailEvent"]) for event in found["Events"]]
+    by_root = [event for event in events if event["userIdentity"].get("type") == "Root"]
+    assert sorted(event["eventName"] for event in by_root) == [
+        "GetSessionToken",
+        "ListThings",
+        "ListUsers",
+    ]

@@ -1,4 +1,4 @@
-"""What is noted of the use of credentials: keys' and roles' last, and every use of a root."""
+"""What is noted of the use of credentials: when keys and roles were last used."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -55,16 +55,6 @@ class LastUse:
         caller = record.caller
         if caller is None:
             return
-        if caller.principal.kind == "Root":
-            _log.warning(
-                "the root of an account was used",
-                account=caller.account,
-                access_key=caller.access_key_id,
-                service=record.service,
-                operation=record.operation,
-                source_ip=record.source_ip,
-                error=record.error_code,
-            )
         key_id, session = caller.access_key_id, caller.principal.session
         if not is_temporary(key_id):
             account = account_of(key_id)

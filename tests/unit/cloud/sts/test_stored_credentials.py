@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from structlog.testing import capture_logs
 from tests.support.people import ACCOUNT, OTHER, Key, People, allow, code_of, people, trusting
 
 from hedgerow.cloud.sts import Sessions, StoredCredentials
@@ -237,20 +236,3 @@ async def test_the_last_use_of_a_key_is_told(cloud: People, admin: Key) -> None:
     await cloud.identities.last_use.settled()
     again = await cloud.iam(admin, "GetAccessKeyLastUsed", AccessKeyId=user.id)
     assert again["AccessKeyLastUsed"]["LastUsedDate"] == first + timedelta(seconds=60)
-
-
-async def test_every_use_of_the_root_is_logged_as_a_warning(cloud: People, admin: Key) -> None:
-    root = await cloud.root()
-    with capture_logs() as logs:
-        await cloud.sts(admin, "GetCallerIdentity")
-        await cloud.iam(root, "ListUsers")
-        session = Key.of((await cloud.sts(root, "GetSessionToken"))["Credentials"])
-        with pytest.raises(ClientError):
-            await cloud.iam(session, "ListUsers")
-    warned = [entry for entry in logs if entry["event"] == "the root of an account was used"]
-    assert [(entry["log_level"], entry["operation"]) for entry in warned] == [
-        ("warning", "ListUsers"),
-        ("warning", "GetSessionToken"),
-        ("warning", "ListUsers"),
-    ]
-    assert not any(root.secret in str(entry) for entry in logs)
