@@ -7,8 +7,10 @@ import functools
 import gzip
 import io
 import json
+import shutil
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,12 @@ from awscli.customizations.cloudtrail.validation import (  # type: ignore[import
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 from tests.support.clock import ManualClock
-from tests.support.cloud import ACCOUNT, REGION, RunningCloud, running_cloud
-from tests.support.trail import delivering, log_files, put_records, raw_records
+from tests.support.cloud import ACCOUNT, REGION, RunningCloud, born_cloud, running_cloud
+from tests.support.trail import delivering, digest_files, log_files, put_records, raw_records
 
 from hedgerow.cli import main
+from hedgerow.cloud.app import CloudApp
+from hedgerow.cloud.cloudtrail import Intervals
 
 
 @pytest.fixture
@@ -220,6 +224,39 @@ async def test_a_trail_delivers_and_what_it_delivered_verifies(
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     done = await asyncio.to_thread(runner.invoke, main, command)
     assert (done.exit_code, "ChangedFile" in done.output) == (1, True)
+
+
+async def test_where_and_how_often_trails_deliver_is_for_the_administrator_to_say(
+    tmp_path: Path,
+) -> None:
+    data_dir = tmp_path / "cloud"
+    await asyncio.to_thread(shutil.copytree, born_cloud(), data_dir)
+    elsewhere, second = tmp_path / "another-disk", timedelta(seconds=1)
+    app = await CloudApp.open(
+        data_dir,
+        host="127.0.0.1",
+        api_port=0,
+        device_https_port=0,
+        device_mqtt_port=0,
+        deliveries=elsewhere,
+        trail_intervals=Intervals(logs=second, digests=second),
+    )
+    await app.start()
+    running = RunningCloud(app, data_dir)
+    try:
+        await trail(
+            running, "create_trail", Name="m-1", S3BucketName="audit", EnableLogFileValidation=True
+        )
+        await trail(running, "start_logging", Name="m-1")
+        bucket = elsewhere / ACCOUNT / "audit"
+        async with asyncio.timeout(15):
+            while len(digest_files(bucket)) < 2:  # noqa: ASYNC110 - files have no events
+                await asyncio.sleep(0.05)
+    finally:
+        running.close_clients()
+        await app.stop()
+    assert log_files(bucket)
+    assert not (data_dir / "deliveries").exists()
 
 
 async def test_trails_are_described_changed_tagged_and_deleted(cloud: RunningCloud) -> None:

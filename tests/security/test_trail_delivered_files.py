@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from tests.support.clock import ManualClock
 from tests.support.trail import (
+    ACCOUNT,
     MOMENT,
     delivering,
     digest_files,
@@ -257,7 +258,7 @@ async def test_a_cloud_put_back_to_an_older_state_is_told_by_its_digests(tmp_pat
     async with delivering(home, clock) as estate:
         estate.calls(2)
         await estate.later(hours=1)
-    report = verified(home / "deliveries" / "audit", as_of=clock.now())
+    report = verified(home / "deliveries" / ACCOUNT / "audit", as_of=clock.now())
     assert "ForkedDigest" in found(report)
 
 

@@ -16,7 +16,7 @@ from tests.support.clock import ManualClock
 
 from hedgerow.aws import Call, CallRecord, Principal, Session, VerifiedCaller
 from hedgerow.aws.caller import SIGNATURE_PROOF
-from hedgerow.cloud.cloudtrail import CloudTrailService, Deliverer, Trail, TrailKeys
+from hedgerow.cloud.cloudtrail import CloudTrailService, Deliverer, Deliveries, Trail, TrailKeys
 from hedgerow.cloud.cloudtrail.index import Index
 from hedgerow.cloud.cloudtrail.keys import PUBLIC_KEY_FILE
 from hedgerow.cloud.cloudtrail.verification import Question, Report, verify_folder
@@ -192,12 +192,12 @@ async def delivering(folder: Path, clock: ManualClock | None = None) -> AsyncIte
     try:
         async with running_trail(folder / "trail", clock) as trail:
             keys = trail_keys(folder / "trail")
-            buckets = folder / "deliveries"
-            deliverer = Deliverer(store, HOME, trail, keys, clock, folder=buckets)
+            deliveries = Deliveries(folder / "deliveries")
+            deliverer = Deliverer(store, HOME, trail, keys, clock, deliveries=deliveries)
             service = CloudTrailService(
                 store, HOME, clock, trail=trail, deliverer=deliverer, keys=keys
             )
-            yield Delivering(store, trail, deliverer, clock, buckets, service)
+            yield Delivering(store, trail, deliverer, clock, deliveries.of(ACCOUNT), service)
     finally:
         await store.close()
 

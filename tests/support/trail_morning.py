@@ -8,7 +8,7 @@ import threading
 from functools import cache
 from pathlib import Path
 
-from tests.support.trail import deliver_a_morning
+from tests.support.trail import ACCOUNT, deliver_a_morning
 
 
 @cache
@@ -19,4 +19,4 @@ def a_morning() -> Path:
     thread = threading.Thread(target=lambda: asyncio.run(deliver_a_morning(folder)))
     thread.start()
     thread.join()
-    return folder / "deliveries" / "audit"
+    return folder / "deliveries" / ACCOUNT / "audit"

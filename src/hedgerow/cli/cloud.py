@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from hedgerow.cli.output import as_json, print_json, print_pairs, progress
 from hedgerow.cli.root_key import root_key
 from hedgerow.cloud.app import init_cloud, read_private_api, run_cloud
 from hedgerow.cloud.app.cloud_app import ANY_HOST, API_PORT, DEVICE_HTTPS_PORT, DEVICE_MQTT_PORT
+from hedgerow.cloud.cloudtrail import Intervals
 from hedgerow.kernel import SystemClock
 
 cloud = click.Group(
@@ -94,15 +96,38 @@ def init(
     help="A private door of the AWS APIs, whose policy has to allow every call (repeatable).",
 )
 @click.option("--no-public-api", is_flag=True, help="Open the private doors of the AWS APIs only.")
+@click.option(
+    "--deliveries",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Where trails deliver (default: DIR/deliveries). Another disk is better.",
+)
+@click.option(
+    "--trail-minutes",
+    type=click.FloatRange(min=0.05),
+    default=5,
+    show_default=True,
+    help="How often trails deliver log files.",
+)
+@click.option(
+    "--digest-minutes",
+    type=click.FloatRange(min=0.05),
+    default=60,
+    show_default=True,
+    help="How often trails deliver signed digests.",
+)
 def run(
     data: Path,
+    *,
     host: str,
     api_port: int,
     device_https_port: int,
     device_mqtt_port: int,
     combined_port: int | None,
     private_apis: tuple[str, ...],
-    *,
+    deliveries: Path | None,
+    trail_minutes: float,
+    digest_minutes: float,
     no_public_api: bool,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. The ports in force are in DIR/endpoints.json."""
@@ -117,5 +142,9 @@ def run(
             device_mqtt_port=device_mqtt_port,
             combined_port=combined_port,
             private_apis=doors,
+            deliveries=deliveries,
+            trail_intervals=Intervals(
+                logs=timedelta(minutes=trail_minutes), digests=timedelta(minutes=digest_minutes)
+            ),
         )
     )

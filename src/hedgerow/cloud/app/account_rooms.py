@@ -8,7 +8,6 @@ import functools
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from hedgerow.aws import Service
@@ -17,7 +16,7 @@ from hedgerow.cloud.app.authorities import Authorities
 from hedgerow.cloud.app.identities import Identities
 from hedgerow.cloud.app.records import DeviceRefusals
 from hedgerow.cloud.broker import CloudBroker
-from hedgerow.cloud.cloudtrail import CloudTrailService, Deliverer, Trail, TrailKeys
+from hedgerow.cloud.cloudtrail import CloudTrailService, Deliverer, Deliveries, Trail, TrailKeys
 from hedgerow.cloud.dataplane import CoreCalls, DataPlane, Discovery, ShadowCalls
 from hedgerow.cloud.greengrass import (
     AddressBook,
@@ -48,7 +47,7 @@ class Ground:
     authorities: Authorities
     identities: Identities
     trail_keys: TrailKeys
-    deliveries: Path
+    deliveries: Deliveries
     management: str
     """The number of the account that the cloud was born with."""
     endpoint: str
@@ -118,7 +117,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
     devices = ground.authorities.devices
     trail = Trail(home, ground.trail_keys, clock)
     deliverer = Deliverer(
-        store, home, trail, ground.trail_keys, clock, folder=ground.deliveries / home.account
+        store, home, trail, ground.trail_keys, clock, deliveries=ground.deliveries
     )
     refusals = DeviceRefusals(trail)
     directory = DeviceDirectory(store, home, device_authorities=[devices.certificate_pem])

@@ -32,7 +32,7 @@ from hedgerow.cloud.app.founding import found_if_missing
 from hedgerow.cloud.app.layout import Layout, Settings, read_settings
 from hedgerow.cloud.app.private_api import PrivateApi, PrivateDoor, private_doors
 from hedgerow.cloud.app.records import record_refused_handshake
-from hedgerow.cloud.cloudtrail import TrailKeys
+from hedgerow.cloud.cloudtrail import Deliveries, Intervals, TrailKeys
 from hedgerow.cloud.home import Home
 from hedgerow.kernel import Clock, ConfigurationError, SystemClock
 from hedgerow.pki import TlsListener, TlsPeer, TlsSlot
@@ -69,6 +69,7 @@ class CloudApp:
         *,
         host: str,
         ports: Ports,
+        deliveries: Deliveries,
         clock: Clock,
     ) -> None:
         self._layout = layout
@@ -78,9 +79,7 @@ class CloudApp:
         self._ports = ports
         self._clock = clock
         self._store = store
-        self._rooms: Rooms = compose(
-            store, settings, authorities, trail_keys, layout.deliveries, clock
-        )
+        self._rooms: Rooms = compose(store, settings, authorities, trail_keys, deliveries, clock)
         self._endpoints: Endpoints | None = None
         self._closing = AsyncExitStack()
         self._closing.push_async_callback(store.close)
@@ -96,11 +95,14 @@ class CloudApp:
         device_mqtt_port: int = DEVICE_MQTT_PORT,
         combined_port: int | None = None,
         private_apis: Sequence[PrivateApi] = (),
+        deliveries: Path | None = None,
+        trail_intervals: Intervals | None = None,
         clock: Clock | None = None,
     ) -> Self:
         """Open a cloud's data folder. Raises `ConfigurationError` that says what is wrong.
 
-        Without an `api_port` the API is reached by its private doors only.
+        Without an `api_port` the API is reached by its private doors only. `deliveries` is where
+        trails deliver, a folder inside the data folder if it is left out.
         """
         clock = clock or SystemClock()
         private = private_doors(private_apis)
@@ -116,7 +118,15 @@ class CloudApp:
         store = await Store.open(layout.database, master_key, clock)
         ports = Ports(api_port, device_https_port, device_mqtt_port, combined_port, private)
         return cls(
-            layout, settings, store, authorities, trail_keys, host=host, ports=ports, clock=clock
+            layout,
+            settings,
+            store,
+            authorities,
+            trail_keys,
+            host=host,
+            ports=ports,
+            deliveries=Deliveries(deliveries or layout.deliveries, trail_intervals or Intervals()),
+            clock=clock,
         )
 
     @property
@@ -235,6 +245,8 @@ async def run_cloud(
     device_mqtt_port: int = DEVICE_MQTT_PORT,
     combined_port: int | None = None,
     private_apis: Sequence[PrivateApi] = (),
+    deliveries: Path | None = None,
+    trail_intervals: Intervals | None = None,
     clock: Clock | None = None,
 ) -> None:
     """Serve a cloud until SIGTERM or SIGINT, then stop it cleanly.
@@ -249,6 +261,8 @@ async def run_cloud(
         device_mqtt_port=device_mqtt_port,
         combined_port=combined_port,
         private_apis=private_apis,
+        deliveries=deliveries,
+        trail_intervals=trail_intervals,
         clock=clock,
     )
     asked_to_stop = asyncio.Event()

@@ -1,7 +1,6 @@
 """Which rooms a cloud is made of, and how they are put together. No rule of any room is here."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from hedgerow.aws import CallRecord, Gateway
 from hedgerow.cloud.app.account_rooms import Ground
@@ -11,7 +10,7 @@ from hedgerow.cloud.app.identities import Identities, identities
 from hedgerow.cloud.app.layout import Settings
 from hedgerow.cloud.app.open_accounts import OpenAccountsOnly
 from hedgerow.cloud.app.records import record_call
-from hedgerow.cloud.cloudtrail import TrailKeys, entered_account
+from hedgerow.cloud.cloudtrail import Deliveries, TrailKeys, entered_account
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iam.key_ids import account_of
 from hedgerow.kernel import Clock
@@ -32,7 +31,7 @@ def compose(
     settings: Settings,
     authorities: Authorities,
     trail_keys: TrailKeys,
-    deliveries: Path,
+    deliveries: Deliveries,
     clock: Clock,
 ) -> Rooms:
     """Put the rooms together."""

@@ -11,7 +11,7 @@ Tests: `tests/unit/cloud/cloudtrail`, `tests/security/test_trail_*`,
 `tests/interop/test_boto3_cloudtrail.py`.
 """
 
-from hedgerow.cloud.cloudtrail.deliverer import Deliverer, Intervals
+from hedgerow.cloud.cloudtrail.deliverer import Deliverer, Deliveries, Intervals
 from hedgerow.cloud.cloudtrail.entries import entered_account
 from hedgerow.cloud.cloudtrail.keys import TrailKeys
 from hedgerow.cloud.cloudtrail.refusals import Refusal
@@ -22,6 +22,7 @@ from hedgerow.cloud.cloudtrail.trail import Trail
 __all__ = [
     "CloudTrailService",
     "Deliverer",
+    "Deliveries",
     "Intervals",
     "Refusal",
     "ServiceCall",

@@ -43,8 +43,20 @@ class Intervals:
     digests: timedelta = timedelta(hours=1)
 
 
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """Where the trails of all accounts deliver, and how often."""
+
+    folder: Path
+    intervals: Intervals = Intervals()
+
+    def of(self, account: str) -> Path:
+        """Return the folder that has an account's buckets."""
+        return self.folder / account
+
+
 class Deliverer:
-    """Delivers what one account's trails ask for, into folders (buckets) under one folder."""
+    """Delivers what one account's trails ask for, into folders (buckets) under the account's."""
 
     def __init__(
         self,
@@ -54,16 +66,15 @@ class Deliverer:
         keys: TrailKeys,
         clock: Clock,
         *,
-        folder: Path,
-        intervals: Intervals | None = None,
+        deliveries: Deliveries,
     ) -> None:
         self._store = store
         self._home = home
         self._trail = trail
         self._keys = keys
         self._clock = clock
-        self._folder = folder
-        self._intervals = intervals or Intervals()
+        self._folder = deliveries.of(home.account)
+        self._intervals = deliveries.intervals
         self._working = asyncio.Lock()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None

@@ -6,6 +6,7 @@ signature always give the same bytes.
 """
 
 from datetime import datetime, timedelta
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -156,7 +157,7 @@ def _digest(
         region=origin.region,
         chain=progress.chain,
         serial=progress.serial + 1,
-        interval_seconds=round(interval.total_seconds()),
+        interval_seconds=ceil(interval.total_seconds()),
         stopped=planned.stopped,
         position=progress.position,
         head=progress.head,

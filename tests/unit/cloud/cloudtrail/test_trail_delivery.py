@@ -195,8 +195,15 @@ async def test_what_was_not_logged_is_passed_over_and_the_chain_goes_on(
     await estate.later(minutes=10)
     await estate.api("StartLogging", Name="main")
     estate.calls(2)
-    await estate.later(hours=1)
-    assert len(delivered(bucket)) == 5, "Start, Stop; Start and two calls"
+    await estate.later(minutes=10)
+    estate.calls(1)
+    await estate.later(minutes=50)
+    assert len(delivered(bucket)) == 6, "Start, Stop; Start and two calls; one more"
+    lists = digests(bucket)[1]["hedgerow"]["logFiles"].values()
+    assert [one["skipped"] for one in sorted(lists, key=lambda one: one["first"])] == [
+        "stopped",
+        "",
+    ]
     report = verified(bucket, as_of=estate.clock.now())
     assert found(report) == []
     assert report.digests == 2
@@ -237,7 +244,7 @@ async def test_two_trails_deliver_everything_each(estate: Delivering) -> None:
 
 
 async def test_a_folder_that_cannot_be_written_is_told_and_tried_again(estate: Delivering) -> None:
-    estate.folder.mkdir(exist_ok=True)
+    estate.folder.mkdir(parents=True)
     obstacle = estate.folder / "audit"
     obstacle.write_text("a file where the bucket should be")
     estate.calls(2)
