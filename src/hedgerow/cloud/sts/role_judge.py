@@ -67,7 +67,8 @@ class RoleJudge:
         if not trust.decision.allowed:
             return trust
         own = decide(grants.policies, request)
-        both_needed = trust.decision.by_account or caller.account != role.account
+        across = caller.account != role.account
+        both_needed = trust.decision.by_account or across or grants.gone
         if own.effect == "explicit-deny" or (not own.allowed and both_needed):
             return explain(grants.policies, request)
         if not own.allowed and caller.kind == "AssumedRole":

@@ -189,6 +189,30 @@ async def test_roles_ask_for_a_code_and_how_old_it_is(cloud: People, admin: Key)
         await cloud.iam(session, "ListUsers")
 
 
+async def test_a_proven_session_assumes_what_asks_for_a_code_and_hands_no_proof_on(
+    cloud: People, admin: Key
+) -> None:
+    needs_code = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    role = await cloud.role(
+        admin,
+        "careful",
+        trusting(ROOT, Condition=needs_code),
+        allow("iam:ListUsers", Condition=needs_code),
+        allow("iam:ListRoles"),
+    )
+    ada = await cloud.user(admin, "ada", allow("sts:AssumeRole"))
+    device = await cloud.device(admin, "ada")
+    bare = Key.of((await cloud.sts(ada, "GetSessionToken"))["Credentials"])
+    asked = {"SerialNumber": device.serial, "TokenCode": device.code(1)}
+    proven = Key.of((await cloud.sts(ada, "GetSessionToken", **asked))["Credentials"])
+    with pytest.raises(ClientError, match="not authorized to perform: sts:AssumeRole"):
+        await cloud.assume(bare, role)
+    session = await cloud.assume(proven, role)
+    assert await cloud.iam(session, "ListRoles")
+    with pytest.raises(ClientError, match="not authorized to perform: iam:ListUsers"):
+        await cloud.iam(session, "ListUsers")
+
+
 async def test_devices_of_another_account_are_not_found(cloud: People, admin: Key) -> None:
     other = await cloud.administrator(OTHER)
     device = await made(cloud, other)
