@@ -68,6 +68,30 @@ def test_one_edited_byte_anywhere_is_found_in_its_file(bucket: Path, seed: int) 
     assert name in {finding.where for finding in report.findings}, report.findings
 
 
+@pytest.mark.parametrize("where", [*range(10), *range(-8, 0)])
+def test_no_byte_around_a_digests_content_can_be_edited(bucket: Path, where: int) -> None:
+    """Decompressing passes over most of these: AWS's signature alone does not cover them."""
+    digest = digest_files(bucket)[1]
+    content = bytearray(digest.read_bytes())
+    content[where] ^= 0x10
+    digest.write_bytes(content)
+    named = {finding.where for finding in verified(bucket).findings}
+    assert digest.relative_to(bucket).as_posix() in named
+
+
+@pytest.mark.parametrize("addition", [b"x", b"00\n", b"\n"])
+def test_nothing_can_be_added_to_a_digest_or_its_signature(bucket: Path, addition: bytes) -> None:
+    for end in ("", ".signature"):
+        digest = digest_files(bucket)[1]
+        file = digest.with_name(digest.name + end)
+        whole = file.read_bytes()
+        file.write_bytes(whole + addition)
+        named = {finding.where for finding in verified(bucket).findings}
+        assert digest.relative_to(bucket).as_posix() in named
+        file.write_bytes(whole)
+    assert found(verified(bucket)) == []
+
+
 def test_an_edited_record_is_named(bucket: Path) -> None:
     file = log_files(bucket)[1]
     records = raw_records(file)
