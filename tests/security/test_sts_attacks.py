@@ -95,7 +95,6 @@ async def test_a_record_moved_to_another_key_or_account_is_no_credential(
 
 
 @pytest.mark.promise(1)
-@pytest.mark.spec("L02")
 async def test_without_a_word_of_a_policy_nobody_assumes_anything(
     cloud: People, admin: Key
 ) -> None:
@@ -224,7 +223,7 @@ async def test_the_database_holds_neither_secret_nor_token(
     assert device.seed not in files
 
 
-@pytest.mark.spec("L11", "L12")
+@pytest.mark.spec("L11")
 async def test_a_service_assumes_a_role_for_the_resource_that_it_is_pinned_to_only(
     cloud: People, admin: Key
 ) -> None:

@@ -146,7 +146,6 @@ SOUND: Mapping[tuple[str, str], Mapping[str, Any]] = {
 """Calls with nothing wrong in their form, one or two members of which are changed each time."""
 
 
-@pytest.mark.promise(1)
 @pytest.mark.parametrize("called", SOUND, ids=" ".join)
 async def test_no_input_makes_the_service_fail(cloud: People, called: tuple[str, str]) -> None:
     admin = await cloud.administrator()

@@ -8,6 +8,7 @@ from hedgerow.cloud.access.rows import Row
 from hedgerow.cloud.cloudtrail.documents import TRAIL_SETTINGS
 from hedgerow.cloud.greengrass.tagging import stored_tags
 from hedgerow.cloud.iam import IamDirectory
+from hedgerow.cloud.iam.mfa import device_tags
 from hedgerow.kernel import Arn, CallerError
 from hedgerow.store import Store
 
@@ -49,6 +50,19 @@ class GreengrassTags:
         return await stored_tags(self._store, arn)
 
 
+class IamTags:
+    """The tags of users, roles and policies, from the directory, and of devices, from the store."""
+
+    def __init__(self, store: Store, directory: IamDirectory) -> None:
+        self._store = store
+        self._directory = directory
+
+    async def tags_of(self, arn: str) -> Mapping[str, str] | None:
+        """Return the tags of what IAM has in any account."""
+        tags = await self._directory.tags_of(arn)
+        return await device_tags(self._store, arn) if tags is None else tags
+
+
 class TrailTags:
     """The tags of trails, read from the store."""
 
@@ -73,7 +87,7 @@ def resource_tags(store: Store, directory: IamDirectory) -> StoredTags:
     return StoredTags(
         {
             "greengrass": GreengrassTags(store),
-            "iam": directory,
+            "iam": IamTags(store, directory),
             "cloudtrail": TrailTags(store),
         }
     )

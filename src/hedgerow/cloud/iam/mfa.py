@@ -6,6 +6,7 @@ INVARIANT: a code is accepted once; wrong ones lock the device for a while. Sour
 section 5.2; IAM API Reference, `EnableMFADevice`, `ResyncMFADevice`.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final
@@ -13,6 +14,7 @@ from typing import Final
 import msgspec
 
 from hedgerow.aws import AwsError
+from hedgerow.cloud.iam.arns import read_entity_arn
 from hedgerow.cloud.iam.faults import validation_error
 from hedgerow.cloud.iam.owners import require_there
 from hedgerow.cloud.iam.totp import SKEW_STEPS, consecutive_steps, matching_step, step_at
@@ -93,6 +95,15 @@ async def existing_device(
     if record is None:
         raise _no_such_device(serial)
     return record
+
+
+async def device_tags(reader: Store | Transaction, arn: str) -> Mapping[str, str] | None:
+    """Return the tags of a device of any account by its ARN, None if there is no such device."""
+    entity = read_entity_arn(arn)
+    if entity is None or entity.kind != "mfa":
+        return None
+    record = await reader.get(MFA_DEVICE, entity.account, arn)
+    return None if record is None else record.document.tags
 
 
 async def delete_device(tx: Transaction, account: str, serial: str) -> None:

@@ -234,6 +234,17 @@ async def test_devices_are_tagged(cloud: People, admin: Key) -> None:
     assert listed["Tags"] == [{"Key": "kind", "Value": "phone"}]
 
 
+async def test_policies_go_by_the_tags_of_devices(cloud: People, admin: Key) -> None:
+    mine = {"StringEquals": {"aws:ResourceTag/owner": "ada"}}
+    ada = await cloud.user(admin, "ada", allow("iam:DeleteVirtualMFADevice", Condition=mine))
+    hers, spare = await made(cloud, admin, "hers"), await made(cloud, admin, "spare")
+    tags = [{"Key": "owner", "Value": "ada"}]
+    await cloud.iam(admin, "TagMFADevice", SerialNumber=hers.serial, Tags=tags)
+    denied = await failure(cloud, ada, "DeleteVirtualMFADevice", SerialNumber=spare.serial)
+    assert denied == "AccessDenied"
+    await cloud.iam(ada, "DeleteVirtualMFADevice", SerialNumber=hers.serial)
+
+
 async def test_a_code_needs_its_device_and_the_device_its_code(cloud: People, admin: Key) -> None:
     device = await cloud.device(admin, "administrator")
     for members in ({"SerialNumber": device.serial}, {"TokenCode": "123456"}):
