@@ -4,6 +4,7 @@ They are found by their number, or by a certificate that is registered in one of
 """
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import structlog
 
@@ -45,10 +46,11 @@ class Accounts:
             await self.open(account)
 
     async def stop(self) -> None:
-        """Stop them all."""
+        """Stop them all, the founding account last; one that fails to stop keeps no other."""
         self._owners.stop()
-        for account in tuple(self._served):
-            await self._end(account)
+        async with AsyncExitStack() as ending:
+            for account in self._served:
+                ending.push_async_callback(self._end, account)
 
     async def open(self, account: str) -> None:
         """Start serving an account, if it is not served yet."""
