@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import base64
+import contextlib
 import functools
 import gzip
 import io
@@ -18,6 +19,7 @@ import pytest
 from awscli.customizations.cloudtrail.validation import (  # type: ignore[import-untyped]
     CloudTrailValidateLogs,
 )
+from botocore import xform_name
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 from tests.support.clock import ManualClock
@@ -84,6 +86,36 @@ async def test_every_call_is_in_the_history_with_who_what_when_and_where_from(
         {"ResourceType": "AWS::Greengrass::CoreDefinition", "ResourceName": made["Id"]}
     ]
     assert event["additionalEventData"]["decision"]
+
+
+@pytest.mark.spec("R08")
+async def test_every_operation_of_greengrass_leaves_its_event(cloud: RunningCloud) -> None:
+    """Whatever becomes of the call: most of these name nothing that exists."""
+    client = await asyncio.to_thread(cloud.client, "greengrass")
+    model = client.meta.service_model
+
+    def call_all() -> None:
+        for name in model.operation_names:
+            shape = model.operation_model(name).input_shape
+            members = {member: _least(shape.members[member]) for member in shape.required_members}
+            with contextlib.suppress(ClientError):
+                getattr(client, xform_name(name))(**members)
+
+    await asyncio.to_thread(call_all)
+    history = await asyncio.to_thread(cloud.client, "cloudtrail")
+    attributes = [{"AttributeKey": "EventSource", "AttributeValue": "greengrass.amazonaws.com"}]
+    pages = history.get_paginator("lookup_events").paginate(LookupAttributes=attributes)
+    events = await asyncio.to_thread(lambda: [event for page in pages for event in page["Events"]])
+    assert sorted(event["EventName"] for event in events) == sorted(model.operation_names)
+    reading = {event["EventName"] for event in events if event["ReadOnly"] == "true"}
+    assert reading == {name for name in model.operation_names if name.startswith(("Get", "List"))}
+
+
+def _least(shape: Any) -> Any:
+    """Return the least value that botocore sends for a required member."""
+    kinds = {"structure": dict, "list": list, "map": dict, "integer": int, "boolean": bool}
+    made = kinds.get(shape.type_name)
+    return (shape.enum[0] if shape.enum else "x") if made is None else made()
 
 
 @pytest.mark.spec("R09")
