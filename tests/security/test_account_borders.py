@@ -18,6 +18,7 @@ from tests.support.account_borders import (
     CANARY,
     Reach,
     Victim,
+    know_organization,
     rows_of,
     sent_texts,
     settled,
@@ -141,20 +142,26 @@ def _text(answer: Any) -> str:
 @pytest.mark.promise(1)
 @pytest.mark.spec("L19")
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize("attacker", ["a member", "the management account"])
 async def test_no_operation_of_any_service_reaches_into_another_account(
-    cloud: RunningCloud, other: RunningCloud
+    cloud: RunningCloud, other: RunningCloud, attacker: str
 ) -> None:
-    victim = await victim_of(cloud)
-    before = await settled(cloud, cloud.account)
+    theirs, own = (cloud, other) if attacker == "a member" else (other, cloud)
+    victim = await victim_of(theirs)
+    operations = dict(cloud.app._rooms.accounts.operations_of(own.account))
+    if attacker == "a member":
+        await know_organization(victim)
+    else:
+        del operations["organizations"]  # by which a member is listed and closed, as it should be
+    before = await settled(cloud, theirs.account)
     assert len(before) > 40
     attack = Attack(victim)
-    operations = cloud.app._rooms.accounts.operations_of(other.account)
-    async with administrator_of(other) as thief:
+    async with administrator_of(own) as thief:
         for service, built in operations.items():
             client = await asyncio.to_thread(thief.client, service, config=CARELESS)
             await asyncio.to_thread(attack.on, service, client, frozenset(built))
     assert attack.leaks == []
-    assert rows_of(cloud.data_dir, cloud.account) == before
+    assert rows_of(cloud.data_dir, theirs.account) == before
     assert attack.silent == []
     assert attack.outcomes["answered"] > 50, attack.outcomes
 

@@ -188,12 +188,16 @@ async def _records(victim: Victim) -> None:
         TagsList=[{"Key": "canary", "Value": CANARY}],
     )
     victim.know(made["TrailARN"], ResourceId=made["TrailARN"])
+    victim.know(AccountId=victim.cloud.account)
+
+
+async def know_organization(victim: Victim) -> None:
+    """Add what only a management account has: another account, and the request that made it."""
     request = await victim.cloud.call(
         "organizations", "create_account", AccountName=CANARY, Email="canary@example.org"
     )
     status = request["CreateAccountStatus"]
     victim.know(CreateAccountRequestId=status["Id"], AccountId=status["AccountId"])
-    victim.know(AccountId=victim.cloud.account)
 
 
 def _iam(cloud: RunningCloud) -> Any:
@@ -317,6 +321,7 @@ __all__ = [
     "REGION",
     "Reach",
     "Victim",
+    "know_organization",
     "policy_document",
     "rows_of",
     "sent_texts",
