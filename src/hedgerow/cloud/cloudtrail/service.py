@@ -68,10 +68,10 @@ class CloudTrailService(Service):
         except InvalidPageTokenError as error:
             raise AwsError("InvalidNextTokenException", error.message) from error
         limit = call.input.get("MaxResults") or MAX_RESULTS
-        found = await asyncio.to_thread(self._trail.find, wanted, before, limit + 1)
-        answer: dict[str, Any] = {"Events": [_shown(entry, body) for entry, body in found[:limit]]}
-        if len(found) > limit:
-            answer["NextToken"] = encode_token(key, scope, str(found[limit - 1][0].sequence))
+        found = await asyncio.to_thread(self._trail.find, wanted, before, limit)
+        answer: dict[str, Any] = {"Events": [_shown(entry, body) for entry, body in found.events]}
+        if found.go_on_before is not None:
+            answer["NextToken"] = encode_token(key, scope, str(found.go_on_before))
         return answer
 
     @operation("CreateTrail")

@@ -8,10 +8,9 @@ not answered: the error goes to the gateway.
 import asyncio
 import hmac
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
-import msgspec
 import structlog
 
 from hedgerow.aws import CallRecord
@@ -26,10 +25,11 @@ from hedgerow.cloud.cloudtrail.events import (
 from hedgerow.cloud.cloudtrail.index import Entry, Index, Wanted, entry_of
 from hedgerow.cloud.cloudtrail.journal import FLUSH_SECONDS, SEGMENT_BYTES, Journal
 from hedgerow.cloud.cloudtrail.keys import TrailKeys
+from hedgerow.cloud.cloudtrail.lookup import Found, entries_of, look_up
 from hedgerow.cloud.cloudtrail.meter import COUNT_SECONDS, Group, Meter
-from hedgerow.cloud.cloudtrail.recovery import Finding, SegmentInfo
+from hedgerow.cloud.cloudtrail.recovery import Finding
 from hedgerow.cloud.cloudtrail.refusals import EVENT_NAMES, Refusal
-from hedgerow.cloud.cloudtrail.segments import DamagedSegmentError, Frame
+from hedgerow.cloud.cloudtrail.segments import Frame
 from hedgerow.cloud.cloudtrail.service_calls import ServiceCall, service_call_event
 from hedgerow.cloud.home import Home
 from hedgerow.kernel import Clock, Secret, UnavailableError
@@ -38,9 +38,6 @@ RETENTION: Final = timedelta(days=90)
 """How long events can be looked up, as in AWS's event history."""
 
 _log = structlog.get_logger("hedgerow.cloud.cloudtrail")
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
-_SLACK_US: Final = 3_600_000_000
-"""A segment can have events that began this long before it: calls are recorded when they end."""
 
 
 class Trail:
@@ -192,25 +189,12 @@ class Trail:
         """Wait until everything recorded so far is on disk."""
         self._opened().flush()
 
-    def find(self, wanted: Wanted, before: int | None, limit: int) -> list[tuple[Entry, bytes]]:
+    def find(self, wanted: Wanted, before: int | None, limit: int) -> Found:
         """Return the newest events that are wanted and were recorded before a number.
 
-        Events in memory are found without reading; older ones are read from disk, file by file,
-        until there are enough. Call it in a thread.
+        It may read from disk: call it in a thread.
         """
-        found: list[tuple[Entry, bytes]] = []
-        journal = self._opened()
-        for entry in self._newest_first(wanted, before):
-            if not wanted.matches(entry):
-                continue
-            try:
-                found.append((entry, journal.read(entry.place, entry.sequence)))
-            except (DamagedSegmentError, OSError) as error:
-                _log.error("an event cannot be read", sequence=entry.sequence, reason=str(error))
-                continue
-            if len(found) == limit:
-                break
-        return found
+        return look_up(self._opened(), self._index, wanted, before, limit)
 
     def forget_old(self, delivered: int) -> int:
         """Remove files whose events are past the retention and were delivered."""
@@ -243,7 +227,7 @@ class Trail:
         for info in reversed(journal.segments):
             if missing <= 0:
                 break
-            entries, damage = _entries(journal, info)
+            entries, damage = entries_of(journal, info)
             newest.append(entries)
             missing -= len(entries)
             findings.extend([] if damage is None else [damage])
@@ -251,28 +235,6 @@ class Trail:
             for entry in entries:
                 self._index.add(entry)
         return findings
-
-    def _newest_first(self, wanted: Wanted, before: int | None) -> Iterator[Entry]:
-        oldest = self._index.oldest
-        yield from self._index.newest_first(before)
-        if oldest is None:
-            return
-        limit = oldest if before is None else min(oldest, before)
-        journal = self._opened()
-        start, end = _microseconds(wanted.start), _microseconds(wanted.end)
-        ended_us: int | None = None
-        for info in reversed(journal.segments):
-            began_us = info.header.begun_us
-            too_new = info.first >= limit or began_us - _SLACK_US > end
-            too_old = ended_us is not None and ended_us + _SLACK_US < start
-            ended_us = began_us
-            if too_old:
-                return
-            if not too_new:
-                entries, damage = _entries(journal, info)
-                if damage is not None:
-                    _log.error("trail", event_name=damage.event_name, **damage.details)
-                yield from (entry for entry in reversed(entries) if entry.sequence < limit)
 
     def _bounded(self, group: Group, event: Event) -> bool:
         """Record a refusal, or count it if there were too many; the first one counted is said."""
@@ -322,22 +284,3 @@ class Trail:
             self.settle_counts()
         except UnavailableError as error:
             _log.error("a count of refusals could not be recorded", reason=error.message)
-
-
-def _entries(journal: Journal, info: SegmentInfo) -> tuple[list[Entry], Finding | None]:
-    """Return a segment's events as they are looked up, and what is damaged in it."""
-    entries: list[Entry] = []
-    try:
-        # What came before the damage is in the list when it is met.
-        entries.extend(
-            entry_of(frame.head.sequence, frame.place, _decode(frame.body))
-            for frame in journal.frames_of(info)
-        )
-    except (DamagedSegmentError, OSError) as error:
-        details = {"file": str(info.first), "problem": str(error), "readable": len(entries)}
-        return entries, Finding("JournalFileDamaged", details)
-    return entries, None
-
-
-def _microseconds(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp() * 1_000_000)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.support.clock import ManualClock
 from tests.support.trail import (
     ACCESS_KEY,
@@ -22,7 +23,7 @@ from tests.support.trail import (
 )
 
 from hedgerow.aws import AwsError
-from hedgerow.cloud.cloudtrail import Trail
+from hedgerow.cloud.cloudtrail import Trail, lookup
 from hedgerow.cloud.cloudtrail.identity import iso_seconds
 from hedgerow.cloud.cloudtrail.index import Wanted
 
@@ -148,7 +149,7 @@ def wanted(start: datetime = MOMENT - timedelta(days=1), **changes: Any) -> Want
 
 async def names(trail: Trail, asked: Wanted, limit: int = 100) -> list[str]:
     found = await asyncio.to_thread(trail.find, asked, None, limit)
-    return [entry.event_name for entry, _ in found]
+    return [entry.event_name for entry, _ in found.events]
 
 
 async def test_what_is_no_more_in_memory_is_found_on_disk(tmp_path: Path) -> None:
@@ -185,8 +186,39 @@ async def test_files_outside_the_time_range_are_not_read(tmp_path: Path) -> None
         path.write_bytes(content)
     async with running_trail(tmp_path, clock, indexed=1) as trail:
         late = wanted(start=MOMENT + timedelta(days=4))
-        assert await names(trail, late) == ["Get5", "Get4"]
-        assert await names(trail, wanted()) == ["Get5", "Get4", "Get3"]
+        with capture_logs() as lines:
+            assert await names(trail, late) == ["Get5", "Get4"]
+        assert lines == []
+        with capture_logs() as lines:
+            assert await names(trail, wanted()) == ["Get5", "Get4", "Get3"]
+        assert [line["event_name"] for line in lines] == ["JournalFileDamaged"] * 3
+
+
+async def test_one_call_reads_a_bounded_number_of_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for what does not exist; the page says where to go on."""
+    monkeypatch.setattr(lookup, "FILES_PER_CALL", 3)
+    async with running_trail(tmp_path, indexed=1, segment_bytes=1) as trail:
+        for number in range(10):
+            trail.record_call(call(f"Get{number}"))
+        absent = wanted(attribute="EventName", value="Absent")
+        before: int | None = None
+        starts = []
+        for _ in range(3):
+            found = await asyncio.to_thread(trail.find, absent, before, 50)
+            assert found.events == ()
+            before = found.go_on_before
+            starts.append(before)
+        assert starts == [7, 4, None]
+        everything, before = [], None
+        while True:
+            found = await asyncio.to_thread(trail.find, wanted(), before, 4)
+            everything += [entry.event_name for entry, _ in found.events]
+            before = found.go_on_before
+            if before is None:
+                break
+        assert everything == [f"Get{number}" for number in reversed(range(10))]
 
 
 async def test_reading_and_writing_at_once_disturb_each_other_in_nothing(tmp_path: Path) -> None:
