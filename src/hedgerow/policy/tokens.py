@@ -95,7 +95,11 @@ def tokens(text: str, *, wildcards: bool = True, variables: bool = True) -> Iter
 
 
 def _without_variables(text: str, *, wildcards: bool) -> Iterator[Token]:
-    for piece in _AT_WILDCARDS.split(text) if wildcards else (text,):
+    if not wildcards:
+        if text:
+            yield text
+        return
+    for piece in _AT_WILDCARDS.split(text):
         if piece:
             yield _WILDCARDS.get(piece, piece)
 

@@ -8,8 +8,24 @@ Tests: `tests/unit/policy/analysis`, `tests/property/test_policy_inclusion.py`.
 """
 
 from hedgerow.policy.analysis.inclusion import Inclusion, includes
+from hedgerow.policy.analysis.permissive import (
+    CHECK_NAME,
+    REASON_CODE,
+    BroadGrant,
+    overly_permissive,
+)
+from hedgerow.policy.analysis.reach import Reached, reach
+from hedgerow.policy.analysis.usage import UnusedStatement, unused_statements
 
 __all__ = [
+    "CHECK_NAME",
+    "REASON_CODE",
+    "BroadGrant",
     "Inclusion",
+    "Reached",
+    "UnusedStatement",
     "includes",
+    "overly_permissive",
+    "reach",
+    "unused_statements",
 ]

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 from hedgerow.policy.context import context
 from hedgerow.policy.dialects import Dialect
-from hedgerow.policy.documents import Policy
+from hedgerow.policy.documents import Policy, Statement
 from hedgerow.policy.principals import Named
 from hedgerow.policy.requests import AccessRequest
 
@@ -23,20 +23,30 @@ def grant(policy: Policy, request: AccessRequest) -> Grant:
     An analysis asks of thousands of requests that never come again, which must not push out
     the answers that decisions remember.
     """
-    variables = context(request.variables)
     given = Grant.NONE
     for statement in policy.statements:
-        principals = statement.principals
-        named = Named.DIRECTLY if principals is None else principals.of(request.principal)
-        if (
-            named is Named.NOT
-            or not statement.covers_action(request.action)
-            or not statement.covers_resource(request.resource, variables)
-            or not statement.meets_conditions(variables)
-        ):
+        if not applies(statement, request):
             continue
         if statement.effect == "Deny":
             return Grant.NONE
-        by_account = policy.dialect is Dialect.TRUST and named is Named.ACCOUNT
+        principals = statement.principals
+        by_account = (
+            policy.dialect is Dialect.TRUST
+            and principals is not None
+            and principals.of(request.principal) is Named.ACCOUNT
+        )
         given = max(given, Grant.BY_ACCOUNT if by_account else Grant.FULL)
     return given
+
+
+def applies(statement: Statement, request: AccessRequest) -> bool:
+    """Tell whether a statement speaks of the request and its conditions are met."""
+    principals = statement.principals
+    if principals is not None and principals.of(request.principal) is Named.NOT:
+        return False
+    variables = context(request.variables)
+    return (
+        statement.covers_action(request.action)
+        and statement.covers_resource(request.resource, variables)
+        and statement.meets_conditions(variables)
+    )

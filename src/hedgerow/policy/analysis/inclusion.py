@@ -33,12 +33,12 @@ from hedgerow.policy.context import Context
 from hedgerow.policy.decisions import shown
 from hedgerow.policy.dialects import Dialect
 from hedgerow.policy.documents import Policy, Statement
-from hedgerow.policy.patterns import Pattern, Reading
+from hedgerow.policy.patterns import Pattern, Reading, make_pattern
 from hedgerow.policy.requests import AccessRequest
 
-_ACTION_FORM: Final = Group((Pattern("?*:?*", Reading()),), Side.AT_LEAST)
-_ONE_COLON: Final = Group((Pattern("*:*:*", Reading()),), Side.AT_LEAST, negated=True)
-_RESOURCE_FORM: Final = Group((Pattern("?*", Reading()),), Side.AT_LEAST)
+_ACTION_FORM: Final = Group((make_pattern("?*:?*", Reading()),), Side.AT_LEAST)
+_ONE_COLON: Final = Group((make_pattern("*:*:*", Reading()),), Side.AT_LEAST, negated=True)
+_RESOURCE_FORM: Final = Group((make_pattern("?*", Reading()),), Side.AT_LEAST)
 """An action has a service and a name; a resource is some text."""
 
 _EVERYDAY_RESOURCES: Final = ("*", "arn:aws:iot:us-east-1:111122223333:thing/something-else")
