@@ -247,10 +247,12 @@ def test_why_device_names_the_statement_or_what_is_missing(plant: Plant) -> None
         *words, "--action", "greengrass:Discover", "--resource", "thing/press", env=plant.env
     )
     assert discover.data[0]["allowed"]
-    assert discover.data[0]["policy"] == "press-policy"
+    assert discover.data[0]["steps"][-1]["name"] == "group"
+    assert "press-policy" in {step["policy"] for step in discover.data[0]["steps"]}
     publish = hedgerow(*words, "--action", "iot:Publish", "--resource", "topic/a", env=plant.env)
     assert not publish.data[0]["allowed"]
-    assert "iot:Publish on arn:aws:iot:" in publish.data[0]["reason"]
+    assert publish.data[0]["cause"]["code"] == "no-policy-allows"
+    assert "iot:Publish on arn:aws:iot:" in publish.data[0]["cause"]["says"]
 
 
 def test_the_core_may_carry_the_messages_of_its_rows_to_the_cloud(plant: Plant) -> None:

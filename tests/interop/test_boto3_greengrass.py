@@ -390,6 +390,8 @@ async def test_a_group_is_deployed_again_rolled_back_and_reset(cloud: RunningClo
         "NewDeployment",
         "Redeployment",
     ]
+    version = f"{PREFIX}/groups/{group.group_id}/versions/{group.version_id}"
+    assert [row["GroupArn"] for row in listed["Deployments"]] == [version, version]
     reset = await cloud.greengrass("reset_deployments", GroupId=group.group_id, Force=True)
     group.deployment_id = reset["DeploymentId"]
     status = await group.status()

@@ -1,8 +1,8 @@
 """Why was it decided so? Statement by statement, and which one came nearest to allowing it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -17,6 +17,26 @@ from hedgerow.policy.patterns import Pattern
 from hedgerow.policy.principals import Named
 from hedgerow.policy.requests import AccessRequest
 
+Cause = Literal[
+    "explicit-deny",
+    "boundary",
+    "session-policy",
+    "endpoint-policy",
+    "trust-policy",
+    "no-policy-allows",
+    "resource",
+    "variable",
+    "condition",
+]
+"""Of the identity policies: no statement for the action, or one whose resource differs, whose
+resource has a variable without a value, or whose condition is not met."""
+
+_LIMITS: Final[Mapping[LayerName, Cause]] = {
+    "boundary": "boundary",
+    "session": "session-policy",
+    "endpoint": "endpoint-policy",
+    "trust": "trust-policy",
+}
 _PATTERNS_SHOWN: Final = 3
 
 
@@ -52,6 +72,21 @@ class Explanation(msgspec.Struct, frozen=True, gc=False):
     nearest: StatementExplanation | None
     advice: str
     """One sentence that says what would have to change; empty if the request is allowed."""
+
+    @property
+    def cause(self) -> Cause | None:
+        """What kind of thing decided against the request, as a stable word; None if allowed."""
+        if self.decision.allowed:
+            return None
+        if self.decision.effect == "explicit-deny":
+            return "explicit-deny"
+        if self.decision.layer != "identity":
+            return _LIMITS[self.decision.layer]
+        if self.nearest is None or not self.nearest.covers_action:
+            return "no-policy-allows"
+        if self.nearest.covers_resource:
+            return "condition"
+        return "variable" if self.nearest.without_value else "resource"
 
 
 _Judged = list[tuple[StatementExplanation, Statement]]

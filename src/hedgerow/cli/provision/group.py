@@ -70,6 +70,11 @@ class GroupContent:
         certificate: str = cores[0]["CertificateArn"]
         return certificate
 
+    def devices(self, api: CloudApi) -> list[dict[str, Any]]:
+        """Return the group's client devices, as its device definition has them."""
+        arn = self.versions.get("DeviceDefinitionVersionArn")
+        return [] if arn is None else self._listed(api, "device", "Devices", arn)
+
     def with_core(self, api: CloudApi, core: Identity) -> "GroupContent":
         """Return the group with its core, and with the function that publishes its addresses."""
         with_core = self.with_added(api, "core", "Cores", [_member(core)])

@@ -6,14 +6,16 @@ statement, or what is missing.
 
 from hedgerow.cli.entry import LazyGroup, Place
 
+_ROOM = "hedgerow.cli.why"
+
 why = LazyGroup(
     name="why",
     help="Explain an authorization: which row, which statement, or what is missing.",
     places=(
-        Place(
-            "message", "hedgerow.cli.why.message", "A message on a core: which row lets it pass."
-        ),
-        Place("device", "hedgerow.cli.why.device", "A device in the cloud: which policy decides."),
+        Place("device", f"{_ROOM}.device", "A device in the cloud: how far its request gets."),
+        Place("message", f"{_ROOM}.message", "A message on a core: which row lets it pass."),
+        Place("access", f"{_ROOM}.access", "An IAM user or role: which policy decides."),
+        Place("role", f"{_ROOM}.role", "A role: may a service, a user or a role assume it."),
     ),
 )
 

@@ -1,38 +1,37 @@
-"""`hedgerow why device`: what the IoT policies of a thing's certificates allow."""
+"""`hedgerow why device`: the whole way of a device's request in the cloud, step by step."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
 
 import click
 
 from hedgerow.cli.output import as_json, print_json
 from hedgerow.cli.provision.api import CloudApi
-from hedgerow.kernel import Arn, CallerError, quoted
-from hedgerow.policy import AccessRequest, NamedPolicy, connection_variables, parse_policy
-from hedgerow.policy.explain import Explanation, explain
+from hedgerow.cli.why.decided import decision_step, policies_step
+from hedgerow.cli.why.deployed import deployed_group_step
+from hedgerow.cli.why.names import known_action, resource_arn
+from hedgerow.cli.why.path import Answer, Step, show
+from hedgerow.cli.why.registry import Registered, found, registered
+from hedgerow.cloud.iot.admission import bound_thing, needs_own_policy
+from hedgerow.kernel import CallerError, Clock, SystemClock, quoted
+from hedgerow.policy import Explanation, explain
 
+CONNECT = "iot:Connect"
+DISCOVER = "greengrass:Discover"
 _ACTIVE = "ACTIVE"
+_CLIENT = "client/"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one certificate of the thing is allowed, and why."""
+class Question:
+    """What is asked of a device: `resource` is an ARN."""
 
-    certificate_id: str
-    status: str
-    explanation: Explanation
-
-    @property
-    def allowed(self) -> bool:
-        """Whether a device with this certificate may do it."""
-        return self.status == _ACTIVE and self.explanation.decision.allowed
-
-    @property
-    def reason(self) -> str:
-        """One sentence."""
-        if self.status != _ACTIVE:
-            return f"the certificate is {self.status}, so nothing is allowed"
-        return self.explanation.decision.reason
+    thing: str
+    action: str
+    resource: str
+    client_id: str
 
 
 @click.command()
@@ -40,87 +39,224 @@ class Verdict:
 @click.option("--action", required=True, help="E.g. iot:Publish or greengrass:Discover.")
 @click.option(
     "--resource",
-    required=True,
-    help="An ARN, or its last part: topic/a/b, client/NAME, thing/NAME.",
+    help="An ARN, or its last part: topic/a/b, topicfilter/a/#, client/NAME, thing/NAME. "
+    "iot:Connect and greengrass:Discover need none.",
 )
 @click.option("--client-id", help="The MQTT client id; without it the thing's name.")
+@click.option("--certificate", help="The id or ARN of one certificate; without it, the thing's.")
 @as_json
 def device(
-    thing_name: str, action: str, resource: str, client_id: str | None, *, as_json: bool
+    thing_name: str,
+    action: str,
+    resource: str | None,
+    client_id: str | None,
+    certificate: str | None,
+    *,
+    as_json: bool,
 ) -> None:
-    """Say which statement of a device's policies decides, or what is missing.
+    """Say how far a device's request gets in the cloud, and what stops it.
 
     Needs the environment that 'hedgerow env' prints.
     """
     api = CloudApi()
-    wanted = (action, arn_of(api, resource), client_id or thing_name)
-    principals = api.call("iot", "list_thing_principals", thingName=thing_name)["principals"]
-    if not principals:
-        raise CallerError(
-            f"no certificate is attached to {quoted(thing_name)}, so it cannot connect; "
-            "attach one with 'aws iot attach-thing-principal'"
-        )
-    verdicts = [_judge(api, thing_name, principal, *wanted) for principal in principals]
+    question = question_of(api, thing_name, known_action(action), resource, client_id)
+    answers = list(device_answers(api, question, certificate, SystemClock()))
     if as_json:
-        print_json([_facts(verdict) for verdict in verdicts])
+        print_json([answer.facts() for answer in answers])
     else:
-        _show(verdicts)
+        show(answers, "Allowed", "Refused")
 
 
-def arn_of(api: CloudApi, resource: str) -> str:
-    """Return the ARN of a resource that is given by its last part."""
-    if resource.startswith("arn:"):
-        return str(Arn.parse(resource))
-    if resource == "*":
-        return resource
-    service = "greengrass" if resource.startswith("/greengrass/") else "iot"
-    return str(Arn(service, api.region, api.account, resource))
+def question_of(
+    api: CloudApi, thing: str, action: str, resource: str | None, client_id: str | None
+) -> Question:
+    """Return the question with what goes without saying filled in.
+
+    A connection is on its own client id, and discovery on the device's own thing.
+    """
+    if resource is None:
+        if action not in (CONNECT, DISCOVER):
+            raise CallerError(f"{action} needs a --resource, e.g. topic/line/1")
+        resource = f"thing/{thing}" if action == DISCOVER else f"{_CLIENT}{client_id or thing}"
+    arn = resource_arn(api, resource)
+    if client_id is None and action == CONNECT:
+        client_id = arn.partition(f":{_CLIENT}")[2]
+    return Question(thing, action, arn, client_id or thing)
 
 
-def _judge(
-    api: CloudApi, thing_name: str, principal: str, action: str, resource: str, client_id: str
-) -> Verdict:
-    certificate_id = principal.rpartition("/")[2]
-    described = api.call("iot", "describe_certificate", certificateId=certificate_id)
-    variables = connection_variables(
-        client_id=client_id, thing_name=thing_name, certificate_id=certificate_id, attached=True
+def device_answers(
+    api: CloudApi, question: Question, certificate: str | None, clock: Clock
+) -> Iterator[Answer]:
+    """Yield one answer for every certificate that the device may have, or for the one given."""
+    thing = found(api, "iot", "describe_thing", thingName=question.thing)
+    if thing is None:
+        yield Answer((_no_thing(question.thing),))
+        return
+    attached = api.pages("iot", "list_thing_principals", "principals", thingName=question.thing)
+    ids = [arn.rpartition("/")[2] for arn in attached]
+    wanted = ids if certificate is None else [certificate.rpartition("/")[2]]
+    if not wanted:
+        yield Answer((_no_certificate(question.thing),))
+    for one in wanted:
+        steps = _steps(api, question, thing["thingArn"], one, clock)
+        yield Answer.of(steps, f"certificate {one[:10]}…")
+
+
+def _steps(
+    api: CloudApi, question: Question, thing_arn: str, certificate_id: str, clock: Clock
+) -> Iterator[Step]:
+    known = registered(api, certificate_id)
+    yield _registration(known)
+    if known is None:
+        return
+    yield _state(known.described["status"])
+    yield _validity(known.described["validity"], clock.now())
+    yield _attachment(question.thing, attached=question.thing in known.things)
+    yield from _judged(question, known)
+    if question.action == DISCOVER:
+        yield _own_thing(thing_arn, question)
+        yield deployed_group_step(api, question.thing, thing_arn)
+
+
+def _registration(known: Registered | None) -> Step:
+    if known is not None:
+        return Step("certificate", passed=True, says="the certificate is registered")
+    return Step(
+        "certificate",
+        passed=False,
+        says="the certificate is not registered in this account",
+        code="not-registered",
+        change="register it with: aws iot register-certificate-without-ca --status ACTIVE",
     )
-    return Verdict(
-        certificate_id=certificate_id,
-        status=described["certificateDescription"]["status"],
-        explanation=explain(_policies(api, principal), AccessRequest(action, resource, variables)),
+
+
+def _state(status: str) -> Step:
+    if status == _ACTIVE:
+        return Step("state", passed=True, says="it is ACTIVE")
+    return Step(
+        "state",
+        passed=False,
+        says=f"the certificate is {status}",
+        code=f"certificate-{status.lower().replace('_', '-')}",
+        change="give the device another certificate; a revoked one stays revoked"
+        if status == "REVOKED"
+        else "activate it with: aws iot update-certificate --new-status ACTIVE",
     )
 
 
-def _policies(api: CloudApi, principal: str) -> list[NamedPolicy]:
-    attached = api.pages("iot", "list_attached_policies", "policies", target=principal)
-    return [
-        NamedPolicy(
-            name, parse_policy(api.call("iot", "get_policy", policyName=name)["policyDocument"])
+def _validity(validity: dict[str, Any], now: datetime) -> Step:
+    starts, ends = (validity[name].astimezone(UTC) for name in ("notBefore", "notAfter"))
+    says = f"the certificate is valid from {_shown(starts)} to {_shown(ends)}"
+    if now > ends:
+        change = "give the device a new certificate, and attach its thing and policies to it"
+        return Step("validity", passed=False, says=says, code="certificate-expired", change=change)
+    if now < starts:
+        change = "set this machine's clock right, or wait until then"
+        return Step("validity", passed=False, says=says, code="certificate-early", change=change)
+    return Step("validity", passed=True, says=says)
+
+
+def _attachment(thing: str, *, attached: bool) -> Step:
+    if attached:
+        return Step("attachment", passed=True, says=f"it is attached to thing {quoted(thing)}")
+    return Step(
+        "attachment",
+        passed=False,
+        says=f"the certificate is not attached to thing {quoted(thing)}",
+        code="not-attached",
+        change=f"attach it with: aws iot attach-thing-principal --thing-name {thing}",
+    )
+
+
+def _judged(question: Question, known: Registered) -> Iterator[Step]:
+    """Yield what the policies say, with the client id's part in it."""
+    if not known.own_policies:
+        says = "no policy is attached to the certificate, so nothing is allowed"
+        change = "attach one with: aws iot attach-policy"
+        yield Step("policies", passed=False, says=says, code="no-policy", change=change)
+        return
+    explanation = known.explain(question.action, question.resource, question.client_id)
+    yield policies_step(explanation)
+    if bound_thing(known.things, question.client_id) is not None:
+        says = f"{quoted(question.client_id)} stands for its thing, whose variables have values"
+        yield Step("client id", passed=True, says=says)
+    else:
+        allowed = explanation.decision.allowed
+        yield _stranger(question, would_do=not allowed and _as_thing(question, known))
+    decided = decision_step("decision", explanation)
+    if decided.passed is False and _only_groups_allow(explanation, known):
+        decided = replace(
+            decided,
+            says=f"{decided.says}; a thing group's policy cannot grant actions of greengrass",
+            code="needs-own-policy",
         )
-        for name in (policy["policyName"] for policy in attached)
-    ]
+    yield decided
 
 
-def _facts(verdict: Verdict) -> dict[str, object]:
-    explanation = verdict.explanation
-    return {
-        "certificateId": verdict.certificate_id,
-        "status": verdict.status,
-        "allowed": verdict.allowed,
-        "reason": verdict.reason,
-        "policy": explanation.decision.policy,
-        "statement": explanation.decision.statement,
-        "advice": explanation.advice,
-        "statements": [str(statement) for statement in explanation.statements],
-    }
+def _stranger(question: Question, *, would_do: bool) -> Step:
+    """Return the step for a client id that is not the thing's; it fails if that is the cause."""
+    thing = quoted(question.thing)
+    if would_do:
+        return Step(
+            "client id",
+            passed=False,
+            says=f"the client id is {quoted(question.client_id)}, and its policies allow it as "
+            f"{thing} only",
+            code="wrong-client-id",
+            change=f"let the device connect with the client id {thing}, the name of its thing",
+        )
+    says = (
+        f"{quoted(question.client_id)} is not the name of its thing, so variables of "
+        "iot:Connection.Thing have no value"
+    )
+    return Step("client id", passed=None, says=says)
 
 
-def _show(verdicts: Sequence[Verdict]) -> None:
-    for verdict in verdicts:
-        word = "Allowed" if verdict.allowed else "Refused"
-        click.echo(f"{word} with certificate {verdict.certificate_id[:10]}…: {verdict.reason}.")
-        for statement in verdict.explanation.statements:
-            click.echo(f"  {statement}")
-        if not verdict.allowed and verdict.explanation.advice:
-            click.echo(f"  To change it: {verdict.explanation.advice}.")
+def _as_thing(question: Question, known: Registered) -> bool:
+    """Tell whether the same request is allowed under the thing's name as client id."""
+    base, client, _ = question.resource.partition(f":{_CLIENT}")
+    resource = f"{base}{client}{question.thing}" if client else question.resource
+    return known.explain(question.action, resource, question.thing).decision.allowed
+
+
+def _only_groups_allow(refused: Explanation, known: Registered) -> bool:
+    """Tell whether a thing group's policy allows what only the certificate's own can grant."""
+    request = refused.request
+    own = needs_own_policy(request.action)
+    return own and explain(known.group_policies, request).decision.allowed
+
+
+def _own_thing(thing_arn: str, question: Question) -> Step:
+    if question.resource == thing_arn:
+        return Step("own thing", passed=True, says="it asks for its own thing")
+    return Step(
+        "own thing",
+        passed=False,
+        says=f"a device can discover for its own thing {quoted(question.thing)} only",
+        code="not-own-thing",
+        change=f"ask for thing/{question.thing}",
+    )
+
+
+def _no_thing(name: str) -> Step:
+    return Step(
+        "thing",
+        passed=False,
+        says=f"there is no thing {quoted(name)}",
+        code="no-thing",
+        change=f"register it with: aws iot create-thing --thing-name {name}",
+    )
+
+
+def _no_certificate(thing: str) -> Step:
+    return Step(
+        "attachment",
+        passed=False,
+        says=f"no certificate is attached to {quoted(thing)}, so it cannot connect",
+        code="not-attached",
+        change=f"attach one with: aws iot attach-thing-principal --thing-name {thing}",
+    )
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -56,6 +56,7 @@ def denial(
     """Return the error for a decision against a call, with every fact behind it."""
     decision = explanation.decision
     facts = facts_of(request, decision)
+    facts["cause"] = explanation.cause
     facts["reason"] = decision.reason
     facts["access"] = row.access
     nearest = explanation.nearest

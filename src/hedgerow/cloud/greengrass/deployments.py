@@ -13,7 +13,7 @@ import msgspec
 
 from hedgerow.aws import AwsError
 from hedgerow.cloud.greengrass import authorities
-from hedgerow.cloud.greengrass.arns import group_arn
+from hedgerow.cloud.greengrass.arns import group_arn, group_version_arn
 from hedgerow.cloud.greengrass.documents import (
     DEPLOYMENT,
     DEPLOYMENT_FILES,
@@ -217,11 +217,18 @@ async def list_all(store: Store, home: Home, request: Members) -> Members:
             "DeploymentArn": deployment_arn(home.region, home.account, group.id, record.id),
             "DeploymentId": record.id,
             "DeploymentType": record.document.deployment_type,
-            "GroupArn": group_arn(home, group.id),
+            "GroupArn": _deployed_arn(home, group.id, record.document.group_version_id),
         }
         for record in page.records
     ]
     return page_answer("Deployments", rows, page)
+
+
+def _deployed_arn(home: Home, group_id: str, version_id: str) -> str:
+    """Return the ARN of the version deployed (page gg-troubleshooting); a reset has none."""
+    return (
+        group_version_arn(home, group_id, version_id) if version_id else group_arn(home, group_id)
+    )
 
 
 async def _order(

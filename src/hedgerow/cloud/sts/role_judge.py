@@ -98,7 +98,7 @@ def no_such_role(caller: Principal, action: str, role_arn: str) -> AccessDeniedE
 def _refused(caller: Principal, explanation: Explanation) -> AccessDeniedError:
     """Return the error for a decision against the caller, in AWS's words, with all facts."""
     decision, request = explanation.decision, explanation.request
-    facts = {**facts_of(request, decision), "reason": decision.reason}
+    facts = {**facts_of(request, decision), "cause": explanation.cause, "reason": decision.reason}
     nearest = explanation.nearest
     if nearest is not None:
         facts["nearest"] = {"policy": nearest.policy, "statement": nearest.statement}
