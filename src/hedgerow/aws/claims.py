@@ -3,6 +3,7 @@
 Source: Signature Version 4, parts `Authorization` header and query string authentication.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
@@ -21,6 +22,7 @@ TIMESTAMP_FORMAT = "%Y%m%dT%H%M%SZ"
 MAX_EXPIRES = timedelta(days=7)
 MAX_ACCESS_KEY_CHARACTERS = 128
 _SCOPE_PARTS = 5
+_TIMESTAMP_CHARACTERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +184,14 @@ def _header_time(headers: CIMultiDictProxy[str]) -> datetime:
 
 
 def _basic_time(text: str) -> datetime:
-    try:
-        return datetime.strptime(text, TIMESTAMP_FORMAT).replace(tzinfo=UTC)
-    except ValueError:
-        raise _incomplete(f"Date must be in ISO-8601 'basic format'. Got {quoted(text)}.") from None
+    """Read `20261124T125415Z`, of exactly this form: every call has one, and `strptime` is slow."""
+    day, time = text[:8], text[9:15]
+    exact = len(text) == _TIMESTAMP_CHARACTERS and text[8] == "T" and text[15] == "Z"
+    if exact and text.isascii() and day.isdecimal() and time.isdecimal():
+        date = (int(day[:4]), int(day[4:6]), int(day[6:]))
+        with suppress(ValueError):  # the thirteenth month, say
+            return datetime(*date, int(time[:2]), int(time[2:4]), int(time[4:]), tzinfo=UTC)
+    raise _incomplete(f"Date must be in ISO-8601 'basic format'. Got {quoted(text)}.")
 
 
 def _one(headers: CIMultiDictProxy[str], name: str) -> str | None:

@@ -29,5 +29,4 @@ class SystemClock:
 
 def iso_milliseconds(moment: datetime) -> str:
     """Print a moment as greengrass does: `2026-10-07T00:00:00.000Z`."""
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

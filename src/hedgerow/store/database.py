@@ -9,13 +9,13 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hedgerow.kernel import ConfigurationError, UnavailableError
 from hedgerow.store.errors import TamperedError, VersionConflictError
+from hedgerow.store.worker import Worker
 
 Row = tuple[Any, ...]
 Values = Mapping[str, Any]
@@ -39,9 +39,8 @@ class Database:
             self._reading = _connect(path, query_only=True)
             self._scanning = _connect(path, query_only=True)
             self._writing = _connect(path, query_only=read_only)
-        self._scan_turn = asyncio.Lock()
-        self._scanner = ThreadPoolExecutor(1, "store-scan")
-        self._committer = ThreadPoolExecutor(1, "store-commit")
+        self._scanner = Worker("store-scan")
+        self._committer = Worker("store-commit")
 
     @property
     def writing(self) -> sqlite3.Connection:
@@ -60,23 +59,21 @@ class Database:
             with database_errors():
                 return self._scanning.execute(statement, values).fetchall()
 
-        async with self._scan_turn:
-            return await asyncio.get_running_loop().run_in_executor(self._scanner, fetch)
+        return await self._scanner.start(fetch)
 
     def begin(self) -> None:
         """Begin to write; the caller sees to it that one does at a time."""
         with database_errors():
             self._writing.execute("BEGIN IMMEDIATE")
 
-    async def commit(self) -> None:
-        """Commit, and return when the disk has it. What cannot be committed is undone."""
-        loop = asyncio.get_running_loop()
-        try:
+    def commit(self) -> "asyncio.Future[None]":
+        """Begin to commit; the future is done when the disk has it. Cancelling it stops nothing."""
+
+        def commit() -> None:
             with database_errors():
-                await loop.run_in_executor(self._committer, self._writing.commit)
-        except Exception:
-            self.rollback()
-            raise
+                self._writing.commit()
+
+        return self._committer.start(commit)
 
     def rollback(self) -> None:
         """Undo what was written since `begin`."""
@@ -86,8 +83,8 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
-        for threads in (self._scanner, self._committer):
-            threads.shutdown()
+        for worker in (self._scanner, self._committer):
+            worker.stop()
         for connection in (self._reading, self._scanning, self._writing):
             connection.close()
 

@@ -1,7 +1,7 @@
 """The store itself: opening, reading, writing one transaction at a time, and the change feed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -135,13 +135,22 @@ class Store(Reader):
             raise
         changes = transaction.finish()
         if changes:
-            await _to_the_end(self._commit(changes))
+            await self._commit(changes)
         else:
             self._database.rollback()
 
     async def _commit(self, changes: Sequence[Change]) -> None:
-        await self._database.commit()
+        """Commit and tell, also if this task is cancelled meanwhile: the outcome is known then."""
+        committing = self._database.commit()
+        cancelled = await _end_of(committing)
+        try:
+            committing.result()
+        except BaseException:
+            self._database.rollback()
+            raise
         self._feed.publish(changes)
+        if cancelled is not None:
+            raise cancelled
 
     async def _select(self, statement: str, values: Values) -> Sequence[Row]:
         return self._database.select(statement, values)
@@ -169,18 +178,14 @@ def _open(path: Path, master_key: MasterKey, *, create: bool) -> tuple[Database,
         raise
 
 
-async def _to_the_end(work: Coroutine[Any, Any, R]) -> R:
-    """Finish the work even if this task is cancelled meanwhile, so that its outcome is known."""
-    task = asyncio.get_running_loop().create_task(work)
+async def _end_of(work: "asyncio.Future[None]") -> asyncio.CancelledError | None:
+    """Wait until work has ended, however it ended; return the cancellation that came meanwhile."""
     cancelled: asyncio.CancelledError | None = None
-    while not task.done():
+    while not work.done():
         try:
-            await asyncio.shield(task)
+            await asyncio.shield(work)
         except asyncio.CancelledError as error:
             cancelled = error
-        except Exception:  # noqa: BLE001, S110 - `result` below raises it
+        except Exception:  # noqa: BLE001, S110 - it stays in `work`, for whoever asks
             pass
-    result = task.result()
-    if cancelled is not None:
-        raise cancelled
-    return result
+    return cancelled

@@ -515,9 +515,9 @@ async def test_a_writer_cancelled_while_committing_knows_the_outcome_before_it_e
     task = asyncio.get_running_loop().create_task(writer())
     committing = store._database.commit
 
-    async def commit_cancelled() -> None:
+    def commit_cancelled() -> "asyncio.Future[None]":
         task.cancel()
-        await committing()
+        return committing()
 
     monkeypatch.setattr(store._database, "commit", commit_cancelled)
     with pytest.raises(asyncio.CancelledError):
