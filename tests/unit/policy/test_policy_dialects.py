@@ -7,8 +7,10 @@ import pytest
 from tests.support.policies import document, statement
 
 from hedgerow.policy import (
+    GROUP_INLINE_LIMIT,
     MANAGED_POLICY_LIMIT,
     ROLE_INLINE_LIMIT,
+    USER_INLINE_LIMIT,
     Dialect,
     MalformedPolicyError,
     document_size,
@@ -134,6 +136,10 @@ def test_whom_a_trust_policy_can_name(principal: Any) -> None:
     (".AWS", {"AWS": "arn:aws:iam::*:root"}),
     (".AWS", {"AWS": "arn:aws:iam::111122223333:group/admins"}),
     (".AWS", {"AWS": "arn:aws:iot::111122223333:role/x"}),
+    (".AWS", {"AWS": "arn::iam::111122223333:role/x"}),
+    (".AWS", {"AWS": "urn:aws:iam::111122223333:role/x"}),
+    (".AWS", {"AWS": "arn:aws:iam::11112222333x:role/x"}),
+    (".AWS", {"AWS": "arn:aws:sts::111122223333:role/x"}),
     (".AWS", {"AWS": "arn:aws:iam:us-east-1:111122223333:root"}),
     (".AWS", {"AWS": "alice"}),
     (".Service", {"Service": "*"}),
@@ -216,3 +222,33 @@ def test_keys_are_those_of_conditions_and_variables_in_lower_case() -> None:
         "aws:principaltag/env",
         "aws:tagkeys",
     }
+
+
+@pytest.mark.parametrize("version", [None, "2012-10-18", 20121017, ["2012-10-17"], ""])
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_a_version_that_is_none_is_refused(dialect: Dialect, version: Any) -> None:
+    text = json.dumps({"Version": version, "Statement": []})
+    with pytest.raises(MalformedPolicyError) as caught:
+        parse_policy(text, dialect)
+    assert caught.value.place == "Version"
+
+
+def test_a_device_s_limit_counts_bytes_however_they_are_written() -> None:
+    topic = "arn:aws:iot:us-east-1:111122223333:topic/"
+    policy = {"Version": "2012-10-17", "Statement": statement(resource=topic + "ü" * 980)}
+    text = json.dumps(policy, ensure_ascii=False)
+    assert len(text) < 2048 < len(text.encode())
+    with pytest.raises(MalformedPolicyError, match="bytes without white space; 2048"):
+        parse_policy(text)
+    assert parse_policy(text, Dialect.IDENTITY).statements
+
+
+def test_a_device_s_variable_has_no_default() -> None:
+    topic = "arn:aws:iot:us-east-1:111122223333:topic/"
+    with pytest.raises(MalformedPolicyError, match="is not a policy variable"):
+        parse_policy(document(statement(resource=topic + "${iot:ClientId, 'x'}")))
+
+
+def test_the_limits_are_aws_s() -> None:
+    assert (MANAGED_POLICY_LIMIT, ROLE_INLINE_LIMIT) == (6144, 10_240)
+    assert (USER_INLINE_LIMIT, GROUP_INLINE_LIMIT) == (2048, 5120)

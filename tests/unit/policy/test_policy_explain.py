@@ -1,8 +1,8 @@
 """An explanation decides the same, says why of every statement, and finds the nearest."""
 
-from tests.support.policies import TOPIC, named, publish, statement
+from tests.support.policies import TOPIC, asking, attached, named, publish, statement
 
-from hedgerow.policy import decide, explain
+from hedgerow.policy import Dialect, Requester, decide, decide_trust, explain, explain_trust
 
 
 def test_every_statement_is_explained_in_order() -> None:
@@ -94,3 +94,74 @@ def test_many_resources_are_not_all_listed() -> None:
     nearest = explain(policies, publish("a")).nearest
     assert nearest is not None
     assert f"{TOPIC}2 or 6 more," in nearest.objections[0]
+
+
+def test_the_not_fields_and_principals_are_explained() -> None:
+    all_but = {
+        "Effect": "Allow",
+        "NotAction": ["iam:*", "sts:*"],
+        "NotResource": [TOPIC + "a", TOPIC + "b"],
+    }
+    explanation = explain([attached(all_but)], asking("iam:GetUser", TOPIC + "a"))
+    assert explanation.statements[0].objections == (
+        "it is for all actions but iam:* or sts:*, and so not for iam:GetUser",
+        f"it is for all resources but {TOPIC}a or {TOPIC}b, and so not for {TOPIC}a",
+    )
+    assert explanation.nearest is None
+    explanation = explain([attached(all_but)], asking("iot:X", TOPIC + "c"))
+    assert explanation.statements[0].applies
+    assert explanation.decision.allowed
+
+
+def test_a_trust_policy_is_explained() -> None:
+    alice = Requester("111122223333", "arn:aws:iam::111122223333:user/alice")
+    trusting = {"Effect": "Allow", "Action": "sts:AssumeRole"}
+    trust = attached(
+        {**trusting, "Principal": {"Service": "iot.amazonaws.com"}},
+        {**trusting, "Principal": {"AWS": "111122223333"}, "Sid": "Own"},
+        dialect=Dialect.TRUST,
+        name="role/x",
+    )
+    asked = asking("sts:AssumeRole", "arn:aws:iam::111122223333:role/x", principal=alice)
+    explanation = explain_trust(trust, asked)
+    assert explanation.decision == decide_trust(trust, asked)
+    assert [one.layer for one in explanation.statements] == ["trust", "trust"]
+    assert [str(one) for one in explanation.statements] == [
+        "Statement[0] of policy role/x (Allow): its principal is iot.amazonaws.com, not who asks",
+        "Own of policy role/x (Allow) applies",
+    ]
+    bob = Requester("444455556666", "arn:aws:iam::444455556666:user/bob")
+    explanation = explain_trust(trust, asking("sts:AssumeRole", principal=bob))
+    assert not any(one.applies for one in explanation.statements)
+    assert explanation.nearest is explanation.statements[0]
+
+
+def test_several_values_and_none_are_told() -> None:
+    policies = [
+        attached(
+            statement(
+                Condition={
+                    "ForAllValues:StringEquals": {"aws:TagKeys": "env"},
+                    "ForAnyValue:StringEquals": {"aws:CalledVia": "x"},
+                }
+            )
+        )
+    ]
+    asked = asking("iot:Publish", aws__TagKeys=["a", "b"], aws__CalledVia=[])
+    assert explain(policies, asked).statements[0].objections == (
+        (
+            "its condition ForAllValues:StringEquals aws:TagKeys: env does not hold, aws:TagKeys is "
+            "'a', 'b'"
+        ),
+        (
+            "its condition ForAnyValue:StringEquals aws:CalledVia: x does not hold, aws:CalledVia "
+            "has no value here"
+        ),
+    )
+    assert explain(policies, asked).statements[0].without_value == ("aws:CalledVia",)
+
+
+def test_a_second_resource_without_a_value_does_not_hide_the_first() -> None:
+    given = statement(resource=[TOPIC + "a", TOPIC + "${aws:username}"])
+    asked = asking("iot:Publish", TOPIC + "a")
+    assert explain([attached(given)], asked).statements[0].applies

@@ -172,12 +172,33 @@ def test_what_cannot_be_shown_is_no_without_a_witness() -> None:
 
 
 def test_too_many_wildcards_are_an_answer_not_a_wait() -> None:
-    letters = "abcdefghijklmnopqrst"
-    larger = _policy(*(_allow(ARN + f"*{one}*{one}*") for one in letters))
+    smaller = _policy(_allow(ARN + "*" + "?" * 1000))
+    larger = _policy(_allow(ARN + "*a" + "?" * 1000))
     started = time.process_time()
-    answer = includes(_policy(_allow(ARN + "*", "iot:*")), larger)
-    assert not answer.holds
-    assert time.process_time() - started < 5
+    answer = includes(smaller, larger)
+    assert answer == Inclusion(
+        holds=False, witness=None, reason="the policies have too many wildcards to compare"
+    )
+    assert time.process_time() - started < 2
+
+
+def test_many_wildcards_are_compared_statement_by_statement() -> None:
+    """Actions by many pieces of names make too many kinds, but each statement has its larger."""
+
+    def policy(resource: str, action: str) -> Policy:
+        return _policy(
+            *(
+                _allow(
+                    [ARN + resource.format(row, column) for column in range(10)],
+                    [action.format(row, column) for column in range(10)],
+                )
+                for row in range(10)
+            )
+        )
+
+    smaller, larger = policy("x{}{}*a*b", "iot:*{}{}*"), policy("x{}*{}*", "iot:*{}*{}*")
+    assert includes(smaller, larger).holds
+    assert not includes(larger, smaller).holds
 
 
 def _ten_by_ten(star: int) -> Policy:
