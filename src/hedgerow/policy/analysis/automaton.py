@@ -8,7 +8,7 @@ with a text that shows it.
 Values of variables are unknown. The `Side` of a group decides on which side its answer errs.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -145,6 +145,7 @@ class Automaton:
         self._start = 0
         self._at_most: list[int] = []
         self._accepting = [0] * len(groups)
+        self._owner: dict[int, int] = {}
         self._places = [0] * len(groups)
         for number, group in enumerate(groups):
             open_values = group.side is Side.AT_MOST
@@ -203,6 +204,7 @@ class Automaton:
         places = (1 << end) - (1 << first)
         self._start |= 1 << first
         self._accepting[number] |= 1 << (end - 1)
+        self._owner[end - 1] = number
         self._places[number] |= places
         if group.side is Side.SOURCE and not group.negated:
             self._source |= places
@@ -248,20 +250,26 @@ class Automaton:
 
     def _settled(self, state: int) -> int:
         """Forget where else a group is once it matches whatever follows."""
-        if not state & self._all_certain:
-            return state
-        for certain, places in zip(self._certain, self._places, strict=True):
-            if state & certain and state & places & ~(certain & -certain):
-                state = state & ~places | certain & -certain
+        certain = state & self._all_certain
+        for place in _places_in(certain):
+            number = self._owner[place]
+            first = self._certain[number] & -self._certain[number]
+            if state & self._places[number] != first:
+                state = state & ~self._places[number] | first
         return state
 
     def _members(self, state: int) -> int:
-        members = self._negated
-        if state & self._all_accepting:
-            for number, accepting in enumerate(self._accepting):
-                if state & accepting:
-                    members ^= 1 << number
-        return members
+        matched = 0
+        for place in _places_in(state & self._all_accepting):
+            matched |= 1 << self._owner[place]
+        return self._negated ^ matched
+
+
+def _places_in(state: int) -> Iterator[int]:
+    while state:
+        lowest = state & -state
+        state ^= lowest
+        yield lowest.bit_length() - 1
 
 
 def _union(masks: Sequence[int]) -> int:

@@ -27,6 +27,7 @@ from hedgerow.policy.analysis.containment import speaks_of_all, values_needed
 from hedgerow.policy.analysis.grants import Grant, grant
 from hedgerow.policy.analysis.implication import Held, excluded, implied
 from hedgerow.policy.analysis.naming import names_at_least
+from hedgerow.policy.analysis.pairwise import within_pairwise
 from hedgerow.policy.analysis.situations import contexts, requesters, shortest_match
 from hedgerow.policy.conditions import Effect
 from hedgerow.policy.context import Context
@@ -109,6 +110,9 @@ class _Comparison:
             return _INCLUDED
         actions = self._action_kinds()
         resources = self._resource_kinds()
+        complete = actions.complete and resources.complete
+        if not complete and within_pairwise(self._smaller, self._larger):
+            return _INCLUDED
         doubts = sorted(self._doubts(actions, resources), key=lambda one: one.unknowns)
         tried = 0
         for doubt in doubts:
@@ -125,7 +129,7 @@ class _Comparison:
                 witness=None,
                 reason=f"whether what {labels} allows is included could not be shown",
             )
-        if not (actions.complete and resources.complete):
+        if not complete:
             return Inclusion(
                 holds=False, witness=None, reason="the policies have too many wildcards to compare"
             )
@@ -212,11 +216,13 @@ class _Comparison:
                 yield _Doubt(action, resource, statement, others)
 
     def _chosen(self, mask: int) -> list[_Sided]:
-        return [
-            (number < self._ours, one)
-            for number, one in enumerate(self._statements)
-            if mask >> number & 1
-        ]
+        chosen: list[_Sided] = []
+        while mask:
+            lowest = mask & -mask
+            mask ^= lowest
+            number = lowest.bit_length() - 1
+            chosen.append((number < self._ours, self._statements[number]))
+        return chosen
 
     def _settled(
         self, allow: Statement, present: Sequence[_Sided], valued: Sequence[_Sided]

@@ -94,7 +94,7 @@ def _suitable(
     key: str, candidates: list[Values | None], met: Sequence[Condition]
 ) -> list[Values | None]:
     """Return the candidates under which the key's own conditions can be met, all if none can."""
-    own = [one for one in met if one.key == key and not any(map(_variables_in, one.values))]
+    own = [one for one in met if one.key == key]
     suitable = [
         value
         for value in candidates
