@@ -150,8 +150,8 @@ def test_several_values_and_none_are_told() -> None:
     asked = asking("iot:Publish", aws__TagKeys=["a", "b"], aws__CalledVia=[])
     assert explain(policies, asked).statements[0].objections == (
         (
-            "its condition ForAllValues:StringEquals aws:TagKeys: env does not hold, aws:TagKeys is "
-            "'a', 'b'"
+            "its condition ForAllValues:StringEquals aws:TagKeys: env does not hold, aws:TagKeys "
+            "is 'a', 'b'"
         ),
         (
             "its condition ForAnyValue:StringEquals aws:CalledVia: x does not hold, aws:CalledVia "
