@@ -143,7 +143,7 @@ class Layer:
                         _row(len(rows[statement.effect]), name, statement)
                     )
                     _note_keys(statement, keys)
-                    of_principals = of_principals or statement.principals is not None
+                    of_principals = of_principals or _is_for_some(statement)
         plan = Plan(
             denies=Rows(rows["Deny"]) if rows["Deny"] else None,
             allows=Rows(rows["Allow"]) if rows["Allow"] else None,
@@ -210,9 +210,13 @@ def _row(order: int, policy: str, statement: Statement) -> Row:
         tuple([one.prefix for one in patterns if one.prefix is not None]),
         frozenset([one.exact for one in patterns if one.exact is not None]),
         covers,
-        bool(statement.conditions) or statement.principals is not None,
+        bool(statement.conditions) or _is_for_some(statement),
         Entry(policy, statement, allowed_by(policy, statement.label)),
     )
+
+
+def _is_for_some(statement: Statement) -> bool:
+    return statement.principals is not None and not statement.principals.everybody
 
 
 def _any_matches(

@@ -31,6 +31,11 @@ class Principals(msgspec.Struct, frozen=True, gc=False):
     anybody: bool = False
     negated: bool = False
 
+    @property
+    def everybody(self) -> bool:
+        """Whether nobody is left out, so that it does not matter who asks."""
+        return self.anybody and not self.negated
+
     def of(self, requester: Requester | None) -> Named:
         """Tell how the statement speaks of who asks; of nobody known only as of anybody.
 
