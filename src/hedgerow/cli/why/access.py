@@ -1,9 +1,11 @@
 """`hedgerow why access`: what an IAM user or role may do, layer by layer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
+import msgspec
 
 from hedgerow.cli.output import as_json, print_json
 from hedgerow.cli.provision.api import CloudApi
@@ -11,21 +13,30 @@ from hedgerow.cli.why.account import Account, Holder
 from hedgerow.cli.why.decided import decision_step, policies_step
 from hedgerow.cli.why.names import known_api_action, resource_arn
 from hedgerow.cli.why.path import Answer, Step, show
-from hedgerow.cloud.access.keys import principal_arn, principal_values, wanted_keys
-from hedgerow.kernel import CallerError, Clock, SystemClock, quoted
+from hedgerow.cloud.access import Grants
+from hedgerow.cloud.access.keys import principal_values, wanted_keys
+from hedgerow.kernel import Arn, CallerError, Clock, SystemClock, quoted
 from hedgerow.policy import (
-    AccessRequest,
     Context,
     Dialect,
     NamedPolicy,
     PolicySet,
-    Requester,
     context,
     explain,
     parse_policy,
 )
 
+ASSUME_ROLE = "sts:AssumeRole"
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An action on a resource, and what conditions can know beside the principal."""
+
+    action: str
+    resource: str
+    known: Context
 
 
 @click.command()
@@ -54,38 +65,46 @@ def access(
     """
     api, clock = CloudApi(), SystemClock()
     holder = Account.read(api, clock).holder(principal)
-    policies = PolicySet(
-        identity=holder.identity,
-        boundary=holder.boundary,
-        session=_read(session_policy, Dialect.SESSION) or None,
-        endpoint=_read([endpoint_policy] if endpoint_policy else [], Dialect.ENDPOINT) or None,
+    grants = narrowed(
+        holder.grants,
+        _read(session_policy, Dialect.SESSION),
+        _read([endpoint_policy] if endpoint_policy else [], Dialect.ENDPOINT),
     )
-    known = known_of(api, holder, policies, given(pairs), clock)
-    asked = AccessRequest(
-        action=known_api_action(action),
-        resource=resource_arn(api, resource),
-        variables=known,
-        principal=requester_of(holder),
+    asked = Asked(
+        known_api_action(action), resource_arn(api, resource), known_of(api, given(pairs), clock)
     )
-    explanation = explain(policies, asked)
-    answer = Answer(
-        (
-            Step("principal", passed=None, says=holder.principal.arn),
-            policies_step(explanation),
-            decision_step("decision", explanation),
-        )
-    )
+    answer = Answer.of(_steps(holder, grants, asked))
     if as_json:
         print_json(answer.facts())
     else:
         show([answer], "Allowed", "Refused")
 
 
-def requester_of(holder: Holder) -> Requester:
-    """Return a user or role as trust and endpoint policies name it."""
-    who = holder.principal
-    role_arn = principal_arn(who) if who.session is not None else ""
-    return Requester(account=who.account, arn=who.arn, role_arn=role_arn)
+def _steps(holder: Holder, grants: Grants, asked: Asked) -> Iterator[Step]:
+    yield Step("principal", passed=None, says=holder.principal.arn)
+    yield _account_step(holder, asked)
+    yield from judged_steps(holder, grants, asked)
+
+
+def judged_steps(holder: Holder, grants: Grants, asked: Asked) -> Iterator[Step]:
+    """Yield which policies are asked, and what they decide."""
+    # Conditions of other layers than the principal's own may ask for the principal as well.
+    keys = {key for named in _all(grants.policies) for key in named.policy.keys}
+    of_principal = principal_values(wanted_keys(keys), holder.principal, holder.held.tags)
+    request = grants.request(asked.action, asked.resource, context({**of_principal, **asked.known}))
+    explanation = explain(grants.policies, request)
+    yield policies_step(explanation)
+    yield decision_step("decision", explanation)
+
+
+def narrowed(
+    grants: Grants, session: tuple[NamedPolicy, ...], endpoint: tuple[NamedPolicy, ...]
+) -> Grants:
+    """Return grants under session policies and an endpoint's policy, where there are any."""
+    policies = msgspec.structs.replace(
+        grants.policies, session=session or None, endpoint=endpoint or None
+    )
+    return replace(grants, policies=policies)
 
 
 def given(pairs: Sequence[str]) -> dict[str, str]:
@@ -99,24 +118,40 @@ def given(pairs: Sequence[str]) -> dict[str, str]:
     return values
 
 
-def known_of(
-    api: CloudApi, holder: Holder, policies: PolicySet, more: Mapping[str, str], clock: Clock
-) -> Context:
-    """Return what conditions can know now: of the principal, of the time, and what was given."""
-    layers = (policies.identity, policies.boundary, policies.session, policies.endpoint)
-    keys = {key for layer in layers for named in layer or () for key in named.policy.keys}
+def known_of(api: CloudApi, more: Mapping[str, str], clock: Clock) -> Context:
+    """Return what conditions can know of a call that was made now, and what was given."""
     now = clock.now()
     return context(
         {
-            **principal_values(wanted_keys(keys), holder.principal, holder.tags),
             "aws:CurrentTime": f"{now:%Y-%m-%dT%H:%M:%SZ}",
             "aws:EpochTime": str(int(now.timestamp())),
             "aws:SecureTransport": "true",
+            "aws:ViaAWSService": "false",
             "aws:RequestedRegion": api.region,
             "aws:ResourceAccount": api.account,
             **more,
         }
     )
+
+
+def _account_step(holder: Holder, asked: Asked) -> Step:
+    """Return whether the resource is of the principal's own account; only roles may be others'."""
+    mine = holder.principal.account
+    theirs = Arn.parse(asked.resource).account if asked.resource.startswith("arn:") else ""
+    if theirs in ("", "aws", mine) or asked.action == ASSUME_ROLE:
+        return Step("account", passed=True, says=f"it is within account {mine}")
+    return Step(
+        "account",
+        passed=False,
+        says=f"the resource is of account {theirs}, the principal of {mine}",
+        code="other-account",
+        change=f"assume a role of account {theirs}, and call with its credentials",
+    )
+
+
+def _all(policies: PolicySet) -> Iterator[NamedPolicy]:
+    for layer in (policies.identity, policies.boundary, policies.session, policies.endpoint):
+        yield from layer or ()
 
 
 def _read(files: Sequence[Path], dialect: Dialect) -> tuple[NamedPolicy, ...]:

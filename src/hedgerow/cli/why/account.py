@@ -8,22 +8,28 @@ from typing import Any
 
 from hedgerow.aws import Principal, Session
 from hedgerow.cli.provision.api import CloudApi
+from hedgerow.cloud.access import Grants, grants_of
+from hedgerow.cloud.iam import PrincipalPolicies, RoleFacts
 from hedgerow.kernel import CallerError, Clock, quoted
 from hedgerow.policy import Dialect, NamedPolicy, parse_policy
 
-_LISTS = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
+SESSION_NAME = "why"
+_SESSION_LIFE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A user or role with every policy that holds for it."""
+    """A user, or a session of a role, with every policy that holds for it."""
 
     principal: Principal
-    tags: Mapping[str, str]
-    identity: tuple[NamedPolicy, ...]
-    boundary: tuple[NamedPolicy, ...] | None
-    trust: NamedPolicy | None = None
-    """A role's trust policy."""
+    held: PrincipalPolicies
+    role: RoleFacts | None = None
+    """The role itself, with its trust policy; None for a user."""
+
+    @property
+    def grants(self) -> Grants:
+        """All that judging its calls takes."""
+        return grants_of(self.principal, self.held)
 
 
 @dataclass(slots=True)
@@ -86,36 +92,44 @@ class Account:
             for policy in self._held("group", group["GroupName"], group, "GroupPolicyList")
         ]
         return Holder(
-            principal=Principal(
-                "IAMUser", self.number, user["Arn"], user["UserId"], name=user["UserName"]
-            ),
-            tags=_tags(user),
-            identity=(*own, *of_groups),
-            boundary=self._boundary(user),
+            Principal("IAMUser", self.number, user["Arn"], user["UserId"], name=user["UserName"]),
+            PrincipalPolicies((*own, *of_groups), self._boundary(user), _tags(user)),
         )
 
     def _role(self, role: Mapping[str, Any]) -> Holder:
-        name, now = role["RoleName"], self.clock.now()
+        name, arn, now = role["RoleName"], role["Arn"], self.clock.now()
+        tags, trust = _tags(role), role["AssumeRolePolicyDocument"]
         session = Session(
             issued_at=now,
-            expires_at=now + timedelta(hours=1),
-            name="why",
-            issuer_arn=role["Arn"],
+            expires_at=now + _SESSION_LIFE,
+            name=SESSION_NAME,
+            issuer_arn=arn,
             issuer_id=role["RoleId"],
         )
         return Holder(
-            principal=Principal(
+            Principal(
                 "AssumedRole",
                 self.number,
-                f"arn:aws:sts::{self.number}:assumed-role/{name}/why",
-                f"{role['RoleId']}:why",
+                f"arn:aws:sts::{self.number}:assumed-role/{name}/{SESSION_NAME}",
+                f"{role['RoleId']}:{SESSION_NAME}",
                 name=name,
                 session=session,
             ),
-            tags=_tags(role),
-            identity=self._held("role", name, role, "RolePolicyList"),
-            boundary=self._boundary(role),
-            trust=_named(f"role/{name}#trust", role["AssumeRolePolicyDocument"], Dialect.TRUST),
+            PrincipalPolicies(
+                self._held("role", name, role, "RolePolicyList"), self._boundary(role), tags
+            ),
+            RoleFacts(
+                account=self.number,
+                name=name,
+                arn=arn,
+                id=role["RoleId"],
+                path=role["Path"],
+                trust=_named(f"role/{name}#trust", trust, Dialect.TRUST),
+                trust_text=json.dumps(trust),
+                max_session_s=int(_SESSION_LIFE.total_seconds()),
+                tags=tags,
+                created_at=role["CreateDate"],
+            ),
         )
 
     def _held(

@@ -1,133 +1,173 @@
-"""`hedgerow why role`: may a service, a user or a role assume a role."""
+"""`hedgerow why role`: may a service, a user or a role assume a role, and what may it do then."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import click
+import msgspec
 
 from hedgerow.cli.output import as_json, print_json
 from hedgerow.cli.provision.api import CloudApi
-from hedgerow.cli.why.access import given, known_of, requester_of
+from hedgerow.cli.why.access import ASSUME_ROLE, Asked, given, judged_steps, known_of
 from hedgerow.cli.why.account import Account, Holder
 from hedgerow.cli.why.decided import decision_step
+from hedgerow.cli.why.names import known_api_action, resource_arn
 from hedgerow.cli.why.path import Answer, Step, show
+from hedgerow.cli.why.registry import found
+from hedgerow.cloud.access.keys import OF_PRINCIPAL, principal_values, wanted_keys
+from hedgerow.cloud.greengrass.trust import GREENGRASS, trust_findings
+from hedgerow.cloud.iam import RoleFacts
+from hedgerow.cloud.sts import explain_assumption, service_request
 from hedgerow.kernel import Arn, CallerError, Clock, SystemClock
-from hedgerow.policy import (
-    AccessRequest,
-    Explanation,
-    NamedPolicy,
-    PolicySet,
-    Requester,
-    context,
-    explain,
-    explain_trust,
-)
+from hedgerow.policy import Context, Explanation, context, explain_trust
 
-_ASSUME = "sts:AssumeRole"
 _SERVICE = ".amazonaws.com"
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who wants to assume a role: a service (for a group), a user or a role."""
+
+    asker: str
+    group_id: str | None
+    known: Context
+    """What conditions can know of a call that is made now."""
+    given: Context
+    """What of it was given by hand."""
+
+
 @click.command()
-@click.option("--role", "role_name", required=True, help="The role's name or ARN.")
-@click.option(
-    "--for", "asker", default="greengrass.amazonaws.com", help="A service, a user or a role."
-)
+@click.option("--role", "name", help="The role's name or ARN; without it, the one of Greengrass.")
+@click.option("--for", "asker", default=GREENGRASS, help="A service, a user or a role.")
 @click.option("--group", "group_id", help="The Greengrass group that the service works for.")
 @click.option("--context", "pairs", multiple=True, help="E.g. sts:ExternalId=plant-7. Repeat.")
+@click.option("--action", help="Then also: may the role do this, e.g. s3:GetObject.")
+@click.option("--resource", default="*", help="On this resource, an ARN.")
 @as_json
 def role(
-    role_name: str, asker: str, group_id: str | None, pairs: tuple[str, ...], *, as_json: bool
+    name: str | None,
+    asker: str,
+    group_id: str | None,
+    pairs: tuple[str, ...],
+    action: str | None,
+    resource: str,
+    *,
+    as_json: bool,
 ) -> None:
     """Say whether a role can be assumed, and what its trust policy lacks.
 
-    Needs the environment that 'hedgerow env' prints, and iam:GetAccountAuthorizationDetails.
+    Without --role it is the group's role where --group names a group, else the service role of
+    the account. Needs the environment that 'hedgerow env' prints, and
+    iam:GetAccountAuthorizationDetails.
     """
     api, clock = CloudApi(), SystemClock()
-    account = Account.read(api, clock)
-    if not role_name.startswith("arn:") and role_name not in account.roles:
-        answer = Answer((_no_role(role_name),))
-    else:
-        wanted = account.holder(role_name if "/" in role_name else f"role/{role_name}")
-        steps: list[Step] = []
-        for step in _steps(api, account, wanted, asker, group_id, given(pairs), clock):
-            steps.append(step)
-            if step.passed is False:
-                break
-        answer = Answer(tuple(steps))
+    more = given(pairs)
+    known = known_of(api, more, clock)
+    wanted = None
+    if action is not None:
+        wanted = Asked(known_api_action(action), resource_arn(api, resource), known)
+    question = Question(asker, group_id, known, context(more))
+    answer = Answer.of(_steps(api, name, question, wanted, clock))
     if as_json:
         print_json(answer.facts())
     else:
-        show([answer], "Can be assumed", "Cannot be assumed")
+        show([answer], "Can be assumed" if wanted is None else "Allowed", "Refused")
 
 
 def _steps(
-    api: CloudApi,
-    account: Account,
-    wanted: Holder,
-    asker: str,
-    group_id: str | None,
-    more: Mapping[str, str],
-    clock: Clock,
+    api: CloudApi, name: str | None, question: Question, wanted: Asked | None, clock: Clock
 ) -> Iterator[Step]:
-    if wanted.trust is None or wanted.principal.session is None:
-        raise CallerError(f"{wanted.principal.arn} is a user; only roles can be assumed")
-    arn = wanted.principal.session.issuer_arn
-    yield Step("role", passed=None, says=arn)
-    if asker.endswith(_SERVICE):
-        yield _warnings(wanted.trust)
-        yield decision_step("trust", _for_service(api, wanted.trust, arn, asker, group_id, more))
+    if name is None:
+        name = _associated(api, question.group_id)
+        yield _association(name, question.group_id)
+    account = Account.read(api, clock)
+    holder = None if name is None else _role_of(account, name)
+    if holder is None or holder.role is None:
+        yield _no_role(name or "")
         return
-    who = account.holder(asker)
-    policies = PolicySet(identity=who.identity, boundary=who.boundary)
-    both = PolicySet(identity=(*who.identity, wanted.trust), boundary=who.boundary)
-    request = AccessRequest(
-        action=_ASSUME,
-        resource=arn,
-        variables=known_of(api, who, both, more, clock),
-        principal=requester_of(who),
-    )
-    trust = explain_trust(wanted.trust, request)
-    yield decision_step("trust", trust)
-    own = explain(policies, request)
-    if trust.decision.by_account or own.decision.effect == "explicit-deny":
-        yield decision_step("own policies", own)
+    yield Step("role", passed=True, says=holder.role.arn)
+    if question.asker.endswith(_SERVICE):
+        if question.asker == GREENGRASS:
+            yield _care(api, holder.role, question.group_id)
+        yield decision_step("trust", _for_service(api, holder.role, question, clock))
+    else:
+        yield decision_step("trust", _for_other(account, holder.role, question))
+    if wanted is not None:
+        yield from judged_steps(holder, holder.grants, wanted)
 
 
-def _for_service(
-    api: CloudApi,
-    trust: NamedPolicy,
-    arn: str,
-    service: str,
-    group_id: str | None,
-    more: Mapping[str, str],
-) -> Explanation:
+def _associated(api: CloudApi, group_id: str | None) -> str | None:
+    """Return the ARN of the role that Greengrass was given for a group, or for the account."""
+    if group_id is None:
+        answer = found(api, "greengrass", "get_service_role_for_account")
+    else:
+        answer = found(api, "greengrass", "get_associated_role", GroupId=group_id)
+    return None if answer is None else answer["RoleArn"]
+
+
+def _association(arn: str | None, group_id: str | None) -> Step:
+    whose = "the account" if group_id is None else f"group {group_id}"
+    if arn is not None:
+        return Step("association", passed=True, says=f"{whose} has the role {arn}")
+    if group_id is None:
+        change = "associate one with: aws greengrass associate-service-role-to-account"
+        says = "no service role is associated with the account, so nothing can be deployed"
+        return Step("association", passed=False, says=says, code="no-service-role", change=change)
+    change = "associate one with: aws greengrass associate-role-to-group"
+    says = f"{whose} has no role, so its core gets no credentials"
+    return Step("association", passed=False, says=says, code="no-group-role", change=change)
+
+
+def _role_of(account: Account, name: str) -> Holder | None:
+    """Return the role, or None without one; raise for what is a user."""
+    plain = name.rpartition("/")[2]
+    if ":user/" in name or name.startswith("user/"):
+        raise CallerError(f"{name} is a user; only roles can be assumed")
+    return account.holder(f"role/{plain}") if plain in account.roles else None
+
+
+def _for_service(api: CloudApi, wanted: RoleFacts, question: Question, clock: Clock) -> Explanation:
     """Judge as the cloud does when a service assumes a role for a group."""
-    resource = "*" if group_id is None else f"/greengrass/groups/{group_id}"
-    source = Arn("greengrass", api.region, api.account, resource)
-    known = context(
-        {
-            "aws:SourceAccount": api.account,
-            "aws:SourceArn": str(source),
-            "aws:PrincipalIsAWSService": "true",
-            "aws:PrincipalServiceName": service,
-            "aws:SecureTransport": "true",
-            **more,
-        }
+    group = question.group_id
+    resource = "*" if group is None else f"/greengrass/groups/{group}"
+    request = service_request(
+        wanted.arn,
+        service=question.asker,
+        source_account=api.account,
+        source_arn=str(Arn("greengrass", api.region, api.account, resource)),
+        at=clock.now(),
     )
-    requester = Requester(account="", arn="", service=service)
-    request = AccessRequest(action=_ASSUME, resource=arn, variables=known, principal=requester)
-    return explain_trust(trust, request)
+    known = context({**request.variables, **question.given})
+    return explain_trust(wanted.trust, msgspec.structs.replace(request, variables=known))
 
 
-def _warnings(trust: NamedPolicy) -> Step:
-    said = "; ".join(trust.policy.warnings)
-    return Step("care", passed=None, says=said or "the trust policy holds the service to its work")
+def _for_other(account: Account, wanted: RoleFacts, question: Question) -> Explanation:
+    """Judge as STS does when a user or a role asks for the role."""
+    who = account.holder(question.asker)
+    of_principal = principal_values(wanted_keys(OF_PRINCIPAL), who.principal, who.held.tags)
+    known = context({**of_principal, **who.grants.known, **question.known})
+    return explain_assumption(who.grants, wanted, ASSUME_ROLE, known)
+
+
+def _care(api: CloudApi, wanted: RoleFacts, group_id: str | None) -> Step:
+    """Return how the trust policy holds Greengrass to its work, as doctor tells it too."""
+    group = "*" if group_id is None else f"/greengrass/groups/{group_id}"
+    findings = trust_findings(
+        wanted.trust_text,
+        role_arn=wanted.arn,
+        account=api.account,
+        source=str(Arn("greengrass", api.region, api.account, group)),
+    )
+    said = "; ".join(findings.warnings)
+    return Step("care", passed=None, says=said or "the trust policy holds Greengrass to its work")
 
 
 def _no_role(name: str) -> Step:
+    plain = name.rpartition("/")[2]
     return Step(
         "role",
         passed=False,
-        says=f"there is no role {name}",
+        says=f"there is no role {plain}",
         code="no-role",
-        change="make it with: aws iam create-role",
+        change=f"make it with: aws iam create-role --role-name {plain}",
     )

@@ -11,7 +11,7 @@ Tests: `tests/unit/cloud/access`, `tests/security/test_api_authorization*.py`,
 `tests/interop/test_boto3_access*.py`.
 """
 
-from hedgerow.cloud.access.decider import AccessDecider
+from hedgerow.cloud.access.decider import AccessDecider, Grants, grants_of
 from hedgerow.cloud.access.endpoint import ApiEndpoint, ApiPeer
 from hedgerow.cloud.access.every_call import CallExplanation, EveryCall, Step
 from hedgerow.cloud.access.rows import Need, Row, Target, models, operations_of, rows_of
@@ -23,12 +23,14 @@ __all__ = [
     "ApiPeer",
     "CallExplanation",
     "EveryCall",
+    "Grants",
     "Need",
     "ResourceTags",
     "Row",
     "Step",
     "StoredTags",
     "Target",
+    "grants_of",
     "models",
     "operations_of",
     "resource_tags",

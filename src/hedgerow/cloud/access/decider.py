@@ -107,16 +107,17 @@ class AccessDecider:
         known = self._grants.get(key)
         if known is not None and known.still_holds(principal, endpoint, held):
             return known
-        made = _put_together(principal, held, endpoint)
+        made = grants_of(principal, held, endpoint)
         self._grants[key] = made
         if len(self._grants) > _KNOWN_PRINCIPALS:
             self._grants.popitem(last=False)
         return made
 
 
-def _put_together(
-    principal: Principal, held: PrincipalPolicies | None, endpoint: ApiEndpoint | None
+def grants_of(
+    principal: Principal, held: PrincipalPolicies | None, endpoint: ApiEndpoint | None = None
 ) -> Grants:
+    """Put together what judging a principal's calls takes; without `held` nothing is allowed."""
     has = held or _NOBODY
     at_endpoint = endpoint.policy if endpoint is not None else None
     policies = PolicySet(

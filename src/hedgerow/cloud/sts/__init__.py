@@ -12,8 +12,9 @@ Tests: `tests/unit/cloud/sts`, `tests/security/test_sts_*`, `tests/interop/test_
 from hedgerow.cloud.sts.assume_role import RoleQuestion, role_question
 from hedgerow.cloud.sts.credentials import StoredCredentials
 from hedgerow.cloud.sts.last_use import LastUse
-from hedgerow.cloud.sts.role_judge import RoleJudge
+from hedgerow.cloud.sts.role_judge import RoleJudge, explain_assumption
 from hedgerow.cloud.sts.service import StsService
+from hedgerow.cloud.sts.service_trust import service_request
 from hedgerow.cloud.sts.sessions import Sessions, TemporaryCredentials
 
 __all__ = [
@@ -24,5 +25,7 @@ __all__ = [
     "StoredCredentials",
     "StsService",
     "TemporaryCredentials",
+    "explain_assumption",
     "role_question",
+    "service_request",
 ]

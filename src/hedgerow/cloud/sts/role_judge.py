@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from hedgerow.aws import AccessDeniedError, Principal
-from hedgerow.cloud.access.decider import AccessDecider
+from hedgerow.cloud.access.decider import AccessDecider, Grants
 from hedgerow.cloud.access.refusals import facts_of, refusal
 from hedgerow.cloud.iam.facts import RoleFacts
 from hedgerow.policy import (
@@ -59,25 +59,33 @@ class RoleJudge:
 
         `known` is what conditions can know of the call and of the caller.
         """
-        grants = await self._decider.grants(caller)
-        request = AccessRequest(
-            action=action, resource=role.arn, variables=known, principal=grants.requester
-        )
-        trust = explain_trust(role.trust, request)
-        if not trust.decision.allowed:
-            return trust
-        own = decide(grants.policies, request)
-        across = caller.account != role.account
-        both_needed = trust.decision.by_account or across or grants.gone
-        if own.effect == "explicit-deny" or (not own.allowed and both_needed):
-            return explain(grants.policies, request)
-        if not own.allowed and caller.kind == "AssumedRole":
-            # A role that is named itself is still held by its boundary and its session policies.
-            limits = msgspec.structs.replace(grants.policies, identity=_EVERYTHING)
-            within = explain(limits, request)
-            if not within.decision.allowed:
-                return within
+        return explain_assumption(await self._decider.grants(caller), role, action, known)
+
+
+def explain_assumption(grants: Grants, role: RoleFacts, action: str, known: Context) -> Explanation:
+    """Return what decides whether a caller may do this on a role, by what both sides allow. Pure.
+
+    `known` is what conditions can know of the call and of the caller.
+    """
+    caller = grants.principal
+    request = AccessRequest(
+        action=action, resource=role.arn, variables=known, principal=grants.requester
+    )
+    trust = explain_trust(role.trust, request)
+    if not trust.decision.allowed:
         return trust
+    own = decide(grants.policies, request)
+    across = caller.account != role.account
+    both_needed = trust.decision.by_account or across or grants.gone
+    if own.effect == "explicit-deny" or (not own.allowed and both_needed):
+        return explain(grants.policies, request)
+    if not own.allowed and caller.kind == "AssumedRole":
+        # A role that is named itself is still held by its boundary and its session policies.
+        limits = msgspec.structs.replace(grants.policies, identity=_EVERYTHING)
+        within = explain(limits, request)
+        if not within.decision.allowed:
+            return within
+    return trust
 
 
 def no_such_role(caller: Principal, action: str, role_arn: str) -> AccessDeniedError:

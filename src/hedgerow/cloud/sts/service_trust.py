@@ -17,9 +17,24 @@ def require_service_trust(
     role: RoleFacts, *, service: str, source_account: str, source_arn: str, at: datetime
 ) -> None:
     """Return if the role's trust policy allows it; else raise `DeniedError` with what it lacks."""
-    request = AccessRequest(
+    request = service_request(
+        role.arn, service=service, source_account=source_account, source_arn=source_arn, at=at
+    )
+    decision = decide_trust(role.trust, request)
+    if not decision.allowed:
+        raise DeniedError(
+            f"the trust policy of {role.arn} does not let {service} assume it for {source_arn} of "
+            f"account {source_account}: {decision.reason}"
+        )
+
+
+def service_request(
+    role_arn: str, *, service: str, source_account: str, source_arn: str, at: datetime
+) -> AccessRequest:
+    """Return what a trust policy is asked when a service assumes the role for a resource."""
+    return AccessRequest(
         action=ASSUME_ROLE,
-        resource=role.arn,
+        resource=role_arn,
         variables=context(
             {
                 "aws:SourceAccount": source_account,
@@ -34,9 +49,3 @@ def require_service_trust(
         ),
         principal=Requester(account="", arn="", service=service),
     )
-    decision = decide_trust(role.trust, request)
-    if not decision.allowed:
-        raise DeniedError(
-            f"the trust policy of {role.arn} does not let {service} assume it for {source_arn} of "
-            f"account {source_account}: {decision.reason}"
-        )
