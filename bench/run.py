@@ -12,6 +12,7 @@ from bench import (
     machine,
     mqtt_throughput,
     policy_decisions,
+    policy_peers,
     tls_handshakes,
 )
 from bench.report import Section, render
@@ -24,6 +25,7 @@ BENCHMARKS = {
     "discovery": discovery.measure,
     "idle": core_idle.measure,
     "policy": policy_decisions.measure,
+    "policy-peers": policy_peers.measure,
 }
 
 

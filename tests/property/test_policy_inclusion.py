@@ -178,7 +178,7 @@ def _allowed(policy: Policy, request: AccessRequest) -> bool:
 
 
 @pytest.mark.parametrize("grammar", GRAMMARS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(_pairs(), st.randoms(use_true_random=False))
 def test_a_yes_is_never_refuted_and_a_witness_separates(
     grammar: str, pair: tuple[list[Document], list[Document]], random: Any
