@@ -173,6 +173,7 @@ async def test_who_comes_from_another_account_is_in_the_history_of_both(
     assert theirs_only["sharedEventID"] == ours_only["sharedEventID"]
     assert theirs_only["eventID"] != ours_only["eventID"]
     assert theirs_only["userIdentity"]["type"] == "AWSAccount"
+    assert "additionalEventData" not in theirs_only, "our policies are not theirs to know"
     assert theirs_only["userIdentity"]["accountId"] == ACCOUNT
     assert theirs_only["recipientAccountId"] != ACCOUNT == ours_only["recipientAccountId"]
     assert ours_only["userIdentity"]["type"] == "IAMUser"

@@ -349,6 +349,32 @@ async def test_calls_of_the_api_and_delivery_do_not_disturb_each_other(
     assert found(verified(bucket, as_of=estate.clock.now())) == []
 
 
+async def test_starting_what_is_started_changes_nothing(estate: Delivering) -> None:
+    estate.calls(2)
+    before = await progress(estate.store)
+    await estate.api("StartLogging", Name="main")
+    assert await progress(estate.store) == before
+    assert not estate.folder.exists()
+
+
+async def test_files_of_the_journal_that_are_not_delivered_stay(tmp_path: Path) -> None:
+    clock = ManualClock()
+    for number in range(3):
+        async with delivering(tmp_path, clock) as estate:
+            if number == 0:
+                await begin(estate)
+                estate.folder.mkdir(parents=True)
+                (estate.folder / "audit").write_text("in the way")
+            estate.calls(2)
+            clock.advance(timedelta(days=120))
+            await estate.deliverer.run_due()
+    assert len(list((tmp_path / "trail" / ACCOUNT).glob("*.journal"))) == 3
+    (estate.folder / "audit").unlink()
+    async with delivering(tmp_path, clock) as estate:
+        await estate.deliverer.run_due()
+        assert len(delivered(estate.folder / "audit")) == 7
+
+
 async def test_old_files_of_the_journal_go_when_they_are_delivered(tmp_path: Path) -> None:
     clock = ManualClock()
     for _ in range(3):
