@@ -177,7 +177,7 @@ class Deliverer:
                 document = msgspec.structs.replace(progress.document, concluding=False)
                 await self._keep(progress, document)
         except (OSError, HedgerowError) as error:
-            await self._failed(settings.id, error)
+            await self._failed(settings, error)
 
     def _digest_is_due(self, progress: TrailProgress) -> bool:
         return self._clock.now() >= progress.digest_start + self._intervals.digests
@@ -246,11 +246,15 @@ class Deliverer:
         async with self._store.transaction() as transaction:
             return await transaction.update(progress, document)
 
-    async def _failed(self, name: str, error: OSError | HedgerowError) -> None:
-        problem = str(error)
-        _log.error("a trail could not be delivered", trail=name, reason=problem)
+    async def _failed(
+        self, settings: Record[TrailSettings], error: OSError | HedgerowError
+    ) -> None:
+        """Keep why a delivery failed; where folders lie on this machine is for the log only."""
+        _log.error("a trail could not be delivered", trail=settings.id, reason=str(error))
+        reason = error.strerror if isinstance(error, OSError) else error.message
+        problem = f"bucket {settings.document.bucket}: {reason}"
         async with self._store.transaction() as transaction:
-            progress = await transaction.get(TRAIL_PROGRESS, self._home.account, name)
+            progress = await transaction.get(TRAIL_PROGRESS, self._home.account, settings.id)
             if progress is None or progress.document.problem == problem:
                 return
             await transaction.update(

@@ -60,16 +60,7 @@ def call_event(record: CallRecord, account: str) -> Event:
         if record.caller is None
         else user_identity(record.caller.principal, record.access_key_id)
     )
-    event: Event = {
-        "eventVersion": EVENT_VERSION,
-        "userIdentity": identity,
-        "eventTime": iso_seconds(record.at),
-        "eventSource": source,
-        "eventName": record.operation or UNIDENTIFIED,
-        "awsRegion": record.region,
-        "sourceIPAddress": record.source_ip,
-        "userAgent": cut(record.user_agent, MAX_TEXT_BYTES),
-    }
+    event = _asked(record, source, identity)
     if record.error_code is not None:
         event["errorCode"] = cut(record.error_code, MAX_TEXT_BYTES)
         event["errorMessage"] = cut(record.error_message or "", MAX_TEXT_BYTES)
@@ -134,6 +125,20 @@ def encoded(event: Event) -> bytes:
     if len(body) > MAX_ADDITIONAL_BYTES:  # the smallest of the limits: no field can be over it
         body = _ENCODER.encode(_within_limits(event))
     return body
+
+
+def _asked(record: CallRecord, source: str, identity: Mapping[str, Any]) -> Event:
+    """Return who asked what of whom, when and from where."""
+    return {
+        "eventVersion": EVENT_VERSION,
+        "userIdentity": identity,
+        "eventTime": iso_seconds(record.at),
+        "eventSource": source,
+        "eventName": record.operation or UNIDENTIFIED,
+        "awsRegion": record.region,
+        "sourceIPAddress": record.source_ip,
+        "userAgent": cut(record.user_agent, MAX_TEXT_BYTES),
+    }
 
 
 def _service_event(name: str, source: str, account: str, region: str, at: datetime) -> Event:
