@@ -14,6 +14,7 @@ from tests.support.policy_differential.cases import Case, effect_by_us
 from tests.support.policy_differential.disagreements import DISAGREEMENTS, neutral
 from tests.support.policy_differential.generator import Generator
 from tests.support.policy_differential.oracle import verdicts
+from tests.support.policy_differential.trust import TrustGenerator, effect_of_trust
 from tools.policy_oracle import OracleAbsentError, oracle_folder
 
 CASES = 6_000
@@ -45,6 +46,19 @@ def test_the_engine_decides_as_the_oracle_or_is_right_by_a_page_of_aws(
         if said != theirs
     ]
     assert not open_cases, "\n".join(open_cases[:3])
+
+
+def test_trust_policies_are_decided_as_by_the_oracle(folder: Path) -> None:
+    cases = TrustGenerator(SEEDS[0]).cases(CASES // 2)
+    ours = [effect_of_trust(case) for case in cases]
+    effects = Counter(ours)
+    assert min(effects[one] for one in ("allow", "explicit-deny", "implicit-deny")) > CASES // 40
+    differing = [
+        f"we say {said}, the oracle {theirs} of:\n{case.shown()}"
+        for case, said, theirs in zip(cases, ours, verdicts(folder, cases), strict=True)
+        if said != theirs
+    ]
+    assert not differing, "\n".join(differing[:3])
 
 
 def test_every_listed_disagreement_is_one(folder: Path) -> None:

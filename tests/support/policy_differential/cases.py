@@ -10,6 +10,7 @@ from hedgerow.policy import (
     Dialect,
     NamedPolicy,
     PolicySet,
+    Requester,
     context,
     decide,
     parse_policy,
@@ -17,6 +18,10 @@ from hedgerow.policy import (
 
 ACCOUNT: Final = "111122223333"
 PRINCIPAL: Final = f"arn:aws:sts::{ACCOUNT}:assumed-role/operators/ines"
+
+REQUESTER: Final = Requester(
+    account=ACCOUNT, arn=PRINCIPAL, role_arn=f"arn:aws:iam::{ACCOUNT}:role/operators"
+)
 
 Document = Mapping[str, Any]
 GivenContext = Mapping[str, str | list[str]]
@@ -38,12 +43,7 @@ class Case:
     context: GivenContext
     boundary: Document | None = None
     session: Document | None = None
-
-    @property
-    def documents(self) -> tuple[Document, ...]:
-        """Every document of the case."""
-        others = (self.boundary, self.session)
-        return (*self.identity, *(one for one in others if one is not None))
+    endpoint: Document | None = None
 
     def simulation(self) -> str:
         """Return the case as the oracle reads it, on one line."""
@@ -62,6 +62,8 @@ class Case:
             asked["permissionBoundaryPolicies"] = _named([self.boundary])
         if self.session is not None:
             asked["sessionPolicy"] = self.session
+        if self.endpoint is not None:
+            asked["vpcEndpointPolicies"] = _named([self.endpoint])
         return json.dumps(asked)
 
     def shown(self) -> str:
@@ -71,11 +73,18 @@ class Case:
                 "identity": self.identity,
                 "boundary": self.boundary,
                 "session": self.session,
+                "endpoint": self.endpoint,
                 "request": {"action": self.action, "resource": self.resource},
                 "context": self.context,
             },
             indent=1,
         )
+
+
+def statements(document: Document) -> Sequence[Mapping[str, Any]]:
+    """Return a document's statements."""
+    listed: Sequence[Mapping[str, Any]] = document["Statement"]
+    return listed
 
 
 def effect_by_oracle(verdict: str) -> str:
@@ -89,8 +98,9 @@ def effect_by_us(case: Case) -> str:
         identity=_parsed(case.identity, Dialect.IDENTITY),
         boundary=None if case.boundary is None else _parsed([case.boundary], Dialect.BOUNDARY),
         session=None if case.session is None else _parsed([case.session], Dialect.SESSION),
+        endpoint=None if case.endpoint is None else _parsed([case.endpoint], Dialect.ENDPOINT),
     )
-    request = AccessRequest(case.action, case.resource, context(case.context))
+    request = AccessRequest(case.action, case.resource, context(case.context), REQUESTER)
     return decide(policies, request).effect
 
 

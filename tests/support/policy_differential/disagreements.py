@@ -52,6 +52,7 @@ def _each_document(case: Case, change: Callable[[Document], Document]) -> Case:
         identity=tuple(map(change, case.identity)),
         boundary=None if case.boundary is None else change(case.boundary),
         session=None if case.session is None else change(case.session),
+        endpoint=None if case.endpoint is None else change(case.endpoint),
     )
 
 

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from tests.support.policy_differential import pools
-from tests.support.policy_differential.cases import Case, Document, GivenContext
+from tests.support.policy_differential.cases import Case, Document, GivenContext, statements
 
 T = TypeVar("T")
 
@@ -29,12 +29,14 @@ class Generator:
 
     def _case(self) -> Case:
         action, kind = self._pick(pools.ACTIONS)
-        with_session = self._chance(0.15)
-        self._without = pools.BINARY_KEYS if with_session else ()
+        with_session = self._chance(0.12)
+        with_endpoint = self._chance(0.08)
+        self._without = pools.BINARY_KEYS if with_session or with_endpoint else ()
         return Case(
             identity=tuple(self._document() for _ in range(self._pick((1, 1, 1, 2)))),
             boundary=self._document() if self._chance(0.15) else None,
             session=self._document() if with_session else None,
+            endpoint=self._for_anybody(self._document()) if with_endpoint else None,
             action=action,
             resource=pools.ARN + kind + self._pick(pools.NAMES),
             context=self._context(),
@@ -48,6 +50,11 @@ class Generator:
             "Version": "2008-10-17" if self._chance(0.08) else "2012-10-17",
             "Statement": [self._statement() for _ in range(count)],
         }
+
+    def _for_anybody(self, document: Document) -> Document:
+        """Return the document of an endpoint: the oracle takes no other principal there."""
+        anybody = [{**one, "Principal": "*"} for one in statements(document)]
+        return {**document, "Statement": anybody}
 
     def _statement(self) -> dict[str, Any]:
         statement: dict[str, Any] = {"Effect": self._pick(("Allow", "Allow", "Deny"))}

@@ -3,8 +3,9 @@
 //   node judge.cjs FOLDER     (FOLDER holds node_modules)
 //
 // A case is a `Simulation` of that package; the verdict is Allowed, ExplicitlyDenied,
-// ImplicitlyDenied, or a word and a colon with what came in the way. Session policies are judged
-// only by the package's slower way, which checks its input and leaves out keys it does not know.
+// ImplicitlyDenied, or a word and a colon with what came in the way. Session, endpoint and trust
+// policies are judged by the package's slower way only, which checks its input and leaves out keys
+// that it does not know.
 'use strict'
 const path = require('node:path')
 const readline = require('node:readline')
@@ -13,8 +14,10 @@ const { createRequire } = require('node:module')
 const load = createRequire(path.resolve(process.argv[2], 'package.json'))
 const { runSimulation, runUnsafeSimulation } = load('@cloud-copilot/iam-simulate')
 
+const CAREFUL = ['sessionPolicy', 'vpcEndpointPolicies', 'resourcePolicy']
+
 async function judge(simulation) {
-  if (simulation.sessionPolicy === undefined) return runUnsafeSimulation(simulation, {})
+  if (!CAREFUL.some((field) => field in simulation)) return runUnsafeSimulation(simulation, {})
   const answer = await runSimulation(simulation, {})
   if (answer.resultType === 'error') return `Refused: ${JSON.stringify(answer.errors)}`
   const ignored = answer.result.ignoredContextKeys

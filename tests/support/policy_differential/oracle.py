@@ -3,15 +3,22 @@
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from tests.support.policy_differential.cases import Case, effect_by_oracle
+from tests.support.policy_differential.cases import effect_by_oracle
 
 _JUDGE: Final = Path(__file__).with_name("judge.cjs")
 _SECONDS: Final = 50
 
 
-def verdicts(folder: Path, cases: Sequence[Case]) -> list[str]:
+class Simulated(Protocol):
+    """What can be put to the oracle."""
+
+    def simulation(self) -> str:
+        """Return the case as the oracle reads it, on one line."""
+
+
+def verdicts(folder: Path, cases: Sequence[Simulated]) -> list[str]:
     """Return what the oracle says of each case, in our words; a text otherwise if it failed."""
     judged = subprocess.run(
         ["node", str(_JUDGE), str(folder)],
