@@ -195,6 +195,22 @@ async def test_a_device_that_is_refused_is_in_the_history(cloud: RunningCloud) -
     assert event["serviceEventDetails"] == {"method": "GET", "path": "/things/other/shadow"}
 
 
+@pytest.mark.promise(8)
+async def test_a_handshake_that_is_refused_is_in_the_history(cloud: RunningCloud) -> None:
+    """Without a client certificate; it belongs to no account, so to the cloud's first one."""
+    context = ssl.create_default_context(cadata=cloud.roots_pem)
+    port = cloud.endpoints.device_mqtt_port
+    with contextlib.suppress(OSError):  # the alert can come before or after the handshake's end
+        reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
+        with contextlib.suppress(OSError):
+            await reader.read()
+        writer.close()
+    event = event_of((await looked_up(cloud, "EventName", "TlsHandshakeRefused"))[0])
+    assert event["errorMessage"] == "PEER_DID_NOT_RETURN_A_CERTIFICATE"
+    assert event["sourceIPAddress"] == "127.0.0.1"
+    assert (event["userIdentity"], event["eventType"]) == ({"type": "Unknown"}, "AwsServiceEvent")
+
+
 async def test_pages_of_history_have_every_event_once_newest_first(cloud: RunningCloud) -> None:
     for number in range(12):
         await cloud.iot("create_thing", thingName=f"thing-{number}")
