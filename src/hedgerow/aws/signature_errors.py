@@ -61,3 +61,8 @@ def aws_signature_error(error: SignatureError, protocol: str) -> AwsError:
         if error.fault is not SignatureFault.REQUEST_EXPIRED:
             status = _JSON_STATUS[protocol]
     return AwsError(code, error.message, http_status=status)
+
+
+def aws_codes(fault: SignatureFault) -> frozenset[str]:
+    """Return every code that a fault is said with, by whatever service."""
+    return frozenset({_QUERY[fault][0], _JSON[fault]})

@@ -3,11 +3,21 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from hedgerow.cli import main
-from hedgerow.contract import CoreMember, DeviceMember, GroupDeployment, SubscriptionRow, encode
+from hedgerow.contract import (
+    CoreMember,
+    DeviceCertificate,
+    DeviceMember,
+    GroupDeployment,
+    Membership,
+    SignedDocument,
+    SubscriptionRow,
+    encode,
+)
 
 THINGS = "arn:aws:iot:us-east-1:123456789012:thing/"
 
@@ -29,6 +39,16 @@ GROUP = GroupDeployment(
             id="row-1", source=THINGS + "press", subject="line/+", target=THINGS + "panel"
         ),
         SubscriptionRow(id="row-2", source=THINGS + "press", subject="line/#", target="cloud"),
+    ),
+)
+
+MEMBERSHIP = Membership(
+    group_id="g",
+    deployment_id="d",
+    serial=1,
+    certificates=tuple(
+        DeviceCertificate(certificate_id=name[0] * 64, pem="", thing_name=name)
+        for name in ("press", "panel")
     ),
 )
 
@@ -54,6 +74,10 @@ def deployed(root: Path) -> Path:
     folder = root / "ggc" / "deployment" / "group"
     folder.mkdir(parents=True)
     (folder / "group.json").write_bytes(encode(GROUP))
+    lists = root / "ggc" / "deployment" / "membership"
+    lists.mkdir()
+    signed = SignedDocument(payload=encode(MEMBERSHIP), signature=b"", certificate="")
+    (lists / "g.json").write_bytes(msgspec.json.encode(signed))
     return root
 
 
@@ -70,35 +94,88 @@ def test_a_row_that_lets_it_pass_is_named(deployed: Path) -> None:
 
 
 def test_what_a_near_row_lacks_is_marked(deployed: Path) -> None:
-    said = why(deployed, "--from", "press", "--to", "meter", "--topic", "line/1")
+    said = why(deployed, "--from", "press", "--to", "panel", "--topic", "lines/1")
     assert said.exit_code == 0
     assert said.output.startswith("Does not pass: ")
-    assert "panel (differs)" in said.output
+    assert "line/+ (differs)" in said.output
 
 
 def test_json_says_the_same(deployed: Path) -> None:
     said = why(deployed, "--from", "press", "--topic", "line/1/2", "--json")
     answer = json.loads(said.output)
     assert answer["allowed"]
-    assert [row["id"] for row in answer["rows"]] == ["row-2"]
+    assert answer["cause"] is None
+    assert answer["reason"] == "one row lets the message pass"
+    (row,) = answer["rows"]
+    assert row == {
+        "id": "row-2",
+        "source": THINGS + "press",
+        "subject": "line/#",
+        "target": "cloud",
+        "passes": True,
+        "sourceFits": True,
+        "subjectFits": True,
+        "targetFits": True,
+    }
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("words", "step", "code", "sentence"),
     [
-        (("--from", "pres", "--topic", "a"), "has no device 'pres'; it has: meter, panel, press"),
-        (("--from", "press", "--to", "?", "--topic", "a"), "has no device '?'"),
+        (
+            ("--from", "pres", "--topic", "a"),
+            "source",
+            "not-in-group",
+            "the deployed group has no device 'pres'; it has: meter, panel, press",
+        ),
+        (
+            ("--from", "press", "--to", "?", "--topic", "a"),
+            "target",
+            "not-in-group",
+            "the deployed group has no device '?'; it has: meter, panel, press",
+        ),
+        (
+            ("--from", "press", "--to", "meter", "--topic", "line/1"),
+            "target's certificate",
+            "no-certificate-listed",
+            "no certificate of 'meter' is on the core's list, so it cannot connect",
+        ),
+        (
+            ("--from", "press", "--topic", "line/+"),
+            "rows",
+            "bad-topic",
+            "the topic of a message holds no wildcard and is not empty",
+        ),
     ],
 )
-def test_an_unknown_name_is_one_sentence(
-    deployed: Path, words: tuple[str, ...], sentence: str
+def test_the_first_step_that_fails_is_the_cause(
+    deployed: Path, words: tuple[str, ...], step: str, code: str, sentence: str
 ) -> None:
-    said = why(deployed, *words)
-    assert said.exit_code == 1
-    assert sentence in said.output
+    said = why(deployed, *words, "--json")
+    assert said.exit_code == 0
+    answer = json.loads(said.output)
+    assert not answer["allowed"]
+    assert (answer["cause"]["name"], answer["cause"]["code"]) == (step, code)
+    assert answer["reason"] == answer["cause"]["says"] == sentence
 
 
 def test_without_a_deployment_it_says_so(root: Path) -> None:
     said = why(root, "--from", "press", "--topic", "a")
+    assert said.exit_code == 0
+    assert said.output.startswith("Does not pass: no group is deployed to this core.")
+
+
+def test_a_list_of_certificates_that_cannot_be_read_is_one_sentence(deployed: Path) -> None:
+    (deployed / "ggc" / "deployment" / "membership" / "g.json").write_text("{")
+    said = why(deployed, "--from", "press", "--topic", "line/1")
     assert said.exit_code == 1
-    assert "no group is deployed" in said.output
+    assert "is not in the form of a signed document" in said.output
+
+
+def test_where_the_cloud_is_not_at_hand_its_part_is_left_open(
+    deployed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    said = why(deployed, "--from", "press", "--to", "cloud", "--topic", "line/1")
+    assert said.exit_code == 0
+    assert "not asked: the environment that 'hedgerow env' prints is not here" in said.output

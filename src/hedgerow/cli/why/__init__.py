@@ -16,6 +16,8 @@ why = LazyGroup(
         Place("message", f"{_ROOM}.message", "A message on a core: which row lets it pass."),
         Place("access", f"{_ROOM}.access", "An IAM user or role: which policy decides."),
         Place("role", f"{_ROOM}.role", "A role: may a service, a user or a role assume it."),
+        Place("refusals", f"{_ROOM}.refusals", "What was refused last, with the ids of each."),
+        Place("call", f"{_ROOM}.call", "A past call or attempt: what became of it, and why."),
     ),
 )
 

@@ -98,13 +98,13 @@ def device_answers(
     if not wanted:
         yield Answer((_no_certificate(question.thing),))
     for one in wanted:
-        steps = _steps(api, question, thing["thingArn"], one, clock)
-        yield Answer.of(steps, f"certificate {one[:10]}…")
+        yield Answer.of(certificate_steps(api, question, one, clock), f"certificate {one[:10]}…")
 
 
-def _steps(
-    api: CloudApi, question: Question, thing_arn: str, certificate_id: str, clock: Clock
+def certificate_steps(
+    api: CloudApi, question: Question, certificate_id: str, clock: Clock
 ) -> Iterator[Step]:
+    """Yield every step of a request with this certificate."""
     known = registered(api, certificate_id)
     yield _registration(known)
     if known is None:
@@ -114,6 +114,7 @@ def _steps(
     yield _attachment(question.thing, attached=question.thing in known.things)
     yield from _judged(question, known)
     if question.action == DISCOVER:
+        thing_arn = resource_arn(api, f"thing/{question.thing}")
         yield _own_thing(thing_arn, question)
         yield deployed_group_step(api, question.thing, thing_arn)
 
@@ -159,12 +160,13 @@ def _validity(validity: dict[str, Any], now: datetime) -> Step:
 def _attachment(thing: str, *, attached: bool) -> Step:
     if attached:
         return Step("attachment", passed=True, says=f"it is attached to thing {quoted(thing)}")
+    name = f"thing {quoted(thing)}" if thing else "any thing"
     return Step(
         "attachment",
         passed=False,
-        says=f"the certificate is not attached to thing {quoted(thing)}",
+        says=f"the certificate is not attached to {name}",
         code="not-attached",
-        change=f"attach it with: aws iot attach-thing-principal --thing-name {thing}",
+        change=f"attach it with: aws iot attach-thing-principal --thing-name {thing or 'NAME'}",
     )
 
 

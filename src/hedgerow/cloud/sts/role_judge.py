@@ -98,6 +98,7 @@ def no_such_role(caller: Principal, action: str, role_arn: str) -> AccessDeniedE
         "layer": "trust",
         "policy": None,
         "statement": None,
+        "cause": "no-role",
         "reason": f"there is no role {role_arn}",
     }
     return AccessDeniedError(sentence, decision=facts)

@@ -17,7 +17,7 @@ from hedgerow.core.deployment.notices import (
     notice_filters,
     read_notice,
 )
-from hedgerow.core.deployment.running import read_running_group
+from hedgerow.core.deployment.running import read_membership, read_running_group
 from hedgerow.core.deployment.verification import (
     Expectation,
     VerifiedGroup,
@@ -43,6 +43,7 @@ __all__ = [
     "VerifiedMembership",
     "ask_topic",
     "notice_filters",
+    "read_membership",
     "read_notice",
     "read_running_group",
     "verify_group",

@@ -205,7 +205,7 @@ class DeploymentFolder:
         return self._path / "versions" / _safe(deployment_id)
 
     def _membership_path(self, group_id: str) -> Path:
-        return self._path / "membership" / f"{_safe(group_id)}.json"
+        return membership_path(self._path, group_id)
 
     def _serials(self) -> dict[str, int]:
         path = self._path / "serials.json"
@@ -224,6 +224,11 @@ class DeploymentFolder:
         if serials.get(group_id, -1) < serial:
             serials[group_id] = serial
             write_private(self._path / "serials.json", msgspec.json.encode(serials))
+
+
+def membership_path(deployment: Path, group_id: str) -> Path:
+    """Return where a group's newest list of certificates lies in a folder of deployments."""
+    return deployment / "membership" / f"{_safe(group_id)}.json"
 
 
 def _claimed(signed: bytes) -> DeploymentManifest:

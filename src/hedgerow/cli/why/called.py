@@ -1,0 +1,101 @@
+"""A recorded call of an API: who, what, from where, and what decided for or against it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from hedgerow.cli.provision.api import CloudApi
+from hedgerow.cli.why.path import Step
+from hedgerow.cli.why.signatures import signature_step
+from hedgerow.cli.why.trail import Event, what, who
+
+_BY_LAYER: Final[Mapping[str, str]] = {
+    "resource": "other-account",
+    "table": "no-permission-row",
+    "credentials": "session-limit",
+}
+"""Codes of refusals that no policy made."""
+_CHANGES: Final[Mapping[str, str]] = {
+    "other-account": "assume a role of that account, and call with its credentials",
+    "session-limit": "call with the credentials of a user or a role's own session",
+    "no-role": "name a role that exists; aws iam list-roles lists them",
+}
+
+
+def call_steps(api: CloudApi, event: Event) -> Iterator[Step]:
+    """Yield what the record says of a call, and at last why it was answered or refused."""
+    yield Step("call", passed=None, says=f"{what(event)} at {event['eventTime']}")
+    yield Step("who", passed=None, says=who(event))
+    yield Step("from", passed=None, says=f"{event['sourceIPAddress']} with {_agent(event)}")
+    if event.get("vpcEndpointId"):
+        says = f"it came through the private door {event['vpcEndpointId']}"
+        yield Step("endpoint", passed=None, says=says)
+    code, message = event.get("errorCode", ""), event.get("errorMessage", "")
+    key_id = event["userIdentity"].get("accessKeyId", "")
+    unproven = None if not code else signature_step(api, code, message, key_id)
+    if unproven is not None:
+        yield unproven
+        return
+    decision = (event.get("additionalEventData") or {}).get("decision") or {}
+    if code and _refuses(decision):
+        yield _refusal(decision, message)
+        return
+    yield _allowance(decision)
+    yield _answer(code, message)
+
+
+def _refuses(decision: Mapping[str, Any]) -> bool:
+    return str(decision.get("effect", "")).endswith("deny")
+
+
+def _refusal(decision: Mapping[str, Any], message: str) -> Step:
+    code = decision.get("cause") or _BY_LAYER.get(decision["layer"], "not-allowed")
+    nearest = decision.get("nearest") or {}
+    says = decision.get("reason") or message
+    if nearest:
+        says += (
+            f"; nearest is {nearest['statement']} of policy {nearest['policy']}, but "
+            + "; ".join(decision.get("objections", ()))
+        )
+    return Step(
+        "decision",
+        passed=False,
+        says=says,
+        code=code,
+        change=decision.get("advice") or _CHANGES.get(code, ""),
+        policy=decision.get("policy") or nearest.get("policy"),
+        statement=decision.get("statement") or nearest.get("statement"),
+    )
+
+
+def _allowance(decision: Mapping[str, Any]) -> Step:
+    """Return what allowed the call, as far as it was decided at all."""
+    if not decision:
+        return Step("decision", passed=None, says="it was not decided: it needs no permission")
+    if decision.get("root"):
+        return Step("decision", passed=True, says="the account's root may do everything")
+    statement, policy = decision.get("statement"), decision.get("policy")
+    return Step(
+        "decision",
+        passed=True,
+        says=f"{decision['action']} on {decision['resource']} is allowed by {statement} of policy "
+        f"{policy}",
+        policy=policy,
+        statement=statement,
+    )
+
+
+def _answer(code: str, message: str) -> Step:
+    """Return how an allowed call ended; what fails then is no matter of permission."""
+    if not code:
+        return Step("answer", passed=True, says="it was answered")
+    return Step(
+        "answer",
+        passed=False,
+        says=f"it was allowed, but could not be done: {message} ({code})",
+        code="not-done",
+        change="change what the message says; no policy is in the way",
+    )
+
+
+def _agent(event: Event) -> str:
+    return str(event.get("userAgent") or "no user agent").partition(" ")[0]

@@ -1,0 +1,48 @@
+"""`hedgerow why refusals`: the newest refused calls and attempts, with the ids to ask about."""
+
+from itertools import islice
+
+import click
+
+from hedgerow.cli.output import as_json, print_json, print_table
+from hedgerow.cli.provision.api import CloudApi
+from hedgerow.cli.why.trail import Event, id_of, refused, what, who
+
+_DEFAULT = 20
+_MOST = 1000
+
+
+@click.command()
+@click.option(
+    "--last",
+    default=_DEFAULT,
+    show_default=True,
+    type=click.IntRange(1, _MOST),
+    help="How many.",
+)
+@as_json
+def refusals(last: int, *, as_json: bool) -> None:
+    """List what was refused last: calls of the API, and attempts of devices.
+
+    Needs the environment that 'hedgerow env' prints, and cloudtrail:LookupEvents.
+    """
+    found = list(islice(refused(CloudApi()), last))
+    if as_json:
+        print_json([_facts(event) for event in found])
+    elif found:
+        columns = ("time", "who", "what", "code", "from", "id")
+        print_table(columns, [tuple(_facts(event).values()) for event in found])
+        click.echo("\nAsk about one with: hedgerow why call ID")
+    else:
+        click.echo("Nothing was refused.")
+
+
+def _facts(event: Event) -> dict[str, str]:
+    return {
+        "time": event["eventTime"],
+        "who": who(event),
+        "what": what(event),
+        "code": event["errorCode"],
+        "from": event["sourceIPAddress"],
+        "id": id_of(event),
+    }
