@@ -115,6 +115,9 @@ class Pattern(msgspec.Struct, frozen=True, eq=False):
             and self.reading == other.reading
         )
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
     def __hash__(self) -> int:
         return hash(self.source)
 

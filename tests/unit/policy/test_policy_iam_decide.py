@@ -147,6 +147,21 @@ def test_statements_are_found_among_many_as_if_each_had_been_tried() -> None:
                 assert decision.effect == "implicit-deny"
 
 
+def test_resources_of_many_lengths_are_found() -> None:
+    lengths = range(1, 40)
+    statements = [
+        statement(action="iot:X", resource=THING + "a" * length + "/*", Sid=f"S{length}")
+        for length in lengths
+    ]
+    policies = [attached(*statements, statement(action="iot:X", resource=THING + "a*b"))]
+    for length in lengths:
+        decision = decide(policies, asking("iot:X", THING + "a" * length + "/x"))
+        assert decision.statement == f"S{length}"
+    assert decide(policies, asking("iot:X", THING + "ab")).statement == "Statement[39]"
+    assert not decide(policies, asking("iot:X", THING + "a" * 40 + "/x")).allowed
+    assert not decide(policies, asking("iot:X", THING)).allowed
+
+
 def test_an_answer_is_remembered_for_what_it_depends_on_only() -> None:
     by_tag = {"StringEquals": {"aws:PrincipalTag/team": "${aws:ResourceTag/team}"}}
     policies = [attached(statement(action="iot:X", Condition=by_tag))]

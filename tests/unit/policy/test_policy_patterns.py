@@ -154,9 +154,14 @@ def test_a_value_is_put_in_late_and_as_plain_text() -> None:
 def test_patterns_with_equal_text_that_are_read_alike_are_equal() -> None:
     one, same = make_pattern("a*", Reading()), make_pattern("a*", Reading())
     assert one == same
+    assert not one != same  # noqa: SIM202 - both operators are asked
     assert hash(one) == hash(same)
-    assert one != make_pattern("a*", Reading(folded=True))
-    assert one != make_pattern("b*", Reading())
-    assert one != "a*"
+    for other in (
+        make_pattern("a*", Reading(folded=True)),
+        make_pattern("b*", Reading()),
+        "a*",
+    ):
+        assert one != other
+        assert not one == other  # noqa: SIM201 - both operators are asked
     assert repr(one) == "Pattern('a*')"
     assert isinstance(one, Pattern)
