@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +31,9 @@ from hedgerow.store import Record, Store
 
 _log = structlog.get_logger("hedgerow.cloud.cloudtrail")
 _LOOK_AT_MOST_EVERY_S: Final = 5.0
+_LOOK_AT_LEAST_EVERY_S: Final = 3600.0
+"""Where nothing logs, for the journal's old files."""
+_FORGET_EVERY: Final = timedelta(hours=1)
 MAX_RECORDS_PER_DIGEST: Final = 50_000
 """A digest is made early rather than name more records than this."""
 
@@ -78,6 +81,7 @@ class Deliverer:
         self._working = asyncio.Lock()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._forgot_at: datetime | None = None
 
     async def start(self) -> None:
         """Begin to deliver; what a restart left half done is finished first."""
@@ -95,14 +99,17 @@ class Deliverer:
         """Look at once whether something is due."""
         self._wake.set()
 
-    async def run_due(self) -> None:
-        """Do everything that is due now."""
+    async def run_due(self) -> bool:
+        """Do everything that is due now; say whether a trail logs, or has to come to its end."""
+        busy = False
         async with self._working:
             for settings in await self._store.all(TRAIL_SETTINGS, self._home.account):
                 progress = await self._store.get(TRAIL_PROGRESS, self._home.account, settings.id)
                 if progress is not None:
                     await self._deliver_if_due(settings, progress)
+                    busy |= progress.document.logging or progress.document.concluding
             await self._forget_old()
+        return busy
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
@@ -127,18 +134,17 @@ class Deliverer:
     async def _run(self) -> None:
         while True:
             self._wake.clear()
+            pause = min(_LOOK_AT_MOST_EVERY_S, self._intervals.logs.total_seconds())
             try:
-                await self.run_due()
+                if not await self.run_due():
+                    pause = _LOOK_AT_LEAST_EVERY_S
             except Exception as error:  # noqa: BLE001 - the next round may do better
                 _log.error("delivery of trails is late", reason=str(error))
             try:
-                async with asyncio.timeout(self._pause()):
+                async with asyncio.timeout(pause):
                     await self._wake.wait()
             except TimeoutError:
                 continue
-
-    def _pause(self) -> float:
-        return min(_LOOK_AT_MOST_EVERY_S, self._intervals.logs.total_seconds())
 
     async def _deliver_if_due(
         self, settings: Record[TrailSettings], progress: Record[TrailProgress]
@@ -267,6 +273,10 @@ class Deliverer:
 
     async def _forget_old(self) -> None:
         """Remove files of the journal that are past the retention and delivered everywhere."""
+        now = self._clock.now()
+        if self._forgot_at is not None and now < self._forgot_at + _FORGET_EVERY:
+            return
+        self._forgot_at = now
         positions = [
             progress.document.position
             for progress in await self._store.all(TRAIL_PROGRESS, self._home.account)

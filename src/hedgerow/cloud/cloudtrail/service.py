@@ -147,6 +147,7 @@ class CloudTrailService(Service):
             async with self._store.transaction() as tx:
                 now, head = self._clock.now(), self._trail.head
                 await trails.start_logging(tx, self._home, name, now, head)
+        self._deliverer.wake()
         return {}
 
     @operation("StopLogging")
