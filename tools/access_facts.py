@@ -50,8 +50,15 @@ WAYS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "iot": {
         "cert": (f"{_IOT}cert/{{certificateId}}", "{principal}", "{target}"),
         "cacert": (f"{_IOT}cacert/{{certificateId}}",),
-        "thing": (f"{_IOT}thing/{{thingName}}", "{targetArn}", "{targets}"),
+        "thing": (
+            f"{_IOT}thing/{{thingName|thingArn!arn}}",
+            f"{_IOT}thing/{{thingName}}",
+            "{targetArn}",
+            "{targets}",
+        ),
+        "billinggroup": (f"{_IOT}billinggroup/{{billingGroupName|billingGroupArn!arn}}",),
         "thinggroup": (
+            f"{_IOT}thinggroup/{{thingGroupName|thingGroupArn!arn}}",
             f"{_IOT}thinggroup/{{thingGroupName}}",
             "{target}",
             "{securityProfileTargetArn}",
@@ -223,8 +230,9 @@ ROWS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "sts": {
         "AssumeRole": {
             "access": "Write",
-            "on": [{"arn": "{RoleArn}"}],
+            "on": [{"arn": "{RoleArn}", "tagged": "same"}],
             "judged": "by-operation",
+            "also": [{"action": "sts:SetSourceIdentity", "when": "SourceIdentity"}],
         },
         "GetCallerIdentity": {"access": "Read", "judged": "never"},
         "GetSessionToken": {"access": "Read", "judged": "never"},

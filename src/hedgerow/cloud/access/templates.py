@@ -79,6 +79,20 @@ class _Slot:
         return word if word in _OF_THE_CALLER else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Filling:
+    """What takes a slot's place; one that `may_be_whole` takes the place of all before it too."""
+
+    text: str
+    may_be_whole: bool = False
+
+    def after(self, before: str) -> str:
+        """Return the name so far with this behind it, or this alone if it is a whole ARN."""
+        if self.may_be_whole and self.text.startswith("arn:"):
+            return self.text
+        return before + self.text
+
+
 class Template:
     """A resource's name with slots, compiled once."""
 
@@ -146,10 +160,10 @@ class Template:
             if isinstance(part, str):
                 names = [name + part for name in names]
                 continue
-            values = _filled(part, call_input, scope)
-            if not values:
+            fillings = _filled(part, call_input, scope)
+            if not fillings:
                 return None
-            names = [_joined(name, value, part) for name in names for value in values]
+            names = [filling.after(name) for name in names for filling in fillings]
         return names
 
 
@@ -199,28 +213,30 @@ def _formatted(part: str | _Slot, scope: Scope) -> str:
     return "%s" if of_caller is None else of_caller
 
 
-def _filled(slot: _Slot, call_input: Mapping[str, Any], scope: Scope) -> Sequence[str]:
+def _filled(slot: _Slot, call_input: Mapping[str, Any], scope: Scope) -> Sequence[_Filling]:
     """Return what stands in a slot: nothing if the input does not say."""
     if slot.of_the_caller is not None:
         of_caller = {"region": scope.region, "account": scope.account, "caller": scope.caller}
         known = of_caller[slot.of_the_caller]
-        return (known,) if known else ()
+        return (_Filling(known),) if known else ()
     for member in slot.members:
         values = _values(member, call_input)
         if values is not None:
             return [_formed(member, value, scope) for value in values]
     if slot.default is not None:
-        return (slot.default,)
-    return (scope.caller,) if slot.members[0].form == "user" and scope.caller else ()
+        return (_Filling(slot.default),)
+    return (_Filling(scope.caller),) if slot.members[0].form == "user" and scope.caller else ()
 
 
-def _formed(member: _Member, value: str, scope: Scope) -> str:
+def _formed(member: _Member, value: str, scope: Scope) -> _Filling:
     kind = member.entity_kind
     if kind is not None:
         named = scope.entities.get(EntityName(kind, value), f"/{value}")
         alone = member.form.endswith(_PATH_ALONE)
-        return named.removesuffix(value) if alone else named
-    return _organization_arn(value, scope) if member.form == "organization" else value
+        return _Filling(named.removesuffix(value) if alone else named)
+    if member.form == "organization":
+        return _Filling(_organization_arn(value, scope))
+    return _Filling(value, may_be_whole=member.form == "arn")
 
 
 def _values(member: _Member, call_input: Mapping[str, Any]) -> Sequence[str] | None:
@@ -232,11 +248,6 @@ def _values(member: _Member, call_input: Mapping[str, Any]) -> Sequence[str] | N
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [str(each) for each in value]
     return (str(value),)
-
-
-def _joined(before: str, value: str, slot: _Slot) -> str:
-    may_be_whole = slot.members[0].form == "arn"
-    return value if may_be_whole and value.startswith("arn:") else before + value
 
 
 def _organization_arn(identifier: str, scope: Scope) -> str:

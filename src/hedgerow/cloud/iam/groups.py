@@ -10,6 +10,7 @@ from hedgerow.cloud.iam.documents import GROUP, Group
 from hedgerow.cloud.iam.estate import Estate
 from hedgerow.cloud.iam.faults import delete_conflict, quota_exceeded
 from hedgerow.cloud.iam.holders import GROUPS, existing_group, require_free
+from hedgerow.cloud.iam.paths import entity_path
 from hedgerow.cloud.iam.unique_ids import GROUP_PREFIX, new_unique_id
 from hedgerow.store import Record, Transaction
 
@@ -22,7 +23,7 @@ async def create(tx: Transaction, estate: Estate, request: Members) -> Record[Gr
     await require_free(tx, GROUPS, estate.account, name)
     if len(estate.groups) >= quotas.QUOTAS[quotas.GROUPS]:
         raise quota_exceeded(quotas.GROUPS)
-    group = Group(name=name, path=request.get("Path", "/"))
+    group = Group(name=name, path=entity_path(request.get("Path", "/")))
     return await tx.insert(
         GROUP, estate.account, new_unique_id(GROUP_PREFIX), group, name=name.lower()
     )
@@ -33,9 +34,8 @@ async def update(tx: Transaction, account: str, request: Members) -> None:
     record = await existing_group(tx, account, request["GroupName"])
     name = request.get("NewGroupName", record.document.name)
     await require_free(tx, GROUPS, account, name, but=record.id)
-    changed = msgspec.structs.replace(
-        record.document, name=name, path=request.get("NewPath", record.document.path)
-    )
+    path = entity_path(request.get("NewPath", record.document.path))
+    changed = msgspec.structs.replace(record.document, name=name, path=path)
     await tx.update(record, changed, name=name.lower())
 
 

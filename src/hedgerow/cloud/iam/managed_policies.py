@@ -1,8 +1,7 @@
 """Customer managed policies and their versions. A text that is not sound is never stored."""
 
-import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -17,25 +16,22 @@ from hedgerow.cloud.iam.faults import (
     limit_exceeded,
     no_such_version,
     quota_exceeded,
-    validation_error,
 )
+from hedgerow.cloud.iam.paths import policy_path
 from hedgerow.cloud.iam.policy_text import managed_text, on_the_wire
 from hedgerow.cloud.iam.tags import tag_rows, tagged
 from hedgerow.cloud.iam.unique_ids import POLICY_PREFIX, lasting_unique_id, new_unique_id
-from hedgerow.kernel import Clock, quoted
+from hedgerow.kernel import Clock
 from hedgerow.store import Record, Transaction
 
 Members = Mapping[str, Any]
-
-_SEGMENT: Final = re.compile(r"[A-Za-z0-9.,+@=_-]+")
-"""What stands between slashes; the model's own expression for paths cannot be run safely."""
 
 
 async def create(
     tx: Transaction, estate: Estate, clock: Clock, request: Members
 ) -> tuple[str, ManagedPolicy, Record[ManagedPolicy]]:
     """Make a policy whose version `v1` is in force; return its ARN too."""
-    name, path = request["PolicyName"], _checked_path(request.get("Path", "/"))
+    name, path = request["PolicyName"], policy_path(request.get("Path", "/"))
     if await tx.find(MANAGED_POLICY, estate.account, name=name.lower()) is not None:
         raise already_exists("Policy", name)
     if len(estate.policies) >= quotas.QUOTAS[quotas.POLICIES]:
@@ -182,14 +178,3 @@ def _row(arn: str, policy: ManagedPolicy, record: Record[ManagedPolicy] | None) 
         "CreateDate": record.created_at if record is not None else policy.updated_at,
         "UpdateDate": policy.updated_at,
     }
-
-
-def _checked_path(path: str) -> str:
-    slashes = path.startswith("/") and path.endswith("/")
-    segments = path[1:-1].split("/") if path != "/" else []
-    if not slashes or not all(_SEGMENT.fullmatch(segment) for segment in segments):
-        raise validation_error(
-            f"The specified value for path is invalid: {quoted(path)}. It must begin and end with "
-            "/ and contain only alphanumeric characters and/or / . , + @ = _ and -"
-        )
-    return path

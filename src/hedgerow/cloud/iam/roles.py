@@ -11,6 +11,7 @@ from hedgerow.cloud.iam.documents import DEFAULT_SESSION_S, ROLE, Role
 from hedgerow.cloud.iam.estate import Estate
 from hedgerow.cloud.iam.faults import delete_conflict, invalid_input, quota_exceeded
 from hedgerow.cloud.iam.holders import ROLES, existing_role, require_free
+from hedgerow.cloud.iam.paths import entity_path
 from hedgerow.cloud.iam.policy_text import trust_text
 from hedgerow.cloud.iam.role_use import forget_role_use
 from hedgerow.cloud.iam.tags import tagged
@@ -31,7 +32,7 @@ async def create(
     tx: Transaction, estate: Estate, unique_ids: UniqueIds, request: Members
 ) -> Record[Role]:
     """Make a role that its trust policy's principals may assume, and that may do nothing yet."""
-    name, path = request["RoleName"], request.get("Path", "/")
+    name, path = request["RoleName"], entity_path(request.get("Path", "/"))
     if path.startswith(_SERVICE_LINKED_PATH):
         raise invalid_input(
             f"Paths under {_SERVICE_LINKED_PATH} are kept for service-linked roles."

@@ -16,6 +16,7 @@ from hedgerow.cloud.iam.holders import (
     existing_user,
     require_free,
 )
+from hedgerow.cloud.iam.paths import entity_path
 from hedgerow.cloud.iam.tags import tagged
 from hedgerow.cloud.iam.unique_ids import USER_PREFIX, new_unique_id
 from hedgerow.store import Record, Transaction
@@ -31,7 +32,7 @@ async def create(tx: Transaction, estate: Estate, request: Members) -> Record[Us
         raise quota_exceeded(quotas.USERS)
     user = User(
         name=name,
-        path=request.get("Path", "/"),
+        path=entity_path(request.get("Path", "/")),
         tags=tagged({}, request.get("Tags", ())),
         boundary=attachable_boundary(estate, request.get("PermissionsBoundary", "")),
     )
@@ -45,9 +46,8 @@ async def update(tx: Transaction, account: str, request: Members) -> None:
     record = await existing_user(tx, account, request["UserName"])
     name = request.get("NewUserName", record.document.name)
     await require_free(tx, USERS, account, name, but=record.id)
-    changed = msgspec.structs.replace(
-        record.document, name=name, path=request.get("NewPath", record.document.path)
-    )
+    path = entity_path(request.get("NewPath", record.document.path))
+    changed = msgspec.structs.replace(record.document, name=name, path=path)
     await tx.update(record, changed, name=name.lower())
 
 

@@ -135,8 +135,11 @@ def require_deletable(record: Record[Certificate], *, force: bool) -> None:
 async def existing(
     reader: Store | Transaction, home: Home, certificate_id: str
 ) -> Record[Certificate]:
-    """Return a certificate, or raise `ResourceNotFoundException`."""
-    record = await reader.get(CERTIFICATE, home.account, certificate_id.lower())
+    """Return the certificate of exactly this id, or raise `ResourceNotFoundException`.
+
+    An id in capitals is another name, because policies are judged on the name as it was given.
+    """
+    record = await reader.get(CERTIFICATE, home.account, certificate_id)
     if record is None:
         raise certificate_not_found(certificate_id)
     return record

@@ -90,7 +90,7 @@ async def role_question(
         caller=caller,
         role=role,
         actions=_actions(tags, passed.source_identity),
-        known=call_context(asked, role.account, own.tags if own else {}, passed),
+        known=call_context(asked, role, own.tags if own else {}, passed),
         passed=passed,
         tags=tags,
         transitive=transitive,

@@ -19,11 +19,13 @@ from hedgerow.cloud.access.keys import (
     principal_values,
     wanted_keys,
 )
+from hedgerow.cloud.iam.facts import RoleFacts
 from hedgerow.policy import Context, Values, context
 
 _EVERY_KEY: Final = wanted_keys((*OF_PRINCIPAL, *OF_CALL))
 _MFA_PRESENT: Final = "aws:multifactorauthpresent"
 _MFA_AGE: Final = "aws:multifactorauthage"
+_RESOURCE_TAGS: Final = ("aws:resourcetag/", "iam:resourcetag/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,8 @@ def asked_of(call: Call, at: datetime) -> Asked:
     )
 
 
-def call_context(
-    asked: Asked, resource_account: str, tags: Mapping[str, str], passed: Passed
-) -> Context:
-    """Return all that conditions can know of a call.
+def call_context(asked: Asked, role: RoleFacts, tags: Mapping[str, str], passed: Passed) -> Context:
+    """Return all that conditions can know of a call about a role, on either side.
 
     `tags` are the caller's own (its user's or role's); its session's win over them.
     """
@@ -65,7 +65,9 @@ def call_context(
     if caller.session is not None:
         known.update(by_key("aws:principaltag/", caller.session.tags.items()))
     known.update(call_values(_EVERY_KEY, asked))
-    known["aws:resourceaccount"] = resource_account
+    known["aws:resourceaccount"] = role.account
+    for prefix in _RESOURCE_TAGS:
+        known.update(by_key(prefix, role.tags.items()))
     known.update(_passed_values(passed))
     return context(known)
 
