@@ -29,6 +29,7 @@ from hedgerow.policy.variables import condition_key
 
 _REMEMBERED: Final = 512
 _REMEMBERED_LENGTH: Final = 256
+_REMEMBERED_VALUES: Final = 8
 _NO_SET: Final = "one"
 _TRUTH: Final = Reading(wildcards=False, folded=True)
 
@@ -42,11 +43,12 @@ def read_conditions(given: Any, *, device: bool, variables: bool) -> tuple[Condi
         keys = require_object(block, reader.place, "an operator takes a JSON object")
         if not keys:
             raise MalformedPolicyError(reader.place, "it names no key to compare")
-        for key, given_values in keys.items():
-            if isinstance(given_values, str) and len(given_values) <= _REMEMBERED_LENGTH:
-                conditions.append(_common(reader, key, given_values))
+        for key, values in keys.items():
+            common = _as_common(values)
+            if common is None:
+                conditions.append(reader.condition(key, values))
             else:
-                conditions.append(reader.condition(key, given_values))
+                conditions.append(_common(reader, key, common))
     return tuple(conditions)
 
 
@@ -188,9 +190,23 @@ def _reader_of(name: str, *, device: bool, variables: bool) -> _Reader:
 
 
 @lru_cache(_REMEMBERED)
-def _common(reader: _Reader, key: str, value: str) -> Condition:
-    """Return a condition with one text; the same few stand in most policies."""
-    return reader.condition(key, value)
+def _common(reader: _Reader, key: str, values: tuple[str, ...]) -> Condition:
+    """Return a condition with a few short texts; the same ones stand in most policies."""
+    return reader.condition(key, list(values))
+
+
+def _as_common(values: Any) -> tuple[str, ...] | None:
+    """Return the values if they are a few short texts, None for anything else."""
+    if values.__class__ is str:
+        return (values,) if len(values) <= _REMEMBERED_LENGTH else None
+    if (
+        values.__class__ is list
+        and 0 < len(values) <= _REMEMBERED_VALUES
+        and set(map(type, values)) == {str}
+        and max(map(len, values)) <= _REMEMBERED_LENGTH
+    ):
+        return tuple(values)
+    return None
 
 
 _READERS: Final[Mapping[Kind, Callable[[_Reader, Any, str], Value]]] = {
