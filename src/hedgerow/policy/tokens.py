@@ -32,16 +32,17 @@ class Variable(msgspec.Struct, frozen=True, gc=False):
         """Return what takes this place, None if nothing does.
 
         A key with several values cannot be a variable (IAM User Guide, "Single-valued vs.
-        multivalued context keys"). A device chooses its own client id: if `+` could take the
-        place of `${iot:ClientId}` in a topic filter, a client named `+` could listen to
-        everybody.
+        multivalued context keys"). An empty text, as the value of a tag may be, is no value:
+        `${aws:PrincipalTag/team}*` must never be `*`. A device chooses its own client id: if
+        `+` could take the place of `${iot:ClientId}` in a topic filter, a client named `+`
+        could listen to everybody.
         """
         value = variables.get(self.name)
-        if value is None:
+        if not value:
             return self.default
         if isinstance(value, tuple):
             return None
-        if device and (not value or "+" in value or "#" in value):
+        if device and ("+" in value or "#" in value):
             return None
         return value
 

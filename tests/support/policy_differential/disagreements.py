@@ -118,7 +118,7 @@ def _has_variable_without_value(text: str, context: GivenContext) -> bool:
         if name in ("*", "?", "$") or default:
             continue
         value = known.get(name.lower())
-        if value is None or isinstance(value, list):
+        if not value or isinstance(value, list):
             return True
     return False
 
@@ -209,6 +209,32 @@ def _if_exists_is_met_without_the_key(case: Case) -> Case:
     return _each_statement(case, change)
 
 
+def _empty_text_is_no_value_to_for_all(case: Case) -> Case:
+    def has_empty_text(key: str) -> bool:
+        return "" in _listed(case.context.get(key, []))
+
+    def values(operator: str, given: str | list[str]) -> list[str]:
+        if "Not" in operator:
+            return [one for one in _listed(given) if one] or [_UNMATCHED]
+        return [*_listed(given), ""]
+
+    def change(statement: Statement) -> Statement:
+        if statement["Effect"] == "Allow" or "Condition" not in statement:
+            return statement
+        block = {
+            operator: {
+                key: values(operator, given)
+                if operator.startswith("ForAllValues:String") and has_empty_text(key)
+                else given
+                for key, given in keys.items()
+            }
+            for operator, keys in statement["Condition"].items()
+        }
+        return {**statement, "Condition": block}
+
+    return _each_statement(case, change)
+
+
 DISAGREEMENTS: Final = (
     Disagreement(
         oracle="It puts values in place of ${…} in documents of Version 2008-10-17.",
@@ -257,5 +283,11 @@ DISAGREEMENTS: Final = (
         aws="With IfExists a condition is met if the key is not in the request.",
         page=_GUIDE + "reference_policies_elements_condition_operators.html#Conditions_IfExists",
         rewritten=_if_exists_is_met_without_the_key,
+    ),
+    Disagreement(
+        oracle="A deny with ForAllValues is lost if one of the request's values is an empty text.",
+        aws="ForAllValues is met by a key that resolves to nothing, such as an empty text.",
+        page=_GUIDE + "reference_policies_condition-single-vs-multi-valued-context-keys.html",
+        rewritten=_empty_text_is_no_value_to_for_all,
     ),
 )

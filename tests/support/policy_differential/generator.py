@@ -106,7 +106,8 @@ class Generator:
                 context[key] = self._pick(pools.STRINGS)
         if self._chance(0.6):
             number = self._pick((1, 1, 2, 3))
-            context["aws:TagKeys"] = self._random.sample(pools.STRINGS, number)
+            tags = self._random.sample(pools.STRINGS, number)
+            context["aws:TagKeys"] = ["", *tags[1:]] if self._chance(0.15) else tags
         for key, pool in pools.ONE_VALUE_KEYS:
             if key not in self._without and self._chance(0.75):
                 context[key] = self._pick(pool)

@@ -27,8 +27,8 @@ ACTION_PATTERNS: Final = (
     "greengrass:*",
     "greengrass:Get*",
 )
-NAMES: Final = ("a", "b", "ab", "a/b", "lamp", "lamp/1", "Lamp")
-PLAIN_PIECES: Final = ("a", "b", "lamp", "/", "1", "*", "?")
+NAMES: Final = ("a", "b", "ab", "a/b", "lamp", "lamp/1", "Lamp", "a.b", "a+b", "a:b")
+PLAIN_PIECES: Final = ("a", "b", "lamp", "/", "1", "*", "?", ".", "+", ":", "**")
 VARIABLES: Final = (
     "${aws:username}",
     "${aws:PrincipalTag/team}",
@@ -37,14 +37,16 @@ VARIABLES: Final = (
 )
 ESCAPES: Final = ("${*}", "${?}", "${$}")
 PIECES: Final = (PLAIN_PIECES, PLAIN_PIECES, PLAIN_PIECES, NAMES, VARIABLES, ESCAPES)
-STRINGS: Final = ("a", "b", "ab", "A", "lamp", "Lamp", "lamp/1")
+STRINGS: Final = ("a", "b", "ab", "A", "lamp", "Lamp", "lamp/1", "a.b", "[ab]", "a*", "")
 STRING_PATTERNS: Final = (*STRINGS, "a*", "*b", "?", "l?mp*", "*")
-NUMBERS: Final = ("0", "1", "5", "5.0", "10", "-3", "2.5")
+NUMBERS: Final = ("0", "1", "5", "5.0", "10", "-3", "2.5", "05")
 DATES: Final = (
     "2026-01-01T00:00:00Z",
     "2026-06-15T12:30:00Z",
     "2026-06-15T12:30:01Z",
     "2027-01-01T00:00:00Z",
+    "2026-06-15T14:30:00+02:00",
+    "2026-06-15",
     "1781526600",
 )
 ADDRESSES: Final = ("10.0.0.1", "10.0.1.7", "192.168.5.5", "2001:db8::1", "2001:db8:1::5")
@@ -73,7 +75,7 @@ ARN_PATTERNS: Final = (
     "arn:aws:greengrass:*:*:/greengrass/groups/g1",
 )
 BLOBS: Final = ("YQ==", "Yg==", "YWI=")
-BOOLEANS: Final = ("true", "false")
+BOOLEANS: Final = ("true", "false", "True")
 
 TEXT_KEYS: Final = (
     "aws:username",

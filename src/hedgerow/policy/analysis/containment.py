@@ -37,7 +37,9 @@ def contains(larger: Pattern, smaller: Pattern, *, by_part: bool = False) -> boo
 
 
 def _has_case(token: Token) -> bool:
-    return isinstance(token, str) and token.lower() != token.upper()
+    return isinstance(token, Variable) or (
+        isinstance(token, str) and token.lower() != token.upper()
+    )
 
 
 def _parts(symbols: list[Symbol]) -> list[list[Symbol]]:
