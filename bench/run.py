@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from bench import (
+    api_calls,
     core_idle,
     discovery,
     machine,
@@ -24,6 +25,7 @@ BENCHMARKS = {
     "handshakes": tls_handshakes.measure,
     "discovery": discovery.measure,
     "idle": core_idle.measure,
+    "api": api_calls.measure,
     "policy": policy_decisions.measure,
     "policy-peers": policy_peers.measure,
 }
