@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedgerow.cloud.iot_data.merging import difference, merged, same
+from hedgerow.shadow.merging import difference, merged, same
 
 _keys = st.sampled_from(["a", "b", "c"])
 _leaves = st.booleans() | st.integers(0, 2) | st.sampled_from(["", "x"])

@@ -7,9 +7,10 @@ from typing import Final
 
 import structlog
 
-from hedgerow.cloud.iot_data import ShadowError, ShadowService
+from hedgerow.cloud.iot_data import ShadowService
 from hedgerow.contract import ShadowTopic, parse_shadow_topic, shadow_topic
 from hedgerow.mqtt import Message
+from hedgerow.shadow import ShadowError
 
 MAX_WAITING_PER_THING: Final = 10
 """Requests to one thing's shadow that are not answered yet; one more is answered with 429."""

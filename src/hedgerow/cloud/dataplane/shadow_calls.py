@@ -10,8 +10,9 @@ from urllib.parse import parse_qs
 from hedgerow.aws import HttpAnswer
 from hedgerow.cloud.dataplane.answers import JSON, ok
 from hedgerow.cloud.dataplane.authorized import Authorized
-from hedgerow.cloud.iot_data import ShadowError, ShadowService
+from hedgerow.cloud.iot_data import ShadowService
 from hedgerow.kernel import CallerError
+from hedgerow.shadow import ShadowError
 
 
 class ShadowCalls:

@@ -2,16 +2,15 @@
 
 In come requests to a shadow as bytes, from devices (over MQTT and HTTPS, through their own
 sub-rooms) and from programs (`IotDataService`); out go answers as bytes, and to listeners what
-belongs on the shadow's topics. `machine` and `merging` are pure. It imports `kernel`, `mqtt`,
-`aws`, `store`, `contract` and the cloud's `home`. What must never happen here: state of one thing
-changes by a request to another, a stale version overwrites a newer one, or untrusted JSON reaches
-the store unchecked. Whether the asker is allowed to ask is decided before it comes here.
+belongs on the shadow's topics. What a request means is decided by `shadow`. It imports `kernel`,
+`mqtt`, `aws`, `store`, `contract`, `shadow` and the cloud's `home`. What must never happen here:
+state of one thing changes by a request to another. Whether the asker is allowed to ask is decided
+before it comes here.
 
 Tests: `tests/unit/cloud/iot_data`, `tests/interop/test_boto3_iot.py`.
 """
 
-from hedgerow.cloud.iot_data.errors import ShadowError
 from hedgerow.cloud.iot_data.service import IotDataService, Publisher
 from hedgerow.cloud.iot_data.shadow_service import ShadowService
 
-__all__ = ["IotDataService", "Publisher", "ShadowError", "ShadowService"]
+__all__ = ["IotDataService", "Publisher", "ShadowService"]

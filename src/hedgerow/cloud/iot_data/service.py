@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from typing import ClassVar, Protocol
 
 from hedgerow.aws import Answer, AwsError, Call, Service, operation
-from hedgerow.cloud.iot_data.errors import ShadowError
 from hedgerow.cloud.iot_data.shadow_service import ShadowService
 from hedgerow.contract import parse_shadow_topic
 from hedgerow.kernel import quoted
 from hedgerow.mqtt import valid_topic
+from hedgerow.shadow import ShadowError
 
 MAX_PAYLOAD_BYTES = 128 * 1024
 MAX_TOPIC_BYTES = 256

@@ -1,24 +1,31 @@
 """The shadow service: reads and changes shadows in the store, and tells listeners of it."""
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from hedgerow.cloud.home import Home
-from hedgerow.cloud.iot_data.documents import NO_SHADOW, SHADOW, Shadow
-from hedgerow.cloud.iot_data.errors import BAD_REQUEST, ShadowError
-from hedgerow.cloud.iot_data.machine import ShadowChange, apply_delete, apply_update, get_answer
-from hedgerow.cloud.iot_data.requests import parse_client_token, parse_update
 from hedgerow.contract import shadow_topic
 from hedgerow.kernel import Clock
-from hedgerow.store import Record, Store, Transaction
+from hedgerow.shadow import (
+    NO_SHADOW,
+    Shadow,
+    ShadowChange,
+    ShadowError,
+    apply_delete,
+    apply_update,
+    get_answer,
+    parse_client_token,
+    parse_update,
+    require_thing_name,
+)
+from hedgerow.store import Kind, Record, Store, Transaction
 
 MessageListener = Callable[[str, bytes], None]
 """Takes a topic and a payload: every answer and notice that belongs on a shadow topic."""
 
-_THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
+SHADOW = Kind("shadow", Shadow)
 
 
 class ShadowService:
@@ -46,14 +53,14 @@ class ShadowService:
 
     async def get(self, thing_name: str, payload: bytes = b"") -> bytes:
         """Return the shadow's document, or raise `ShadowError` (404 if there is none)."""
-        _require_thing_name(thing_name)
+        require_thing_name(thing_name)
         token = parse_client_token(payload)
         record = await self._store.get(SHADOW, self._home.account, thing_name)
         return get_answer(_shadow_of(record), thing_name, token, self._timestamp())
 
     async def update(self, thing_name: str, payload: bytes) -> bytes:
         """Merge an update and return the `accepted` answer; tell listeners what changed."""
-        _require_thing_name(thing_name)
+        require_thing_name(thing_name)
         update = parse_update(payload)
         timestamp = self._timestamp()
         async with self._store.transaction() as transaction:
@@ -65,7 +72,7 @@ class ShadowService:
 
     async def delete(self, thing_name: str, payload: bytes = b"") -> bytes:
         """Delete the shadow and return the answer, or raise `ShadowError` (404)."""
-        _require_thing_name(thing_name)
+        require_thing_name(thing_name)
         token = parse_client_token(payload)
         timestamp = self._timestamp()
         async with self._store.transaction() as transaction:
@@ -111,11 +118,3 @@ class ShadowService:
 
 def _shadow_of(record: Record[Shadow] | None) -> Shadow:
     return NO_SHADOW if record is None else record.document
-
-
-def _require_thing_name(name: str) -> None:
-    if not _THING_NAME.fullmatch(name):
-        raise ShadowError(
-            BAD_REQUEST,
-            "Invalid thing name: 1 to 128 characters of letters, digits, ':', '_' and '-'",
-        )

@@ -9,7 +9,8 @@ import pytest
 from tests.support.clock import ManualClock
 
 from hedgerow.cloud.home import Home
-from hedgerow.cloud.iot_data import ShadowError, ShadowService
+from hedgerow.cloud.iot_data import ShadowService
+from hedgerow.shadow import ShadowError
 from hedgerow.store import MasterKey, Store
 
 HOME = Home(account="123456789012", region="eu-west-1")

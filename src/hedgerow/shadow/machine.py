@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from hedgerow.cloud.iot_data.documents import MAX_DOCUMENT_BYTES, Json, Section, Shadow
-from hedgerow.cloud.iot_data.errors import CONFLICT, NOT_FOUND, TOO_LARGE, ShadowError
-from hedgerow.cloud.iot_data.merging import difference, merged, stamped
-from hedgerow.cloud.iot_data.requests import ShadowUpdate
 from hedgerow.kernel import quoted
+from hedgerow.shadow.documents import MAX_DOCUMENT_BYTES, Json, Section, Shadow
+from hedgerow.shadow.errors import CONFLICT, NOT_FOUND, TOO_LARGE, ShadowError
+from hedgerow.shadow.merging import difference, merged, stamped
+from hedgerow.shadow.requests import ShadowUpdate
 
 
 @dataclass(frozen=True, slots=True)

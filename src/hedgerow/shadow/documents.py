@@ -1,10 +1,8 @@
-"""A classic shadow as it is stored, and its limits."""
+"""A classic shadow as it is kept, and its limits."""
 
 from typing import Any
 
 import msgspec
-
-from hedgerow.store import Kind
 
 Json = Any
 Section = dict[str, Json]
@@ -34,5 +32,3 @@ class Shadow(msgspec.Struct, frozen=True, kw_only=True):
 
 NO_SHADOW = Shadow()
 """What a thing has before its first update."""
-
-SHADOW = Kind("shadow", Shadow)

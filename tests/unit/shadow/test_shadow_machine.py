@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from hedgerow.cloud.iot_data import ShadowError
-from hedgerow.cloud.iot_data.documents import MAX_DOCUMENT_BYTES, NO_SHADOW, Shadow
-from hedgerow.cloud.iot_data.machine import ShadowChange, apply_delete, apply_update, get_answer
-from hedgerow.cloud.iot_data.merging import same
-from hedgerow.cloud.iot_data.requests import parse_update
+from hedgerow.shadow import ShadowError
+from hedgerow.shadow.documents import MAX_DOCUMENT_BYTES, NO_SHADOW, Shadow
+from hedgerow.shadow.machine import ShadowChange, apply_delete, apply_update, get_answer
+from hedgerow.shadow.merging import same
+from hedgerow.shadow.requests import parse_update
 
 
 def update(shadow: Shadow, body: dict[str, Any], at: int = 100) -> ShadowChange:

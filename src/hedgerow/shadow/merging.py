@@ -1,6 +1,6 @@
 """The arithmetic of shadow state: merging, timestamps and differences. Pure."""
 
-from hedgerow.cloud.iot_data.documents import Json, Section
+from hedgerow.shadow.documents import Json, Section
 
 
 def merged(

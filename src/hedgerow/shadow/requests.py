@@ -1,27 +1,29 @@
 """Reads what a device or program sent to a shadow: untrusted bytes in, typed requests out."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from hedgerow.cloud.iot_data.documents import (
+from hedgerow.kernel import quoted
+from hedgerow.shadow.documents import (
     MAX_CLIENT_TOKEN_BYTES,
     MAX_DEPTH,
     MAX_DOCUMENT_BYTES,
     Json,
     Section,
 )
-from hedgerow.cloud.iot_data.errors import (
+from hedgerow.shadow.errors import (
     BAD_REQUEST,
     TOO_LARGE,
     UNSUPPORTED_ENCODING,
     ShadowError,
 )
-from hedgerow.kernel import quoted
 
 _SECTIONS = ("desired", "reported")
 _INTEGER_LIMIT = 2**63
+_THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,15 @@ def parse_update(payload: bytes) -> ShadowUpdate:
 def parse_client_token(payload: bytes) -> str | None:
     """Read a get or delete request: empty, or an object that may carry a client token."""
     return _client_token(_parse_object(payload)) if payload.strip() else None
+
+
+def require_thing_name(name: str) -> None:
+    """Raise `ShadowError` for a name that no thing can have."""
+    if not _THING_NAME.fullmatch(name):
+        raise ShadowError(
+            BAD_REQUEST,
+            "Invalid thing name: 1 to 128 characters of letters, digits, ':', '_' and '-'",
+        )
 
 
 def _parse_object(payload: bytes) -> dict[str, Json]:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedgerow.cloud.iot_data import ShadowError
-from hedgerow.cloud.iot_data.documents import MAX_DEPTH, MAX_DOCUMENT_BYTES
-from hedgerow.cloud.iot_data.requests import parse_client_token, parse_update
+from hedgerow.shadow import ShadowError
+from hedgerow.shadow.documents import MAX_DEPTH, MAX_DOCUMENT_BYTES
+from hedgerow.shadow.requests import parse_client_token, parse_update
 
 
 @pytest.mark.parametrize(
