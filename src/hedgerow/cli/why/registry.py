@@ -13,7 +13,8 @@ from hedgerow.cloud.iot.tables import DirectoryTables
 from hedgerow.kernel import CallerError
 from hedgerow.policy import Explanation, NamedPolicy, parse_policy
 
-_GONE = frozenset({"ResourceNotFoundException", "NoSuchEntity"})
+_GONE = frozenset({"ResourceNotFoundException", "NoSuchEntity", "404"})
+"""How services say that there is none; Greengrass says it of a role by the status alone."""
 
 
 @dataclass(frozen=True, slots=True)

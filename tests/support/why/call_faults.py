@@ -1,0 +1,238 @@
+"""Faults of calls and attempts that were made: what the trail has of them."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from tests.support.cloud import ACCOUNT, EnrolledThing, in_boto3_words
+from tests.support.pki import new_authority, new_identity
+from tests.support.why.fault import Faults, Words
+from tests.support.why.plant import Plant, allow, iot
+
+CALLS = Faults("A call or an attempt that was refused")
+_LIST = ("greengrass", "list_groups")
+_MAY_LIST = allow("greengrass:ListGroups")
+
+
+def ask(request_id: str) -> Words:
+    """Return the question about a call."""
+    return ("why", "call", request_id)
+
+
+def _attempted(plant: Plant, name: str) -> str:
+    """Return the id of the newest attempt with this name."""
+    found = plant.call(
+        "cloudtrail",
+        "lookup_events",
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}],
+        MaxResults=1,
+    )
+    return str(found["Events"][0]["EventId"])
+
+
+def _sound(plant: Plant) -> Words:
+    """Return the question about a call that was answered."""
+    return ask(plant.request_of({}, *_LIST))
+
+
+@CALLS.named("the access key is inactive", step="signature", code="key-inactive")
+def key_inactive(plant: Plant) -> Iterator[Words]:
+    alice = plant.user(_MAY_LIST)
+    key = plant.key_of(alice)
+    yield ask(plant.request_of(key, *_LIST))
+    plant.call(
+        "iam",
+        "update_access_key",
+        UserName=alice,
+        AccessKeyId=key["aws_access_key_id"],
+        Status="Inactive",
+    )
+    yield ask(plant.request_of(key, *_LIST))
+
+
+@CALLS.named("the access key was deleted", step="signature", code="key-unknown")
+def key_deleted(plant: Plant) -> Iterator[Words]:
+    alice = plant.user(_MAY_LIST)
+    key = plant.key_of(alice)
+    yield ask(plant.request_of(key, *_LIST))
+    plant.call("iam", "delete_access_key", UserName=alice, AccessKeyId=key["aws_access_key_id"])
+    yield ask(plant.request_of(key, *_LIST))
+
+
+@CALLS.named("the secret key is another one's", step="signature", code="wrong-secret")
+def wrong_secret(plant: Plant) -> Iterator[Words]:
+    key = plant.key_of(plant.user(_MAY_LIST))
+    yield ask(plant.request_of(key, *_LIST))
+    yield ask(plant.request_of({**key, "aws_secret_access_key": "wrong"}, *_LIST))
+
+
+@CALLS.named("the session has ended", step="signature", code="session-expired")
+def session_expired(plant: Plant) -> Iterator[Words]:
+    key = plant.key_of(plant.user(_MAY_LIST))
+    with plant.clock.behind(timedelta(minutes=14)):
+        made = plant.call_as(key, "sts", "get_session_token", DurationSeconds=900)
+        session = in_boto3_words(made["Credentials"])
+        yield ask(plant.request_of(session, *_LIST))
+    with plant.clock.behind(-timedelta(minutes=14)):
+        refused = plant.request_of(session, *_LIST)
+    yield ask(refused)
+
+
+@CALLS.named("the session's token is another one's", step="signature", code="session-unknown")
+def session_unknown(plant: Plant) -> Iterator[Words]:
+    key = plant.key_of(plant.user(_MAY_LIST))
+    sessions = [
+        in_boto3_words(plant.call_as(key, "sts", "get_session_token")["Credentials"])
+        for _ in range(2)
+    ]
+    yield ask(plant.request_of(sessions[0], *_LIST))
+    token = sessions[1]["aws_session_token"]
+    yield ask(plant.request_of({**sessions[0], "aws_session_token": token}, *_LIST))
+
+
+@CALLS.named("the caller's clock is behind", step="signature", code="clock-skew")
+def clock_behind(plant: Plant) -> Iterator[Words]:
+    yield _sound(plant)
+    with plant.clock.behind(-timedelta(minutes=20)):
+        refused = plant.request_of({}, *_LIST)
+    yield ask(refused)
+
+
+@CALLS.named("the caller's clock is ahead", step="signature", code="clock-skew")
+def clock_ahead(plant: Plant) -> Iterator[Words]:
+    yield _sound(plant)
+    with plant.clock.behind(timedelta(minutes=20)):
+        refused = plant.request_of({}, *_LIST)
+    yield ask(refused)
+
+
+@CALLS.named("it was signed for another region", step="signature", code="wrong-scope")
+def wrong_region(plant: Plant) -> Iterator[Words]:
+    yield _sound(plant)
+    yield ask(plant.request_of({"region_name": "us-west-2"}, *_LIST))
+
+
+@CALLS.named("the caller has no policy for it", step="decision", code="no-policy-allows")
+def call_without_policy(plant: Plant) -> Iterator[Words]:
+    alice = plant.user(_MAY_LIST)
+    key = plant.key_of(alice)
+    yield ask(plant.request_of(key, *_LIST))
+    plant.grant(alice, allow("iot:ListThings"))
+    yield ask(plant.request_of(key, *_LIST))
+
+
+@CALLS.named("the caller's boundary does not allow it", step="decision", code="boundary")
+def call_beyond_boundary(plant: Plant) -> Iterator[Words]:
+    alice = plant.user(_MAY_LIST)
+    key = plant.key_of(alice)
+    yield ask(plant.request_of(key, *_LIST))
+    plant.call(
+        "iam",
+        "put_user_permissions_boundary",
+        UserName=alice,
+        PermissionsBoundary="arn:aws:iam::aws:policy/AWSGreengrassReadOnlyAccess",
+    )
+    plant.grant(alice, allow("iot:ListThings"))
+    yield ask(plant.request_of(key, "iot", "list_things"))
+
+
+@CALLS.named("the session was narrowed by its policy", step="decision", code="session-policy")
+def call_beyond_session(plant: Plant) -> Iterator[Words]:
+    alice = plant.user(allow("iot:ListThings"))
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/{alice}"}}
+    document = {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
+    role = plant.role(document, _MAY_LIST, allow("iot:ListThings"))
+    made = plant.call_as(
+        plant.key_of(alice),
+        "sts",
+        "assume_role",
+        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{role}",
+        RoleSessionName="narrow",
+        Policy=json.dumps({"Version": "2012-10-17", "Statement": [_MAY_LIST]}),
+    )
+    session = in_boto3_words(made["Credentials"])
+    yield ask(plant.request_of(session, *_LIST))
+    yield ask(plant.request_of(session, "iot", "list_things"))
+
+
+@CALLS.named("the role does not trust the caller", step="decision", code="trust-policy")
+def role_refused(plant: Plant) -> Iterator[Words]:
+    alice = plant.user(allow("iot:ListThings"))
+    key = plant.key_of(alice)
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/{alice}"}}
+    document = {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
+    role = plant.role(document)
+    asked: dict[str, Any] = {
+        "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{role}",
+        "RoleSessionName": "alice",
+    }
+    yield ask(plant.request_of(key, "sts", "assume_role", **asked))
+    bob = plant.user(allow("iot:ListThings"), name="bob")
+    trust["Principal"] = {"AWS": f"arn:aws:iam::{ACCOUNT}:user/{bob}"}
+    plant.call(
+        "iam",
+        "update_assume_role_policy",
+        RoleName=role,
+        PolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
+        ),
+    )
+    yield ask(plant.request_of(key, "sts", "assume_role", **asked))
+
+
+@CALLS.named("what was called for does not exist", step="answer", code="not-done")
+def not_there(plant: Plant) -> Iterator[Words]:
+    yield _sound(plant)
+    yield ask(plant.request_of({}, "iot", "describe_thing", thingName="nix"))
+
+
+def _tried(plant: Plant, device: EnrolledThing) -> None:
+    status = plant.attempt(device.identity, "GET", f"/greengrass/discover/thing/{device.name}")
+    assert status in (401, 403), status
+
+
+@CALLS.named(
+    "a device asked for its cores without a policy for it", step="decision", code="no-policy-allows"
+)
+def attempt_without_policy(plant: Plant) -> Iterator[Words]:
+    yield _sound(plant)
+    press = plant.device(allow("iot:Connect", iot("client/press")))
+    _tried(plant, press)
+    yield ask(_attempted(plant, "DeviceRequestRefused"))
+
+
+@CALLS.named(
+    "a device asked for its cores with an inactive certificate",
+    step="state",
+    code="certificate-inactive",
+)
+def attempt_inactive(plant: Plant) -> Iterator[Words]:
+    yield _sound(plant)
+    press = plant.device()
+    plant.call(
+        "iot",
+        "update_certificate",
+        certificateId=press.identity.certificate_id,
+        newStatus="INACTIVE",
+    )
+    _tried(plant, press)
+    yield ask(_attempted(plant, "DeviceRequestRefused"))
+
+
+@CALLS.named(
+    "a device showed a certificate that the cloud does not know",
+    step="handshake",
+    code="certificate-not-accepted",
+)
+def unknown_certificate(plant: Plant) -> Iterator[Words]:
+    yield _sound(plant)
+    plant.handshake(new_identity(new_authority("somebody")))
+    yield ask(_attempted(plant, "TlsHandshakeRefused"))
+
+
+@CALLS.named("a device showed no certificate", step="handshake", code="no-certificate")
+def no_certificate(plant: Plant) -> Iterator[Words]:
+    yield _sound(plant)
+    plant.handshake(None)
+    yield ask(_attempted(plant, "TlsHandshakeRefused"))
