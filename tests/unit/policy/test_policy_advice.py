@@ -150,3 +150,10 @@ def test_control_characters_in_advice_are_escaped_and_it_is_bounded() -> None:
     assert told.isprintable()
     assert "a\\r\\n" in told
     assert len(told) < 700
+
+
+def test_an_empty_list_is_no_value() -> None:
+    given = statement(Condition={"ForAnyValue:StringEquals": {"aws:TagKeys": "env"}})
+    for values, now in ((["a", "b"], "is 'a', 'b'"), ([], "has no value here")):
+        told = explain([attached(given)], asking("iot:Publish", aws__TagKeys=values)).advice
+        assert f"aws:TagKeys {now}, and ForAnyValue:StringEquals aws:TagKeys: env is asked" in told

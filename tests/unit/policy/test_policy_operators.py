@@ -287,6 +287,7 @@ def test_in_the_old_version_a_variable_is_plain_text() -> None:
         (f".ArnEquals.{ARN}", "all six parts", {"ArnEquals": {ARN: "thing/a"}}),
         (f".ArnLike.{ARN}", "all six parts", {"ArnLike": {ARN: "x${aws:PrincipalArn}"}}),
         (f".ArnLike.{ARN}", "all six parts", {"ArnLike": {ARN: "${aws:PrincipalArn}*"}}),
+        (f".ArnLike.{ARN}", "all six parts", {"ArnLike": {ARN: "${aws:a}:${aws:b}"}}),
         (f".ArnLike.{ARN}", "all six parts", {"ArnLike": {ARN: "urn:aws:iot:r:1:thing/a"}}),
         (f".DateEquals.{NOW}", "not a text", {"DateEquals": {NOW: True}}),
         (f".StringEquals.{TAG}", "not a policy variable", {"StringEquals": {TAG: "${team:}"}}),

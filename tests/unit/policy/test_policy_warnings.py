@@ -45,6 +45,7 @@ def test_there_is_one_warning_with_its_place(place: str, problem: str, given: An
         statement(resource="arn:aws:iot:*:*:thing/*"),
         statement(resource="arn:aws:iot:r:1:thing/a*b"),
         statement(resource="arn:aws:iot:r:1:thing/${aws:username}*/x"),
+        statement(resource="arn:aws:iot:r:1:${aws:username}/a*/b"),
         statement(resource="arn:aws:sns:r:1:topic*:x"),
         statement(resource="arn:aws:s3:::*/x"),
         statement(resource="arn:aws:logs:r:1:log-group:/aws/*:x"),
