@@ -13,7 +13,7 @@ from typing import Final, cast
 import msgspec
 
 from hedgerow.policy.context import Context
-from hedgerow.policy.segments import Segment, cut, least_length, match
+from hedgerow.policy.segments import Segment, cut, cut_text, least_length, match
 from hedgerow.policy.tokens import Token, Variable, Wildcard, tokens
 
 _ARN_PARTS: Final = 6
@@ -151,22 +151,45 @@ def make_pattern(source: str, reading: Reading) -> Pattern:
 class Form:
     """What a pattern that is neither plain nor a prefix is compiled to, when it is first used."""
 
-    __slots__ = ("_bound", "_parts", "_simple", "exact", "reading", "tokens", "variables")
+    __slots__ = ("_bound", "_parts", "_simple", "_source", "_tokens", "exact", "reading",
+                 "variables")  # fmt: skip
 
     def __init__(self, source: str, reading: Reading) -> None:
-        parts = tokens(source, wildcards=reading.wildcards, variables=reading.variables)
         self.reading = reading
-        self.tokens: tuple[Token, ...] = (
-            tuple(one.lower() if isinstance(one, str) else one for one in parts)
-            if reading.folded
-            else tuple(parts)
-        )
-        self.variables = tuple(one for one in self.tokens if isinstance(one, Variable))
-        texts = [one for one in self.tokens if isinstance(one, str)]
-        self.exact = "".join(texts) if len(texts) == len(self.tokens) else None
+        self.exact: str | None = None
+        self.variables: tuple[Variable, ...] = ()
+        self._source = source
+        self._tokens: tuple[Token, ...] | None = None
         self._bound: _Bound | None = None
         self._parts: tuple[tuple[Token, ...], ...] | None = None
-        self._simple = _simply(self.tokens, reading) if self.variables else None
+        self._simple: _Simple | None = None
+        if reading.variables and "${" in source:
+            self._read_variables()
+        elif reading.wildcards:
+            segments = cut_text(source.lower() if reading.folded else source)
+            self._bound = (segments, least_length(segments))
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """The pattern's pieces, in lower case if case does not count."""
+        if self._tokens is None:
+            reading = self.reading
+            parts = tokens(self._source, wildcards=reading.wildcards, variables=reading.variables)
+            self._tokens = (
+                tuple(one.lower() if isinstance(one, str) else one for one in parts)
+                if reading.folded
+                else tuple(parts)
+            )
+        return self._tokens
+
+    def _read_variables(self) -> None:
+        parts = self.tokens
+        self.variables = tuple([one for one in parts if isinstance(one, Variable)])
+        texts = [one for one in parts if isinstance(one, str)]
+        if len(texts) == len(parts):
+            self.exact = "".join(texts)
+        elif self.variables:
+            self._simple = _simply(parts, self.reading)
 
     def matches(self, subject: str, variables: Context, *, broad: bool) -> bool:
         """Tell whether the subject matches, as `Pattern.matches` does."""
@@ -174,7 +197,9 @@ class Form:
             known = self._matches_simply(self._simple, subject, variables)
             if known is not None:
                 return known
-        bound = self._bind(self.tokens, variables, free=broad and self.reading.device)
+        bound = self._bound or self._bind(
+            self.tokens, variables, free=broad and self.reading.device
+        )
         if bound is None or not match(bound[0], subject, bound[1]):
             return False
         return broad or not self.reading.arn or self._matches_by_part(subject, variables)
@@ -200,12 +225,7 @@ class Form:
         return bound is not None and match(bound[0], subject, bound[1])
 
     def _bind(self, parts: Sequence[Token], variables: Context, *, free: bool) -> _Bound | None:
-        """Put the values in and cut; what has no value is any text if that is left `free`.
-
-        A form without variables is cut once, as a whole.
-        """
-        if self._bound is not None and parts is self.tokens:
-            return self._bound
+        """Put the values in and cut; what has no value is any text if that is left `free`."""
         bound: list[Token] = []
         for part in parts:
             if not isinstance(part, Variable):
@@ -219,10 +239,7 @@ class Form:
             else:
                 return None
         segments = cut(bound)
-        made = (segments, least_length(segments))
-        if not self.variables and parts is self.tokens:
-            self._bound = made
-        return made
+        return segments, least_length(segments)
 
     def _matches_by_part(self, subject: str, variables: Context) -> bool:
         if self._parts is None:

@@ -93,6 +93,21 @@ def cut(parts: Sequence[Token]) -> tuple[Segment, ...]:
     return tuple(segments)
 
 
+def cut_text(text: str) -> tuple[Segment, ...]:
+    """Cut a text in which `*` and `?` are wildcards and nothing else is special."""
+    first, *others = text.split("*")
+    if not others:
+        return (_segment(first),)
+    last = others.pop()
+    return (_segment(first), *[_segment(one) for one in others if one], _segment(last))
+
+
+def _segment(text: str) -> Segment:
+    if "?" not in text:
+        return Segment(text)
+    return Segment(text, tuple([at for at, character in enumerate(text) if character == "?"]))
+
+
 def least_length(segments: Sequence[Segment]) -> int:
     """Return how long a subject is at least that the segments match."""
     return sum(segment.length for segment in segments)

@@ -1,6 +1,5 @@
 """The text of a pattern, cut into plain text, wildcards and variables."""
 
-import re
 from collections.abc import Iterator
 from enum import Enum
 from typing import Final
@@ -50,10 +49,6 @@ class Variable(msgspec.Struct, frozen=True, gc=False):
 Token = str | Wildcard | Variable
 
 _PLAIN: Final = {"*", "?", "$"}
-_WILDCARDS: Final = {"*": Wildcard.ANY, "?": Wildcard.ONE}
-_SPECIALS: Final = {True: re.compile(r"[*?]|\$\{"), False: re.compile(r"\$\{")}
-"""By whether wildcards are read. For texts of policies, and with nothing to go back for."""
-_AT_WILDCARDS: Final = re.compile(r"([*?])")
 
 
 class UnclosedVariableError(ValueError):
@@ -65,44 +60,47 @@ def tokens(text: str, *, wildcards: bool = True, variables: bool = True) -> Iter
 
     `${*}`, `${?}` and `${$}` are those characters themselves. Raises `UnclosedVariableError`.
     """
-    if not (variables and "${" in text):
-        yield from _without_variables(text, wildcards=wildcards)
-        return
     plain = ""
-    position = 0
-    special = _SPECIALS[wildcards]
-    while found := special.search(text, position):
-        start = found.start()
-        plain += text[position:start]
-        token: Token
-        if found[0] == "${":
-            end = _end_of_variable(text, start)
-            name = text[start + 2 : end]
-            token = name if name in _PLAIN else _variable(name)
-            position = end + 1
-        else:
-            token = _WILDCARDS[found[0]]
-            position = start + 1
-        if isinstance(token, str):
-            plain += token
+    for piece in _pieces(text, wildcards=wildcards, variables=variables):
+        if isinstance(piece, str):
+            plain += piece
             continue
         if plain:
             yield plain
             plain = ""
-        yield token
-    plain += text[position:]
+        yield piece
     if plain:
         yield plain
 
 
-def _without_variables(text: str, *, wildcards: bool) -> Iterator[Token]:
+def _pieces(text: str, *, wildcards: bool, variables: bool) -> Iterator[Token]:
+    """Cut likewise; what is plain may come in several pieces, some of them empty."""
+    position = 0
+    start = text.find("${") if variables else -1
+    while start >= 0:
+        yield from _at_wildcards(text[position:start], wildcards=wildcards)
+        end = _end_of_variable(text, start)
+        name = text[start + 2 : end]
+        yield name if name in _PLAIN else _variable(name)
+        position = end + 1
+        start = text.find("${", position)
+    yield from _at_wildcards(text[position:], wildcards=wildcards)
+
+
+def _at_wildcards(text: str, *, wildcards: bool) -> Iterator[Token]:
     if not wildcards:
-        if text:
-            yield text
+        yield text
         return
-    for piece in _AT_WILDCARDS.split(text):
-        if piece:
-            yield _WILDCARDS.get(piece, piece)
+    for number, piece in enumerate(text.split("*")):
+        if number:
+            yield Wildcard.ANY
+        if "?" not in piece:
+            yield piece
+            continue
+        for place, part in enumerate(piece.split("?")):
+            if place:
+                yield Wildcard.ONE
+            yield part
 
 
 def _end_of_variable(text: str, start: int) -> int:

@@ -4,7 +4,7 @@ import pytest
 
 from hedgerow.policy.context import context
 from hedgerow.policy.patterns import Pattern, Reading, make_pattern
-from hedgerow.policy.segments import Segment, cut, least_length, match
+from hedgerow.policy.segments import Segment, cut, cut_text, least_length, match
 from hedgerow.policy.tokens import Token, UnclosedVariableError, Variable, Wildcard, tokens
 
 ANY, ONE = Wildcard.ANY, Wildcard.ONE
@@ -81,6 +81,9 @@ def test_what_a_pattern_matches(pattern: str, matching: list[str], others: list[
     for reading in (Reading(), Reading(folded=True), Reading(variables=True)):
         made = make_pattern(pattern, reading)
         segments = cut(made.tokens)
+        assert [(one.text, one.holes) for one in segments] == [
+            (one.text, one.holes) for one in cut_text(pattern)
+        ]
         least = least_length(segments)
         for text, expected in ((matching, True), (others, False)):
             assert [one for one in text if made.matches(one, {}) is not expected] == []
