@@ -8,9 +8,17 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any, TextIO
 
+import msgspec
 import structlog
 
 from hedgerow.kernel import Clock, iso_milliseconds, redact_secrets
+
+_ENCODER = msgspec.json.Encoder(enc_hook=repr)
+
+
+def _json(event: Any, **_options: Any) -> str:
+    """Return an event as one line of JSON; what JSON has no form for is shown as it prints."""
+    return _ENCODER.encode(event).decode()
 
 
 def configure_log(stream: TextIO, clock: Clock) -> None:
@@ -28,7 +36,7 @@ def configure_log(stream: TextIO, clock: Clock) -> None:
             stamp,
             structlog.processors.format_exc_info,
             redact_secrets,
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_json),
         ],
         logger_factory=structlog.WriteLoggerFactory(file=stream),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

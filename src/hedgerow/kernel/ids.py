@@ -1,12 +1,15 @@
 """Identifiers and randomness, from the operating system's generator only."""
 
 import secrets
-import uuid
 
 
 def new_uuid() -> str:
     """Return a random UUID (122 random bits) in its usual 36-character form."""
-    return str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
+    raw = bytearray(secrets.token_bytes(16))
+    raw[6] = raw[6] & 0x0F | 0x40  # version 4, RFC 9562, section 5.4
+    raw[8] = raw[8] & 0x3F | 0x80  # its variant
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def new_token(random_bits: int = 256) -> str:

@@ -19,8 +19,7 @@ class Kind(Generic[T]):
     type: type[T]
 
 
-@dataclass(frozen=True, slots=True)
-class Record(Generic[T]):
+class Record(msgspec.Struct, Generic[T], frozen=True):
     """A document as it was read or written; `version` starts at 1 and grows with every update."""
 
     kind: Kind[T]

@@ -8,7 +8,7 @@ version, makes decryption fail. Ids, names and parents are looked up by keyed ha
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -38,8 +38,7 @@ class Contents(msgspec.Struct, frozen=True, array_like=True):
     document: msgspec.Raw
 
 
-@dataclass(frozen=True, slots=True)
-class SealedRow:
+class SealedRow(msgspec.Struct, frozen=True, gc=False):
     """A record as the database sees it. `parent_index` is empty for a record without a parent."""
 
     account: str
@@ -117,7 +116,7 @@ class Sealer:
         salt, nonce = random_bytes(_SALT_BYTES), random_bytes(_NONCE_BYTES)
         cipher = AESGCM(_record_key(self._data_keys[self._current], salt))
         sealed = cipher.encrypt(nonce, msgspec.json.encode(contents), _associated_data(row))
-        return replace(row, sealed=salt + nonce + sealed)
+        return msgspec.structs.replace(row, sealed=salt + nonce + sealed)
 
     def open(self, kind: Kind[T], row: SealedRow) -> Record[T]:
         """Return the record of a row, or raise `TamperedError` if it is not as it was sealed."""

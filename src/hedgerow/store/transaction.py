@@ -2,9 +2,10 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import replace
 from types import EllipsisType
 from typing import Final
+
+import msgspec
 
 from hedgerow.kernel import Clock, quoted
 from hedgerow.store.database import Row, Values, database_errors
@@ -66,8 +67,11 @@ class Transaction(Reader):
             updated_at=now,
         )
         row = self._sealer.seal(record)
-        await self._require_free(row, record, new=True)
-        self._write(_INSERT, _values(row))
+        try:
+            self._write(_INSERT, _values(row))
+        except VersionConflictError:
+            await self._require_free(row, record, new=True)
+            raise
         self._note("insert", record)
         return record
 
@@ -79,7 +83,7 @@ class Transaction(Reader):
         Raises `VersionConflictError` if the record is not as it was read, and
         `AlreadyExistsError` if the new name is taken.
         """
-        changed = replace(
+        changed = msgspec.structs.replace(
             record,
             document=document,
             version=record.version + 1,

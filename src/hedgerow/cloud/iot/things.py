@@ -15,7 +15,7 @@ from hedgerow.cloud.iot.faults import (
     version_conflict,
 )
 from hedgerow.kernel import new_uuid
-from hedgerow.store import Record, Store, Transaction
+from hedgerow.store import AlreadyExistsError, Record, Store, Transaction
 
 Members = Mapping[str, Any]
 
@@ -27,16 +27,17 @@ async def create(tx: Transaction, home: Home, request: Members) -> Members:
     _refuse_unknown_companions(request)
     name = request["thingName"]
     attributes = changed_attributes({}, request.get("attributePayload") or {})
-    record = await tx.get(THING, home.account, name)
-    if record is None:
-        thing = Thing(thing_id=new_uuid(), attributes=attributes)
-        record = await tx.insert(THING, home.account, name, thing)
-    elif record.document.attributes != attributes:
-        raise already_exists("Thing", name, thing_arn(home, name))
+    thing = Thing(thing_id=new_uuid(), attributes=attributes)
+    try:
+        await tx.insert(THING, home.account, name, thing)
+    except AlreadyExistsError:
+        thing = (await existing(tx, home, name)).document
+        if thing.attributes != attributes:
+            raise already_exists("Thing", name, thing_arn(home, name)) from None
     return {
         "thingName": name,
         "thingArn": thing_arn(home, name),
-        "thingId": record.document.thing_id,
+        "thingId": thing.thing_id,
     }
 
 
