@@ -1,6 +1,7 @@
 """Attacks on the way from what is judged to what is done: tags, other names, moved principals."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ from tests.support.people import (
     policy,
     trusting,
 )
+
+from hedgerow.aws import Credential
+from hedgerow.cloud.iam import IamDirectory
+from hedgerow.cloud.sts import StoredCredentials
+from hedgerow.store import Store
 
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 USERS = f"arn:aws:iam::{ACCOUNT}:user"
@@ -179,3 +185,72 @@ async def test_a_thing_and_a_group_are_judged_however_they_are_named(tmp_path: P
                 assert cup.refusal("iot", operation, **{**by_arn, "thingArn": lamp})
 
         await in_thread(attack, cloud)
+
+
+class Remembering(StoredCredentials):
+    """Finds for ever what it found once: as for calls that are on their way already."""
+
+    def __init__(self, store: Store, directory: IamDirectory) -> None:
+        super().__init__(store, directory)
+        self._found: dict[str, Credential] = {}
+
+    async def find(self, access_key_id: str, session_token: str | None) -> Credential | None:
+        """Return what was found first."""
+        known = self._found.get(access_key_id)
+        found = known or await super().find(access_key_id, session_token)
+        if found is not None:
+            self._found[access_key_id] = found
+        return found
+
+
+@pytest.mark.promise(1)
+async def test_a_session_that_is_revoked_meanwhile_hands_no_freedom_on(
+    cloud: People, admin: Key
+) -> None:
+    """Else the next session would have lost the source identity and tags it is bound to."""
+    remembering = Remembering(cloud.store, cloud.identities.directory)
+    late = replace(cloud.identities, credentials=remembering)
+    racing = People(cloud.store, cloud.clock, late)
+    await remembering.start()
+    actions = ("sts:AssumeRole", "sts:SetSourceIdentity")
+    first = await cloud.role(
+        admin, "first", trusting(ROOT, actions=actions), allow("sts:*"), MaxSessionDuration=3600
+    )
+    second = await cloud.role(admin, "second", trusting(ROOT, actions=actions))
+    session = await racing.assume(admin, first, SourceIdentity="ada")
+    assert (await racing.assume(session, second)).token
+    await cloud.identities.sessions.revoke(ACCOUNT, session.id)
+    asked = {"RoleArn": second, "RoleSessionName": "shift"}
+    assert await failure(racing, session, "sts", "AssumeRole", **asked) == "AccessDenied"
+    remembering.stop()
+
+
+@pytest.mark.promise(1)
+async def test_tags_that_are_not_kept_are_not_accepted(tmp_path: Path) -> None:
+    """Else whoever relies on a deny by a tag would rely on nothing."""
+    async with running_cloud(tmp_path) as cloud:
+        tags = [{"Key": "tier", "Value": "prod"}]
+        text = policy(allow("iot:Connect"))
+        for operation, members in {
+            "create_policy": {"policyName": "p", "policyDocument": text},
+            "create_thing_group": {"thingGroupName": "g"},
+        }.items():
+            with pytest.raises(ClientError) as caught:
+                await cloud.iot(operation, tags=tags, **members)
+            assert code_of(caught.value) == "InvalidRequestException"
+            await cloud.iot(operation, **members)
+
+
+@pytest.mark.promise(1)
+async def test_a_simulation_with_long_values_counts_for_more(cloud: People, admin: Key) -> None:
+    """A call of few bytes must not keep the cloud busy for many seconds."""
+    hard = allow("*", Condition={"StringLike": {"aws:UserAgent": "*a?b*" * 20}})
+    asked: dict[str, Any] = {
+        "PolicyInputList": [policy(*[hard] * 150)],
+        "ActionNames": [f"iot:Do{number}" for number in range(150)],
+    }
+    entry = {"ContextKeyName": "aws:UserAgent", "ContextKeyType": "string"}
+    heavy = {**asked, "ContextEntries": [{**entry, "ContextKeyValues": ["a" * 8000]}]}
+    assert await failure(cloud, admin, "iam", "SimulateCustomPolicy", **heavy) == "InvalidInput"
+    light = {**asked, "ContextEntries": [{**entry, "ContextKeyValues": ["a"]}], "MaxItems": 1}
+    assert await cloud.iam(admin, "SimulateCustomPolicy", **light)

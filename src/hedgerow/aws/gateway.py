@@ -7,11 +7,11 @@ the one before it made, and the first that fails decides the answer.
 import asyncio
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 import structlog
 
 from hedgerow.aws.caller import VerifiedCaller
@@ -42,8 +42,7 @@ _log = structlog.get_logger("hedgerow.aws")
 _CREDENTIAL_HEADERS = frozenset({"authorization", "x-amz-security-token", "cookie"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(msgspec.Struct, frozen=True):
     """How far a call has got: what its record can say about it."""
 
     request_id: str
@@ -103,24 +102,27 @@ class Gateway:
         error: AwsError | None = None
         try:
             claim = read_claim(request)
-            seen = replace(seen, claim=claim)
+            seen = msgspec.structs.replace(seen, claim=claim)
             table = self._table(claim)
-            seen = replace(seen, table=table)
+            seen = msgspec.structs.replace(seen, table=table)
             caller = await self._prove(request, claim, table, seen.at)
-            seen = replace(seen, caller=caller)
+            seen = msgspec.structs.replace(seen, caller=caller)
             route = table.protocol.route(request)
             operation = table.operation(route.operation)
-            seen = replace(seen, operation=operation)
+            seen = msgspec.structs.replace(seen, operation=operation)
             call_input = operation.read(request, route)
-            seen = replace(seen, input=call_input)
+            seen = msgspec.structs.replace(seen, input=call_input)
             asked = self._asked(request, seen, caller, table, operation, call_input)
-            seen = replace(seen, decision=await self._authorizer.authorize(asked))
+            seen = msgspec.structs.replace(seen, decision=await self._authorizer.authorize(asked))
             call = self._call(request, caller, operation, call_input, seen.request_id)
             output = await self._run(call, table)
             answer = operation.answer(output, seen.request_id)
+        except asyncio.CancelledError:
+            self._cut_short(request, seen)
+            raise
         except Exception as raised:  # noqa: BLE001 - whatever it is, the caller gets an answer
             if isinstance(raised, AccessDeniedError):
-                seen = replace(seen, decision=raised.decision)
+                seen = msgspec.structs.replace(seen, decision=raised.decision)
             error = self._error(raised, request, seen)
             answer = _error_answer(error, request, seen)
         return self._recorded(request, seen, output, error, answer)
@@ -232,6 +234,16 @@ class Gateway:
         except Exception as raised:  # noqa: BLE001 - as in `handle`
             return _error_answer(self._error(raised, request, seen), request, seen)
         return answer
+
+    def _cut_short(self, request: HttpRequest, seen: _Seen) -> None:
+        """Leave the record of a call that is not answered because the server stops."""
+        codes, _ = _manners(request, seen)
+        error = AwsError(
+            codes.unavailable,
+            "The server stopped before the call was answered; what it has done stays done.",
+            http_status=HTTPStatus.SERVICE_UNAVAILABLE,
+        )
+        self._recorded(request, seen, None, error, _error_answer(error, request, seen))
 
     def _refused_before(self, refusal: HttpRefusal) -> None:
         """Leave the record of what broke HTTP or a limit, and so never became a call."""

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -115,6 +116,7 @@ class HttpServer:
         self._refuse = refuse
         self._on_refusal = on_refusal
         self._server: web.Server | None = None
+        self._serving: set[asyncio.Task[Any]] = set()
 
     def protocol(self, peer: object = None) -> asyncio.Protocol:
         """Return the protocol for one connection that was just accepted."""
@@ -128,7 +130,10 @@ class HttpServer:
         return len(self._server.connections) if self._server else 0
 
     async def stop(self) -> None:
-        """Close idle connections, wait for requests in progress, then close the rest."""
+        """Close idle connections, wait for requests in progress, then close the rest.
+
+        Those whose connection is gone are ended too, so that nothing is done when nobody records.
+        """
         if self._server is not None:
             self._server.pre_shutdown()
             connections = tuple(self._server.connections)
@@ -137,6 +142,10 @@ class HttpServer:
             for transport in transports:
                 if transport is not None:
                     transport.abort()  # TLS would wait for a goodbye that may never come
+        left = tuple(self._serving)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def refused(self, refusal: HttpRefusal, incoming: web.BaseRequest) -> web.Response:
         """Tell of a refusal and return its answer, after which the connection closes."""
@@ -158,7 +167,14 @@ class HttpServer:
             request = await _complete(incoming, self.limits)
         except RefusedRequestError as wrong:
             return self.refused(wrong.refusal, incoming)
-        return _response(await self._handler(request))
+        task = asyncio.current_task()
+        if task is not None:
+            self._serving.add(task)
+        try:
+            return _response(await self._handler(request))
+        finally:
+            if task is not None:
+                self._serving.discard(task)
 
 
 class _Connection(RequestHandler):
@@ -242,12 +258,11 @@ def _unusual(headers: CIMultiDictProxy[str]) -> list[str]:
 
 
 async def _body(incoming: web.BaseRequest, limits: HttpLimits) -> bytes:
-    too_large = RefusedRequestError(
-        413, "BodyTooLarge", f"The body is larger than {limits.body_bytes} bytes."
-    )
     if (incoming.content_length or 0) > limits.body_bytes:
-        raise too_large
+        raise _too_large(limits)
     await _continue(incoming)
+    if incoming.content.is_eof():  # it came with the head, as small bodies do: nothing to wait for
+        return _within(incoming.content.read_nowait(), limits)
     chunks: list[bytes] = []
     size = 0
     try:
@@ -256,12 +271,24 @@ async def _body(incoming: web.BaseRequest, limits: HttpLimits) -> bytes:
                 chunks.append(chunk)
                 size += len(chunk)
                 if size > limits.body_bytes:
-                    raise too_large
+                    raise _too_large(limits)
     except TimeoutError:
         raise RefusedRequestError(408, "BodyTimeout", "The body did not arrive in time.") from None
     except RequestPayloadError:
         raise RefusedRequestError(400, "BadBody", "The body is not well-formed.") from None
     return b"".join(chunks)
+
+
+def _within(body: bytes, limits: HttpLimits) -> bytes:
+    if len(body) > limits.body_bytes:
+        raise _too_large(limits)
+    return body
+
+
+def _too_large(limits: HttpLimits) -> RefusedRequestError:
+    return RefusedRequestError(
+        413, "BodyTooLarge", f"The body is larger than {limits.body_bytes} bytes."
+    )
 
 
 async def _continue(incoming: web.BaseRequest) -> None:

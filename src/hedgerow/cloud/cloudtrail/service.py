@@ -52,6 +52,7 @@ class CloudTrailService(Service):
         self._trail = trail
         self._deliverer = deliverer
         self._keys = keys
+        self._looking = asyncio.Lock()
 
     @operation("LookupEvents")
     async def lookup_events(self, call: Call) -> Answer:
@@ -68,7 +69,8 @@ class CloudTrailService(Service):
         except InvalidPageTokenError as error:
             raise AwsError("InvalidNextTokenException", error.message) from error
         limit = call.input.get("MaxResults") or MAX_RESULTS
-        found = await asyncio.to_thread(self._trail.find, wanted, before, limit)
+        async with self._looking:  # one at a time: the threads are for flushing records, too
+            found = await asyncio.to_thread(self._trail.find, wanted, before, limit)
         answer: dict[str, Any] = {"Events": [_shown(entry, body) for entry, body in found.events]}
         if found.go_on_before is not None:
             answer["NextToken"] = encode_token(key, scope, str(found.go_on_before))

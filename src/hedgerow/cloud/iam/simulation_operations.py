@@ -30,7 +30,12 @@ MAX_DECISIONS: Final = 1000
 """Actions times resources that one call may ask for."""
 
 MAX_JUDGED: Final = 100_000
-"""Statements times actions times resources: about two seconds' work."""
+"""Statements times actions times resources: about two seconds' work.
+
+Each counts once more for every `HEAVY_CHARACTERS` that the context's values have together.
+"""
+
+HEAVY_CHARACTERS: Final = 1024
 
 _ACTION: Final = re.compile(r"[A-Za-z0-9-]{1,64}:[A-Za-z0-9]{1,128}")
 _WRONG: Final = "Invalid Input"
@@ -106,10 +111,12 @@ async def _results(call: Call, scenario: Scenario) -> Answer:
                 "wildcards."
             )
     decisions = len(actions) * len(scenario.resources)
-    if decisions > MAX_DECISIONS or decisions * scenario.statements > MAX_JUDGED:
+    judged = decisions * scenario.statements * _weight(scenario.known)
+    if decisions > MAX_DECISIONS or judged > MAX_JUDGED:
         raise invalid_input(
             f"A call simulates at most {MAX_DECISIONS} actions times resources, and at most "
-            f"{MAX_JUDGED} of those times statements; ask in parts."
+            f"{MAX_JUDGED} of those times statements, fewer if the context has long values; ask "
+            "in parts."
         )
     numbered = [(f"{number:04}", action) for number, action in enumerate(actions)]
     shown, more = page(numbered, call.input, lambda pair: pair[0])
@@ -123,6 +130,12 @@ async def _answer(scenario: Scenario, action: str) -> dict[str, Any]:
         outcomes.append(outcome_of(scenario, action, resource))
         await asyncio.sleep(0)
     return answered(scenario, action, outcomes)
+
+
+def _weight(known: Context) -> int:
+    """Return how much more one statement can take because of what is known."""
+    values = (value for each in known.values() for value in each)
+    return 1 + sum(map(len, values)) // HEAVY_CHARACTERS
 
 
 def _given(call: Call, member: str, dialect: Dialect) -> list[Source]:
@@ -150,12 +163,12 @@ def _resources(call: Call) -> tuple[str, ...]:
 
 def _known(call: Call, facts: Mapping[str, str]) -> Context:
     """Return what the request says is known, over what is known of the principal and caller."""
-    known: dict[str, str | Sequence[str]] = {**facts, **_facts_of_arn(call.input.get("CallerArn"))}
+    before = {**facts, **_facts_of_arn(call.input.get("CallerArn"))}
+    known: dict[str, str | Sequence[str]] = {key.lower(): value for key, value in before.items()}
     for entry in call.input.get("ContextEntries", ()):
         name, values = entry.get("ContextKeyName", ""), entry.get("ContextKeyValues", ())
-        known = {key: value for key, value in known.items() if key.lower() != name.lower()}
         several = entry.get("ContextKeyType", "").endswith("List") or len(values) > 1
-        known[name] = tuple(values) if several or not values else values[0]
+        known[name.lower()] = tuple(values) if several or not values else values[0]
     return context(known)
 
 

@@ -1,5 +1,8 @@
 """The errors of the iot API: AWS's codes; statuses come from the service's model."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from hedgerow.aws import AwsError
 from hedgerow.kernel import quoted
 
@@ -7,6 +10,12 @@ from hedgerow.kernel import quoted
 def invalid_request(message: str) -> AwsError:
     """Return the error for a call that makes no sense as it is."""
     return AwsError("InvalidRequestException", message)
+
+
+def refuse_tags(request: Mapping[str, Any]) -> None:
+    """Raise if a call brings tags: policies could not go by tags that are not kept."""
+    if request.get("tags"):
+        raise invalid_request("Policies and thing groups have no tags here; leave tags out.")
 
 
 def thing_not_found(name: str) -> AwsError:

@@ -12,6 +12,7 @@ from hedgerow.cloud.iot.faults import (
     delete_conflict,
     policy_not_found,
     policy_version_not_found,
+    refuse_tags,
 )
 from hedgerow.kernel import Clock, new_uuid
 from hedgerow.policy import MalformedPolicyError, parse_policy
@@ -24,6 +25,7 @@ MAX_VERSIONS = 5
 
 async def create(tx: Transaction, home: Home, clock: Clock, request: Members) -> Members:
     """Make a policy whose version 1 is in force."""
+    refuse_tags(request)
     name, text = request["policyName"], _checked(request["policyDocument"])
     if await tx.get(IOT_POLICY, home.account, name) is not None:
         raise already_exists("Policy", name, policy_arn(home, name))

@@ -18,6 +18,7 @@ from hedgerow.cloud.iot.documents import (
 from hedgerow.cloud.iot.faults import (
     already_exists,
     invalid_request,
+    refuse_tags,
     thing_group_not_found,
     version_conflict,
 )
@@ -31,6 +32,7 @@ MAX_GROUPS_PER_THING = 10
 
 async def create(tx: Transaction, home: Home, request: Members) -> Members:
     """Make an empty group; the same request again gives the same answer, another is refused."""
+    refuse_tags(request)
     if request.get("parentGroupName") is not None:
         raise invalid_request("Thing groups do not nest here; leave parentGroupName out.")
     name = request["thingGroupName"]

@@ -13,6 +13,7 @@ from hedgerow.cloud.iam.key_ids import account_of
 from hedgerow.cloud.iam.session_limits import beyond_session
 from hedgerow.cloud.sts.assume_role import judged_role
 from hedgerow.cloud.sts.context import asked_of
+from hedgerow.cloud.sts.documents import StoredSession
 from hedgerow.cloud.sts.role_judge import RoleJudge
 from hedgerow.cloud.sts.session_policies import session_policies, session_tags
 from hedgerow.cloud.sts.sessions import Grant, Sessions, TemporaryCredentials
@@ -63,12 +64,11 @@ class StsService(Service):
     async def assume_role(self, call: Call) -> Answer:
         """Make credentials of a role that trusts the caller."""
         _require_within_session(call)
-        chained = call.caller.principal.session is not None
         decided = await judged_role(
             asked_of(call, self._clock.now()),
             directory=self._directory,
             judge=self._judge,
-            chain=await self._sessions.of_key(call.caller.access_key_id) if chained else None,
+            chain=await self._chain(call),
             mfa_at=await self._proven(call),
         )
         made = await self._sessions.issue(decided.grant)
@@ -130,6 +130,22 @@ class StsService(Service):
         if account is None:
             raise AwsError("ValidationError", f"{quoted(key_id)} is no id of an access key.")
         return {"Account": account}
+
+    async def _chain(self, call: Call) -> StoredSession | None:
+        """Return the caller's own session, whose tags and identity go on; None without one.
+
+        A session that was revoked while the call was on its way hands nothing on any more.
+        """
+        if call.caller.principal.session is None:
+            return None
+        stored = await self._sessions.of_key(call.caller.access_key_id)
+        if stored is None:
+            raise AwsError(
+                "AccessDenied",
+                "The session that signed this call has been revoked.",
+                http_status=HTTPStatus.FORBIDDEN,
+            )
+        return stored
 
     async def _proven(self, call: Call) -> datetime | None:
         """Return when the code that the call brings was proven; None if it brings none."""
