@@ -1,11 +1,18 @@
 """`hedgerow why` names the right cause at the first try, for every fault of a list."""
 
+import json
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from tests.support.why.fault import Fault
+from click.testing import CliRunner, Result
+from tests.support.why.fault import Fault, asked
 from tests.support.why.faults import FAULTS
-from tests.support.why.plant import Plant, running_plant
+from tests.support.why.plant import DOOR, Plant, allow, running_plant
+from tools.why import DOCUMENT, INTRODUCTION, Told
+
+from hedgerow.cli import main
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("why")]
 
@@ -18,16 +25,162 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
 def test_the_cause_of_a_fault_is_named(plant: Plant, fault: Fault) -> None:
-    """The sound state is answered with yes; with this one fault in it the cause is the fault."""
-    seeding = fault.seed(plant)
-    try:
-        before = plant.ask(next(seeding))
-        assert before["allowed"], before
-        after = plant.ask(next(seeding))
-    finally:
-        next(seeding, None)
+    """The sound state is answered with yes; with this one fault in it the cause is the fault.
+
+    What was answered stands in docs/why.md, which `python -m tools.why` writes anew.
+    """
+    words, before, after = asked(fault, plant)
+    assert before["allowed"], before
+    assert before["cause"] is None
     assert not after["allowed"]
     cause = after["cause"]
     assert (cause["name"], cause["code"]) == (fault.step, fault.code), after
     assert cause["says"]
     assert "*" not in cause["change"]
+    told = Told(fault.about, fault.says, words, cause)
+    assert str(told) in DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_the_document_has_every_fault_once_and_in_order() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert text.startswith(INTRODUCTION.format(count=len(FAULTS)))
+    titles = [line for line in text.splitlines() if line.startswith(("## ", "**"))]
+    wanted: list[str] = []
+    for fault in FAULTS:
+        if f"## {fault.about}" not in wanted:
+            wanted.append(f"## {fault.about}")
+        wanted.append(f"**{fault.says}**")
+    assert titles == wanted
+
+
+def test_faults_cover_every_command_and_have_names_of_their_own() -> None:
+    assert len(FAULTS) >= 30
+    assert len({fault.id for fault in FAULTS}) == len(FAULTS)
+    assert len({fault.says for fault in FAULTS}) == len(FAULTS)
+
+
+def hedgerow(plant: Plant, *words: str, **env: str | None) -> Result:
+    return CliRunner().invoke(main, words, env={**plant.environment, **env})
+
+
+def test_what_was_refused_last_can_be_listed_and_asked_about(plant: Plant) -> None:
+    alice = plant.user(allow("iot:ListThings"))
+    refused = plant.request_of(plant.key_of(alice), "greengrass", "list_groups")
+    listed = json.loads(hedgerow(plant, "why", "refusals", "--last", "3", "--json").stdout)
+    assert len(listed) == 3
+    assert listed[0]["id"] == refused
+    assert listed[0]["what"] == "greengrass:ListGroups"
+    assert listed[0]["who"].endswith(f":user/{alice}")
+    assert listed[0]["code"] == "AccessDenied"
+    assert listed[0]["from"] == "127.0.0.1"
+    shown = hedgerow(plant, "why", "refusals", "--last", "3", COLUMNS="240").stdout
+    assert refused in shown
+    assert "Ask about one with: hedgerow why call ID" in shown
+    answer = hedgerow(plant, "why", "call", refused).stdout
+    assert answer.startswith("Refused: no policy allows greengrass:ListGroups on *")
+    assert f":user/{alice}" in answer
+    assert "To change it: add a statement to policy" in answer
+
+
+def test_a_call_is_found_by_the_id_of_its_event_too(plant: Plant) -> None:
+    request = plant.request_of(plant.through_door, "iot", "list_things")
+    event = plant.ask(("why", "call", request))["event"]
+    assert event["requestID"] == request
+    again = plant.ask(("why", "call", event["eventID"]))
+    assert again["event"] == event
+    (endpoint,) = [step for step in again["steps"] if step["name"] == "endpoint"]
+    assert DOOR in endpoint["says"]
+
+
+def test_an_answered_call_says_what_allowed_it(plant: Plant) -> None:
+    alice = plant.user(allow("greengrass:ListGroups", Sid="Listing"))
+    answered = plant.request_of(plant.key_of(alice), "greengrass", "list_groups")
+    answer = plant.ask(("why", "call", answered))
+    decision = next(step for step in answer["steps"] if step["name"] == "decision")
+    assert (decision["policy"], decision["statement"]) == (f"user/{alice}#own", "Listing")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("call", "nix"), "'nix' is not the id of a request or an event"),
+        (("call", "00000000-0000-4000-8000-000000000000"), "have no request or event"),
+        (
+            ("device", "--thing", "press", "--action", "iot:Publihs", "--resource", "topic/a"),
+            "did you mean iot:Publish",
+        ),
+        (("device", "--thing", "press", "--action", "iot:Publish"), "needs a --resource"),
+        (("access", "--principal", "nobody", "--action", "iot:ListThings"), "has no user or role"),
+        (
+            ("access", "--principal", "administrator", "--action", "iot:ListThigns"),
+            "did you mean iot:ListThings",
+        ),
+        (("access", "--principal", "administrator", "--action", "List"), "is not an action"),
+        (
+            (
+                "access",
+                "--principal",
+                "administrator",
+                "--action",
+                "iot:Connect",
+                "--context",
+                "nix",
+            ),
+            "'nix' is not KEY=VALUE",
+        ),
+        (("role", "--role", "user/administrator"), "is a user; only roles can be assumed"),
+        (("role", "--role", "Line_GroupRole", "--for", "nobody"), "has no user or role"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_one_sentence(
+    plant: Plant, words: tuple[str, ...], sentence: str
+) -> None:
+    said = hedgerow(plant, "why", *words)
+    assert said.exit_code == 1
+    assert sentence in said.output
+    assert len(said.output.splitlines()) == 1
+
+
+def test_people_read_the_verdict_first_then_the_way_then_the_change(plant: Plant) -> None:
+    said = hedgerow(
+        plant,
+        "why",
+        "device",
+        "--thing",
+        "press",
+        "--action",
+        "iot:Publish",
+        "--resource",
+        "topic/a",
+    ).stdout.splitlines()
+    assert said[0].startswith("Refused (certificate ")
+    assert said[1].lstrip().startswith("✓ certificate")
+    assert said[-2].lstrip().startswith("✗ decision")
+    assert said[-1].lstrip().startswith("To change it: add a statement that allows iot:Publish on")
+
+
+@pytest.mark.parametrize("command", ["device", "access", "role", "call", "refusals"])
+def test_without_the_environment_it_says_where_to_get_it(command: str, tmp_path: Path) -> None:
+    words = {
+        "device": ("--thing", "x", "--action", "iot:Connect"),
+        "access": ("--principal", "x", "--action", "iot:ListThings"),
+        "call": ("00000000-0000-4000-8000-000000000000",),
+    }.get(command, ())
+    bare: dict[str, str | None] = dict.fromkeys(
+        (name for name in os.environ if name.startswith("AWS_")), None
+    )
+    said = CliRunner().invoke(main, ["why", command, *words], env={**bare, "HOME": str(tmp_path)})
+    assert said.exit_code == 1
+    assert "hedgerow env --data DIR" in said.output
+
+
+def test_who_may_not_read_the_account_is_told_so(plant: Plant) -> None:
+    key = plant.key_of(plant.user(allow("iot:ListThings")))
+    said = hedgerow(
+        plant,
+        *("why", "access", "--principal", "administrator", "--action", "iot:ListThings"),
+        AWS_ACCESS_KEY_ID=key["aws_access_key_id"],
+        AWS_SECRET_ACCESS_KEY=key["aws_secret_access_key"],
+    )
+    assert said.exit_code == 1
+    assert "iam:GetAccountAuthorizationDetails" in said.output

@@ -1,18 +1,21 @@
 """Faults of calls and attempts that were made: what the trail has of them."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 
 from tests.support.cloud import ACCOUNT, EnrolledThing, in_boto3_words
 from tests.support.pki import new_authority, new_identity
 from tests.support.why.fault import Faults, Words
-from tests.support.why.plant import Plant, allow, iot
+from tests.support.why.plant import Plant, allow, document, iot
 
 CALLS = Faults("A call or an attempt that was refused")
 _LIST = ("greengrass", "list_groups")
 _MAY_LIST = allow("greengrass:ListGroups")
+_RECORDED_SECONDS = 5
 
 
 def ask(request_id: str) -> Words:
@@ -20,15 +23,21 @@ def ask(request_id: str) -> Words:
     return ("why", "call", request_id)
 
 
-def _attempted(plant: Plant, name: str) -> str:
-    """Return the id of the newest attempt with this name."""
-    found = plant.call(
-        "cloudtrail",
-        "lookup_events",
-        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}],
-        MaxResults=1,
-    )
-    return str(found["Events"][0]["EventId"])
+def _attempted(plant: Plant, name: str, device: EnrolledThing | None = None) -> str:
+    """Return the id of the newest attempt with this name (of this device), once it is recorded."""
+    until = time.monotonic() + _RECORDED_SECONDS
+    while time.monotonic() < until:
+        found = plant.call(
+            "cloudtrail",
+            "lookup_events",
+            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}],
+            MaxResults=1,
+        )
+        for event in found["Events"]:
+            who = json.loads(event["CloudTrailEvent"])["userIdentity"].get("principalId")
+            if device is None or who == device.identity.certificate_id:
+                return str(event["EventId"])
+    raise AssertionError(f"no {name} was recorded")
 
 
 def _sound(plant: Plant) -> Words:
@@ -141,8 +150,8 @@ def call_beyond_boundary(plant: Plant) -> Iterator[Words]:
 def call_beyond_session(plant: Plant) -> Iterator[Words]:
     alice = plant.user(allow("iot:ListThings"))
     trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/{alice}"}}
-    document = {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
-    role = plant.role(document, _MAY_LIST, allow("iot:ListThings"))
+    trusting = {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
+    role = plant.role(trusting, _MAY_LIST, allow("iot:ListThings"))
     made = plant.call_as(
         plant.key_of(alice),
         "sts",
@@ -156,13 +165,19 @@ def call_beyond_session(plant: Plant) -> Iterator[Words]:
     yield ask(plant.request_of(session, "iot", "list_things"))
 
 
+@CALLS.named("the private door's policy does not allow it", step="decision", code="endpoint-policy")
+def call_through_door(plant: Plant) -> Iterator[Words]:
+    yield ask(plant.request_of(plant.through_door, *_LIST))
+    yield ask(plant.request_of(plant.through_door, "iot", "list_things"))
+
+
 @CALLS.named("the role does not trust the caller", step="decision", code="trust-policy")
 def role_refused(plant: Plant) -> Iterator[Words]:
     alice = plant.user(allow("iot:ListThings"))
     key = plant.key_of(alice)
     trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/{alice}"}}
-    document = {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
-    role = plant.role(document)
+    trusting = {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
+    role = plant.role(trusting)
     asked: dict[str, Any] = {
         "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{role}",
         "RoleSessionName": "alice",
@@ -199,7 +214,7 @@ def attempt_without_policy(plant: Plant) -> Iterator[Words]:
     yield _sound(plant)
     press = plant.device(allow("iot:Connect", iot("client/press")))
     _tried(plant, press)
-    yield ask(_attempted(plant, "DeviceRequestRefused"))
+    yield ask(_attempted(plant, "DeviceRequestRefused", press))
 
 
 @CALLS.named(
@@ -217,7 +232,41 @@ def attempt_inactive(plant: Plant) -> Iterator[Words]:
         newStatus="INACTIVE",
     )
     _tried(plant, press)
-    yield ask(_attempted(plant, "DeviceRequestRefused"))
+    yield ask(_attempted(plant, "DeviceRequestRefused", press))
+
+
+@CALLS.named("a device was refused, and has been put right since", step="now", code="refused-then")
+def attempt_put_right(plant: Plant) -> Iterator[Words]:
+    yield _sound(plant)
+    press = plant.device(allow("iot:Connect", iot("client/press")))
+    path = f"/things/{press.name}/shadow"
+    assert plant.attempt(press.identity, "GET", path) == HTTPStatus.FORBIDDEN
+    may = allow("iot:GetThingShadow", iot(f"thing/{press.name}"))
+    plant.run(plant.cloud.edit_policy(press.name, document(may)))
+    yield ask(_attempted(plant, "DeviceRequestRefused", press))
+
+
+@CALLS.named("a device connected with another client id", step="client id", code="wrong-client-id")
+def attempt_client_id(plant: Plant) -> Iterator[Words]:
+    yield _sound(plant)
+    press = plant.device()
+    plant.says(press, "line/1", "press-of-line-7")
+    yield ask(_attempted(plant, "MqttConnectRefused", press))
+
+
+@CALLS.named(
+    "a device published to a topic that its policy does not name",
+    step="decision",
+    code="resource",
+)
+def attempt_topic(plant: Plant) -> Iterator[Words]:
+    yield _sound(plant)
+    press = plant.device(
+        allow("iot:Connect", iot("client/${iot:Connection.Thing.ThingName}")),
+        allow("iot:Publish", iot("topic/line/1")),
+    )
+    plant.says(press, "line/2")
+    yield ask(_attempted(plant, "MqttPublishRefused", press))
 
 
 @CALLS.named(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from tests.support.why.plant import Plant
 
@@ -44,3 +45,14 @@ class Faults:
             return seed
 
         return add
+
+
+def asked(fault: Fault, plant: Plant) -> tuple[Words, dict[str, Any], dict[str, Any]]:
+    """Ask about the sound state, put the fault in, ask again: the words, and both answers."""
+    seeding = fault.seed(plant)
+    try:
+        before = plant.ask(next(seeding))
+        words = next(seeding)
+        return words, before, plant.ask(words)
+    finally:
+        next(seeding, None)

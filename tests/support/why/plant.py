@@ -1,6 +1,7 @@
 """One running cloud with a core's root folder, shared by all faults; each makes its own things."""
 
 import asyncio
+import contextlib
 import json
 import shutil
 import socket
@@ -14,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import structlog
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
@@ -32,10 +34,13 @@ from tests.support.pki import Identity
 
 from hedgerow.cli import main
 from hedgerow.cloud.app import Layout
+from hedgerow.cloud.app.private_api import PrivateApi
 from hedgerow.kernel import SystemClock
 from hedgerow.policy import minimal_device_policy
 
 GROUP_ROLE = "Line_GroupRole"
+DOOR = "vpce-0hall7"
+"""A private door of the APIs; nobody may list things through it."""
 _START_SECONDS = 60
 
 
@@ -126,6 +131,12 @@ class Plant:
             "AWS_DEFAULT_REGION": REGION,
         }
 
+    @property
+    def through_door(self) -> dict[str, str]:
+        """How somebody calls who comes in by the private door, in boto3's words."""
+        (door,) = self.cloud.endpoints.private_apis
+        return {"endpoint_url": f"https://127.0.0.1:{door.port}"}
+
     # ------------------------------------------------------------------ devices
 
     def device(self, *statements: Mapping[str, Any], name: str = "press") -> EnrolledThing:
@@ -147,6 +158,22 @@ class Plant:
                 return (await https.request(method, path)).status
 
         return int(self.run(send()))
+
+    def says(self, thing: EnrolledThing, topic: str, client_id: str | None = None) -> None:
+        """Connect to the cloud's broker and publish; it may be refused."""
+
+        async def say() -> None:
+            client = aiomqtt.Client(
+                "localhost",
+                self.cloud.endpoints.device_mqtt_port,
+                identifier=client_id or thing.name,
+                tls_context=thing.identity.client_context(self.cloud.roots_pem),
+            )
+            with contextlib.suppress(aiomqtt.MqttError):
+                async with client:
+                    await client.publish(topic, b"")
+
+        self.run(say())
 
     def handshake(self, who: Identity | None) -> None:
         """Try a TLS handshake at the device data plane that is refused."""
@@ -262,15 +289,18 @@ def running_plant(folder: Path) -> Iterator[Plant]:
     async def serve() -> None:
         stop = asyncio.Event()
         try:
-            clock = WrongClock()
-            async with running_cloud(folder, clock=clock, combined=False) as cloud:
+            clock, door = WrongClock(), folder / "door.json"
+            door.write_text(document(allow("greengrass:*", Principal="*")))
+            doors = [PrivateApi(id=DOOR, host="127.0.0.1", port=0, policy=door)]
+            async with running_cloud(
+                folder, clock=clock, combined=False, private_apis=doors
+            ) as cloud:
                 plant = await _sound(folder, clock, cloud)
                 made.append((plant, stop))
                 ready.set()
                 await stop.wait()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the plant raises it
             failed.append(error)
-            raise
         finally:
             ready.set()
 

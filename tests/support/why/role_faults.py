@@ -8,7 +8,7 @@ from tests.support.cloud import ACCOUNT, REGION, SERVICE_ROLE
 from tests.support.group_role import trust_of_group
 from tests.support.roles import trust_policy
 from tests.support.why.fault import Faults, Words
-from tests.support.why.plant import GROUP_ROLE, Plant, allow, iot
+from tests.support.why.plant import GROUP_ROLE, Plant, allow, deny, iot
 
 ROLES = Faults("A role")
 _SERVICE = ("why", "role")
@@ -182,7 +182,7 @@ def role_asks_for_mfa(plant: Plant) -> Iterator[Words]:
 
 @ROLES.named(
     "the role trusts the account, and the user's own policies do not allow to assume it",
-    step="trust",
+    step="own policies",
     code="no-policy-allows",
 )
 def own_side_missing(plant: Plant) -> Iterator[Words]:
@@ -191,4 +191,17 @@ def own_side_missing(plant: Plant) -> Iterator[Words]:
     alice = plant.user(allow("sts:AssumeRole", arn))
     yield assume(keeper, alice)
     plant.grant(alice, allow("iot:ListThings"))
+    yield assume(keeper, alice)
+
+
+@ROLES.named(
+    "the role trusts the user, and a statement of the user's own policies denies it",
+    step="own policies",
+    code="explicit-deny",
+)
+def own_side_denies(plant: Plant) -> Iterator[Words]:
+    alice = plant.user(allow("iot:ListThings"))
+    keeper = plant.role(_people(_user_arn(alice)))
+    yield assume(keeper, alice)
+    plant.grant(alice, deny("sts:AssumeRole", Sid="NoRoles"))
     yield assume(keeper, alice)

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.exceptions
+import botocore.loaders
 import botocore.session
 from botocore.config import Config
 
@@ -41,6 +42,7 @@ class CloudApi:
 
     def __init__(self) -> None:
         self._session = botocore.session.Session()
+        self._session.register_component("data_loader", _models())
         self._clients: dict[str, Any] = {}
 
     def call(self, service: str, operation: str, **members: Any) -> dict[str, Any]:
@@ -112,6 +114,12 @@ class CloudApi:
                 raise ConfigurationError(f"AWS_ENDPOINT_URL is not set; {_USE_ENV}")
             self._clients[service] = client
         return self._clients[service]
+
+
+@cache
+def _models() -> botocore.loaders.Loader:
+    """Return the one loader of this process, which reads each service's model once."""
+    return botocore.loaders.create_loader()
 
 
 def _as_ours(error: Any) -> HedgerowError:

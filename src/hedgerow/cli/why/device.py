@@ -147,14 +147,15 @@ def _state(status: str) -> Step:
 
 def _validity(validity: dict[str, Any], now: datetime) -> Step:
     starts, ends = (validity[name].astimezone(UTC) for name in ("notBefore", "notAfter"))
-    says = f"the certificate is valid from {_shown(starts)} to {_shown(ends)}"
     if now > ends:
+        says = f"the certificate has ended on {_shown(ends)}"
         change = "give the device a new certificate, and attach its thing and policies to it"
         return Step("validity", passed=False, says=says, code="certificate-expired", change=change)
     if now < starts:
+        says = f"the certificate is not valid before {_shown(starts)}"
         change = "set this machine's clock right, or wait until then"
         return Step("validity", passed=False, says=says, code="certificate-early", change=change)
-    return Step("validity", passed=True, says=says)
+    return Step("validity", passed=True, says=f"it is valid until {_shown(ends)}")
 
 
 def _attachment(thing: str, *, attached: bool) -> Step:

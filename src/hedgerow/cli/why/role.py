@@ -91,7 +91,9 @@ def _steps(
             yield _care(api, holder.role, question.group_id)
         yield decision_step("trust", _for_service(api, holder.role, question, clock))
     else:
-        yield decision_step("trust", _for_other(account, holder.role, question))
+        explanation = _for_other(account, holder.role, question)
+        side = "trust" if explanation.decision.layer == "trust" else "own policies"
+        yield decision_step(side, explanation)
     if wanted is not None:
         yield from judged_steps(holder, holder.grants, wanted)
 
