@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from tests.support.policies import asking, attached, named, publish, statement
 
-from hedgerow.policy import AccessRequest, NamedPolicy, context, decide
+from hedgerow.policy import AccessRequest, Dialect, NamedPolicy, Requester, context, decide
+from hedgerow.policy.compiled import layer_of
 from hedgerow.policy.decide import _answers
 
 IOT = "arn:aws:iot:us-east-1:111122223333:"
@@ -197,3 +198,71 @@ def test_the_time_of_a_request_is_judged_anew_each_time() -> None:
         for _ in range(2):
             request = asking("iot:X", aws__CurrentTime=second)
             assert decide(policies, request).allowed is allowed
+
+
+def test_policies_that_hold_together_are_not_taken_for_others_that_begin_alike() -> None:
+    """What is compiled hangs on the first policy, so that each of these has to be told apart."""
+    first, second, third = (
+        attached(statement(action=f"iot:{name}"), name=name) for name in ("A", "B", "C")
+    )
+    sets = {
+        (first,): "A",
+        (first, second): "AB",
+        (first, third): "AC",
+        (first, second, third): "ABC",
+        (first, third, second): "ABC",
+        (NamedPolicy("B", first.policy),): "A",
+        (NamedPolicy("B", first.policy), third): "AC",
+    }
+    for _ in range(2):
+        for policies, allowed in sets.items():
+            given = [name for name in "ABC" if decide(policies, asking(f"iot:{name}")).allowed]
+            assert "".join(given) == allowed
+
+
+def test_an_answer_that_depends_on_who_asks_is_not_remembered_for_another() -> None:
+    alice = Requester("111122223333", "arn:aws:iam::111122223333:user/alice")
+    bob = Requester("111122223333", "arn:aws:iam::111122223333:user/bob")
+    only_alice = statement(action="iot:X", Principal={"AWS": alice.arn})
+    everybody = statement("Deny", "iot:X", IOT + "never", Principal="*")
+    for statements in ([only_alice, everybody], [everybody, only_alice]):
+        policies = [attached(*statements, dialect=Dialect.ENDPOINT)]
+        for _ in range(2):
+            assert decide(policies, asking("iot:X", principal=alice)).allowed
+            assert not decide(policies, asking("iot:X", principal=bob)).allowed
+
+
+def test_an_answer_is_made_once_and_a_fleeting_one_is_not_kept() -> None:
+    policies = [attached(statement(action="iot:X"), statement("Deny", "iot:Y"))]
+    denied = decide(policies, asking("iot:Y"))
+    assert decide(policies, asking("iot:Y")) == denied
+    assert decide(policies, asking("iot:Y")) is decide(policies, asking("iot:Y"))
+    _answers.clear()
+    until = {"DateLessThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}}
+    policies = [attached(statement(action="iot:X", Condition=until))]
+    for second in range(60):
+        decide(policies, asking("iot:X", aws__CurrentTime=f"2025-12-31T23:59:{second:02}Z"))
+    assert _answers == {}
+
+
+def test_plans_are_kept_and_bounded() -> None:
+    policies = (attached(statement(action="iot:X")),)
+    decide(policies, asking("iot:X"))
+    plans = layer_of(policies).plans
+    assert list(plans) == ["iot:X"]
+    plan = plans["iot:X"]
+    decide(policies, asking("iot:X", THING + "a"))
+    assert plans["iot:X"] is plan
+    for number in range(600):
+        decide(policies, asking(f"iot:A{number}"))
+        assert len(plans) <= 256
+    assert len(plans) > 1
+
+
+def test_the_policies_compiled_last_are_kept() -> None:
+    """To compile them anew for each request would be slow, and is not noticed otherwise."""
+    policy = attached(statement()).policy
+    for number in range(10):
+        named_so = (NamedPolicy(f"n{number}", policy),)
+        assert layer_of(named_so) is layer_of(named_so)
+    assert len(policy.compiled) == 10

@@ -1,5 +1,6 @@
 """Every condition operator: with a value, without one, with several, and with nonsense."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hedgerow.policy import (
     decide,
     parse_policy,
 )
+from hedgerow.policy.comparisons import moment, number
 
 IP = "aws:SourceIp"
 AGE = "aws:MultiFactorAuthAge"
@@ -274,6 +276,7 @@ def test_in_the_old_version_a_variable_is_plain_text() -> None:
         (".StringEquals", "is not a condition key", {"StringEquals": {"env": "x"}}),
         (".StringEquals", "is not a condition key", {"StringEquals": {"aws:": "x"}}),
         (".StringEquals", "is not a condition key", {"StringEquals": {":env": "x"}}),
+        (".StringEquals", "is not a condition key", {"StringEquals": {":aws:env": "x"}}),
         (f".NumericEquals.{AGE}", "not a number", {"NumericEquals": {AGE: "${aws:EpochTime}"}}),
         (f".NumericEquals.{AGE}", "not a text", {"NumericEquals": {AGE: True}}),
         (f".DateEquals.{NOW}", "is not a date", {"DateEquals": {NOW: "today"}}),
@@ -307,3 +310,52 @@ def test_what_cannot_be_compared_is_refused_with_its_place(
     with pytest.raises(MalformedPolicyError, match=problem) as caught:
         parse_policy(document(statement(Condition=condition)), Dialect.IDENTITY)
     assert caught.value.place == f"Statement[0].Condition{place}"
+
+
+@pytest.mark.parametrize(
+    ("condition", "values", "expected"),
+    [
+        # a key with no values has none
+        ({"StringEquals": {TAGS: "env"}}, {TAGS: []}, (False, False)),
+        ({"StringNotEquals": {TAGS: "env"}}, {TAGS: []}, (True, True)),
+        ({"ForAnyValue:StringLike": {TAGS: "*"}}, {TAGS: []}, (False, False)),
+        ({"Null": {TAGS: "true"}}, {TAGS: []}, (True, True)),
+        # an empty text is a value, but for ForAllValues of a deny
+        ({"ForAnyValue:StringEquals": {TAGS: ["", "x"]}}, {TAGS: [""]}, (True, True)),
+        ({"StringEquals": {TAGS: ["", "x"]}}, {TAGS: [""]}, (True, True)),
+        # either of two answers will do, however it is written
+        ({"Null": {TAG: ["true", "false"]}}, {}, (True, True)),
+        ({"Null": {TAG: ["true", "false"]}}, {TAG: "x"}, (True, True)),
+        ({"Null": {TAG: "TRUE"}}, {TAG: "x"}, (False, False)),
+        ({"Null": {TAG: "TRUE"}}, {}, (True, True)),
+        # without a value for the variable, an ARN equals nothing
+        ({"ArnLike": {ARN: "${aws:PrincipalArn}"}}, {ARN: "arn:aws:iot:r:1:a"}, (False, False)),
+        ({"ArnNotLike": {ARN: "${aws:PrincipalArn}"}}, {ARN: "arn:aws:iot:r:1:a"}, (True, True)),
+        # a text is one text, whatever colons are in it
+        ({"StringLike": {TAG: "*a:b:c:d:e:f?*"}}, {TAG: "1:2:3a:b:c:d:e:fgh"}, (True, True)),
+    ],
+)
+def test_what_is_empty_or_has_no_value(
+    condition: Any, values: dict[str, Any], expected: tuple[bool, bool]
+) -> None:
+    assert judged(condition, values) == expected
+
+
+def test_what_is_no_moment_or_no_number() -> None:
+    for text in ("2026W011", "2026-1-1", "\u0661\u0662\u0663\u0664\u0665", "2026-01-01 10:00"):
+        assert moment(text) is None
+    assert moment("12345") == datetime(1970, 1, 1, 3, 25, 45, tzinfo=UTC)
+    assert number("1" * 64) == int("1" * 64)
+    assert number("1" * 65) is None
+
+
+def test_a_condition_is_shown_as_it_was_written() -> None:
+    condition = {"StringEquals": {"AWS:RequestTag/env": ["${aws:username}", "${aws:userid}", "x"]}}
+    made = attached(statement(Condition=condition)).policy.statements[0].conditions[0]
+    assert str(made) == "StringEquals AWS:RequestTag/env: ${aws:username}, ${aws:userid}, x"
+    assert made.without_value(context({})) == (
+        "AWS:RequestTag/env",
+        "aws:username",
+        "aws:userid",
+    )
+    assert made.without_value(context({TAG: "x", "aws:username": "y"})) == ("aws:userid",)

@@ -29,6 +29,11 @@ NAME = Variable("aws:username", "aws:username")
         ("${aws:username, 'a}b'}c", [Variable("aws:username", "aws:username", "a}b"), "c"]),
         ("${aws:username, x}", [Variable("aws:username, x", "aws:username, x")]),
         ("${AWS:UserName}", [Variable("aws:username", "AWS:UserName")]),
+        ("${AWS:UserName, 'X'}", [Variable("aws:username", "AWS:UserName", "X")]),
+        ("${aws:username, 'x, y'}", [Variable("aws:username", "aws:username", "x, y")]),
+        ("${a:b, 'c'}${d:e, 'f'}", [Variable("a:b", "a:b", "c"), Variable("d:e", "d:e", "f")]),
+        ("${aws:username, xy}", [Variable("aws:username, xy", "aws:username, xy")]),
+        ("${aws:username,}", [Variable("aws:username,", "aws:username,")]),
         ("${aws:username}'s ${aws:username}", [NAME, "'s ", NAME]),
     ],
 )
@@ -75,6 +80,10 @@ def test_a_variable_without_an_end_is_an_error(text: str) -> None:
         ("?*", ["a", "ab"], [""]),
         ("*?", ["a", "ab"], [""]),
         ("a?*?b", ["axyb", "axxxb"], ["axb", "ab"]),
+        ("*?b?", ["xxabc", "abc"], ["axbcd", "bb"]),
+        ("a*?b*", ["axb", "abbx"], ["abx", "ab"]),
+        ("*c*??*b", ["cxxb", "xcxxb"], ["xxcxb"]),
+        ("*a:b:c:d:e:f?*", ["1:2:3a:b:c:d:e:fgh"], ["a:b:c:d:e:f"]),
     ],
 )
 def test_what_a_pattern_matches(pattern: str, matching: list[str], others: list[str]) -> None:
@@ -168,3 +177,61 @@ def test_patterns_with_equal_text_that_are_read_alike_are_equal() -> None:
         assert not one == other  # noqa: SIM201 - both operators are asked
     assert repr(one) == "Pattern('a*')"
     assert isinstance(one, Pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matching", "posing"),
+    [
+        ("arn:aws:iot:r:*:thing/a", "1:thing/a", "2:thing/x:thing/a"),
+        ("arn:aws:iot:r:?:thing/*a*", "1:thing/xax", "12:thing/a"),
+        ("arn:aws:iot:r:*:a:b:c*d*", "1:a:b:cxd", "2:x:a:b:cxd"),
+        ("arn:aws:iot:r:${aws:username}:thing/a", "me:thing/a", "you:thing/a"),
+        ("arn:aws:iot:r:1*:${aws:username}/a", "12:me/a", "12:x:me/a"),
+    ],
+)
+def test_a_wildcard_or_variable_stays_within_its_part_of_an_arn(
+    pattern: str, matching: str, posing: str
+) -> None:
+    made = make_pattern(pattern, Reading(variables=True, arn=True))
+    known = context({"aws:username": "me"})
+    assert made.matches("arn:aws:iot:r:" + matching, known)
+    assert not made.matches("arn:aws:iot:r:" + posing, known)
+
+
+def test_a_value_cannot_bring_further_parts_into_an_arn() -> None:
+    """A user whose name has a colon must not move what the pattern says of the other parts."""
+    reading = Reading(variables=True, arn=True)
+    known = context({"aws:username": "1:thing/x", "aws:region": "r:1"})
+    within = make_pattern("arn:aws:iot:r:${aws:username}:thing/*", reading)
+    assert not within.matches("arn:aws:iot:r:1:thing/x:thing/a", known)
+    early = make_pattern("arn:aws:iot:${aws:region}:thing/${aws:username}:*", reading)
+    assert not early.matches("arn:aws:iot:r:1:thing/1:thing/x:a", known)
+    name = make_pattern("arn:aws:iot:r:1:${aws:username}/*", reading)
+    assert name.matches("arn:aws:iot:r:1:1:thing/x/a", known)
+
+
+def test_a_star_between_text_and_a_variable_counts() -> None:
+    reading = Reading(variables=True)
+    known = context({"aws:username": "X"})
+    assert make_pattern("a*/${aws:username}", reading).matches("abc/X", known)
+    assert not make_pattern("a*/${aws:username}", reading).matches("a/Y", known)
+    assert make_pattern("a${aws:username}*b*", reading).matches("aXcbd", known)
+    assert not make_pattern("a${aws:username}*b*", reading).matches("aXcd", known)
+
+
+def test_case_of_a_value_counts_only_where_that_of_the_pattern_does() -> None:
+    known = context({"aws:username": "Ann"})
+    for text in ("${aws:username}", "${aws:username}*", "?${aws:username}", "*${aws:username}?"):
+        subject = text.replace("${aws:username}", "aNN").replace("*", "").replace("?", "x")
+        exact = make_pattern(text, Reading(variables=True))
+        folded = make_pattern(text.upper(), Reading(variables=True, folded=True))
+        assert not exact.matches(subject, known)
+        assert exact.matches(subject.replace("aNN", "Ann"), known)
+        assert folded.matches(subject, known)
+
+
+def test_a_pattern_without_variables_could_match_what_it_matches() -> None:
+    for text in ("a", "a*", "*a", "a?"):
+        made = make_pattern(text, Reading())
+        for subject in ("a", "ab", "b"):
+            assert made.could_match(subject, {}) is made.matches(subject, {})

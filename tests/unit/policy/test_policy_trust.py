@@ -148,3 +148,26 @@ def test_an_external_id_and_mfa_can_be_asked_for() -> None:
     for name in both:
         less = {key: value for key, value in both.items() if key != name}
         assert not decide_trust(policy, assuming(OTHER, **less)).allowed
+
+
+def test_every_statement_is_read_whatever_those_before_it_speak_of() -> None:
+    unmet = trusting({"AWS": ALICE.arn}, Condition={"StringEquals": {"sts:ExternalId": "x"}})
+    others = [trusting({"AWS": OTHER.arn}), unmet]
+    assert decide_trust(trust(*others, trusting({"AWS": ACCOUNT})), assuming(ALICE)).allowed
+    denied = trust(trusting({"AWS": ACCOUNT}), *others, trusting({"AWS": ALICE.arn}, "Deny"))
+    assert decide_trust(denied, assuming(ALICE)).effect == "explicit-deny"
+
+
+@pytest.mark.parametrize("principal", [ALICE.arn, ACCOUNT])
+def test_the_first_statement_that_allows_is_the_one_that_is_named(principal: str) -> None:
+    policy = trust(*(trusting({"AWS": principal}, Sid=sid) for sid in ("One", "Two")))
+    assert decide_trust(policy, assuming(ALICE)).statement == "One"
+
+
+def test_principals_are_shown_in_order() -> None:
+    names = [f"arn:aws:iam::{ACCOUNT}:user/{name}" for name in "dcba"]
+    policy = trust(trusting({"AWS": [*names, "444455556666"], "Service": "iot.amazonaws.com"}))
+    shown = str(policy.policy.statements[0].principals)
+    assert shown == ", ".join(["444455556666", *sorted(names), "iot.amazonaws.com"])
+    anybody = trust(trusting({"AWS": ["*", ACCOUNT]}))
+    assert str(anybody.policy.statements[0].principals) == f"*, {ACCOUNT}"
