@@ -79,10 +79,14 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """The kinds that were found; all there are only if `complete`."""
+    """The kinds that were found; all there are only if `complete`.
+
+    `looked_at` is how many sets of places it took.
+    """
 
     found: tuple[Kind, ...]
     complete: bool
+    looked_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,13 +195,13 @@ class Automaton:
                 if reached in seen or not (self._endless or reached & self._source):
                     continue
                 if len(states) >= limit:
-                    return Kinds(_told(shown, steps), complete=False)
+                    return Kinds(_told(shown, steps), complete=False, looked_at=len(states))
                 seen.add(reached)
                 states.append(reached)
                 steps.append((position, letter))
                 with_value.append(with_value[position] or not isinstance(letter, str))
             position += 1
-        return Kinds(_told(shown, steps), complete=True)
+        return Kinds(_told(shown, steps), complete=True, looked_at=len(states))
 
     def _note(self, number: int, group: Group, first: int, end: int) -> None:
         """Note whose places these are, the last of which is reached by a whole match."""

@@ -1,6 +1,7 @@
 """Two patterns side by side: whether one is within the other, whether both can match one text."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -13,6 +14,7 @@ _STAR: Final = Wildcard.ANY
 _ONE: Final = Wildcard.ONE
 _COLON: Final = ":"
 _ARN_COLONS: Final = 5
+_REMEMBERED: Final = 1024
 
 Symbol = str | Wildcard | Variable
 """A single letter, a wildcard or a variable."""
@@ -23,11 +25,15 @@ def contains(larger: Pattern, smaller: Pattern, *, by_part: bool = False) -> boo
 
     True is certain. `by_part` if both are matched within the parts of an ARN.
     """
-    if smaller.folded and not larger.folded and any(map(_has_case, larger.tokens)):
-        return False
     folded = larger.folded or smaller.folded
-    wide = _symbols(larger.tokens, folded=folded)
-    narrow = _symbols(smaller.tokens, folded=folded)
+    if larger.folded == smaller.folded:
+        if larger == smaller:
+            return True
+        if not _lead(smaller).startswith(_lead(larger)):
+            return False
+    elif smaller.folded and any(map(_has_case, larger.tokens)):
+        return False
+    wide, narrow = _symbols_of(larger, folded=folded), _symbols_of(smaller, folded=folded)
     if not by_part or wide.count(_COLON) < _ARN_COLONS:
         return _within(wide, narrow)
     if narrow.count(_COLON) < _ARN_COLONS:
@@ -42,7 +48,7 @@ def _has_case(token: Token) -> bool:
     )
 
 
-def _parts(symbols: list[Symbol]) -> list[list[Symbol]]:
+def _parts(symbols: Sequence[Symbol]) -> list[list[Symbol]]:
     """Cut at the first five colons."""
     parts: list[list[Symbol]] = [[]]
     for symbol in symbols:
@@ -81,8 +87,14 @@ def values_needed(statement: Statement) -> set[Variable]:
 def may_overlap(one: Pattern, other: Pattern) -> bool:
     """Tell whether some text could be matched by both, for some values. False is certain."""
     folded = one.folded or other.folded
-    ours = [_opened(symbol) for symbol in _symbols(one.tokens, folded=folded)]
-    theirs = [_opened(symbol) for symbol in _symbols(other.tokens, folded=folded)]
+    if one.folded == other.folded:
+        ours, theirs = _lead(one), _lead(other)
+        if not (ours.startswith(theirs) or theirs.startswith(ours)):
+            return False
+    return _meet(_opened_symbols(one, folded=folded), _opened_symbols(other, folded=folded))
+
+
+def _meet(ours: Sequence[Symbol], theirs: Sequence[Symbol]) -> bool:
     reached = _beyond_stars({0}, ours)
     for symbol in theirs:
         if symbol is _STAR:
@@ -102,12 +114,19 @@ def may_overlap(one: Pattern, other: Pattern) -> bool:
     return len(ours) in reached
 
 
-def _opened(symbol: Symbol) -> Symbol:
-    """Let any text take the place of a variable."""
-    return _STAR if isinstance(symbol, Variable) else symbol
+@lru_cache(_REMEMBERED)
+def _opened_symbols(pattern: Pattern, *, folded: bool) -> tuple[Symbol, ...]:
+    """Return the symbols, with any text in place of a variable."""
+    symbols = _symbols_of(pattern, folded=folded)
+    return tuple(_STAR if isinstance(one, Variable) else one for one in symbols)
 
 
-def _beyond_stars(places: set[int], symbols: list[Symbol]) -> set[int]:
+@lru_cache(_REMEMBERED)
+def _lead(pattern: Pattern) -> str:
+    return pattern.lead
+
+
+def _beyond_stars(places: set[int], symbols: Sequence[Symbol]) -> set[int]:
     """Add the places behind stars, which may stand for nothing."""
     found = set(places)
     for place in places:
@@ -116,6 +135,11 @@ def _beyond_stars(places: set[int], symbols: list[Symbol]) -> set[int]:
             following += 1
             found.add(following)
     return found
+
+
+@lru_cache(_REMEMBERED)
+def _symbols_of(pattern: Pattern, *, folded: bool) -> tuple[Symbol, ...]:
+    return tuple(_symbols(pattern.tokens, folded=folded))
 
 
 def _symbols(tokens: Iterable[Token], *, folded: bool) -> list[Symbol]:
@@ -138,7 +162,7 @@ def unspelled(variable: Variable) -> Variable:
     return msgspec.structs.replace(variable, shown="")
 
 
-def _within(larger: list[Symbol], smaller: list[Symbol]) -> bool:
+def _within(larger: Sequence[Symbol], smaller: Sequence[Symbol]) -> bool:
     """Match the smaller pattern's symbols as if they were letters; only a star takes a star.
 
     INVARIANT: the last star can always give way, so going back to it alone loses no match.
