@@ -21,6 +21,7 @@ from tests.support.pki import Identity
 from bench.table import DEVICES, access_list, table
 from hedgerow.core.server import LocalServer, Serving
 from hedgerow.kernel import SystemClock
+from hedgerow.mqtt import Message
 from hedgerow.pki import FileKey, Profile, device_certificate
 
 
@@ -37,7 +38,9 @@ async def _serve(folder: Path) -> None:
     server_key = FileKey.generate_rsa_in_memory()
     certificate = certificate_for(group, timedelta(days=7), server_key)
     _write(folder, group, Identity(server_key, certificate.pem))
-    server = LocalServer(_to_no_cloud, clock=SystemClock(), log=structlog.get_logger())
+    server = LocalServer(
+        _to_no_cloud, _to_no_shadow, clock=SystemClock(), log=structlog.get_logger()
+    )
     await server.start(0)
     server.serve_certificate(certificate)
     server.serve(Serving.of(*verified(group)))
@@ -73,6 +76,10 @@ def _write(folder: Path, group: GroupDouble, server: Identity) -> None:
 
 def _to_no_cloud(topic: str, _payload: bytes) -> None:
     raise RuntimeError(f"no row leads to the cloud, but a message on {topic} does")
+
+
+def _to_no_shadow(message: Message) -> None:
+    raise RuntimeError(f"no row leads to the shadow service, but {message.topic} does")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from hedgerow.core.deployment import (
 )
 from hedgerow.core.server import LocalServer, Serving
 from hedgerow.kernel import Clock, SystemClock
-from hedgerow.mqtt import ProtocolVersion
+from hedgerow.mqtt import ProtocolVersion, Tap
 from hedgerow.pki import FileKey, client_context, server_certificate
 
 
@@ -99,7 +99,10 @@ class Local:
 
 @asynccontextmanager
 async def local_server(
-    *names: str, rows: list[tuple[str, str, str]] | None = None, clock: Clock | None = None
+    *names: str,
+    rows: list[tuple[str, str, str]] | None = None,
+    clock: Clock | None = None,
+    to_shadows: Tap = lambda _message: None,
 ) -> AsyncIterator[Local]:
     """Serve a group of devices with these names; rows have device names for ARNs."""
     double = GroupDouble()
@@ -112,6 +115,7 @@ async def local_server(
     sent: list[tuple[str, bytes]] = []
     server = LocalServer(
         lambda topic, payload: sent.append((topic, payload)),
+        to_shadows,
         clock=clock or SystemClock(),
         log=structlog.get_logger(),
     )

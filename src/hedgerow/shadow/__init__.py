@@ -7,8 +7,23 @@ unchecked. Its tests are in `tests/unit/shadow` and `tests/property/test_shadow_
 """
 
 from hedgerow.shadow.documents import NO_SHADOW, Json, Section, Shadow
-from hedgerow.shadow.errors import BAD_REQUEST, CONFLICT, NOT_FOUND, TOO_LARGE, ShadowError
-from hedgerow.shadow.machine import ShadowChange, apply_delete, apply_update, get_answer
+from hedgerow.shadow.errors import (
+    BAD_REQUEST,
+    CONFLICT,
+    INTERNAL_FAILURE,
+    NOT_FOUND,
+    TOO_LARGE,
+    TOO_MANY_REQUESTS,
+    ShadowError,
+)
+from hedgerow.shadow.machine import (
+    ShadowChange,
+    apply_delete,
+    apply_update,
+    get_answer,
+    state_of,
+    times_of,
+)
 from hedgerow.shadow.merging import difference, merged, same, stamped
 from hedgerow.shadow.requests import (
     ShadowUpdate,
@@ -20,9 +35,11 @@ from hedgerow.shadow.requests import (
 __all__ = [
     "BAD_REQUEST",
     "CONFLICT",
+    "INTERNAL_FAILURE",
     "NOT_FOUND",
     "NO_SHADOW",
     "TOO_LARGE",
+    "TOO_MANY_REQUESTS",
     "Json",
     "Section",
     "Shadow",
@@ -39,4 +56,6 @@ __all__ = [
     "require_thing_name",
     "same",
     "stamped",
+    "state_of",
+    "times_of",
 ]

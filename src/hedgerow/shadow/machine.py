@@ -32,7 +32,7 @@ def apply_update(shadow: Shadow, update: ShadowUpdate, timestamp: int) -> Shadow
     if update.expected_version is not None and update.expected_version != shadow.version:
         raise ShadowError(CONFLICT, "Version conflict", update.client_token)
     after = _updated(shadow, update, timestamp)
-    if len(msgspec.json.encode(_state(after))) > MAX_DOCUMENT_BYTES:
+    if len(msgspec.json.encode(state_of(after))) > MAX_DOCUMENT_BYTES:
         raise ShadowError(
             TOO_LARGE, "The payload exceeds the maximum size allowed", update.client_token
         )
@@ -47,14 +47,14 @@ def apply_update(shadow: Shadow, update: ShadowUpdate, timestamp: int) -> Shadow
 def get_answer(shadow: Shadow, thing_name: str, client_token: str | None, timestamp: int) -> bytes:
     """Return the whole shadow as on `get/accepted`; raise `ShadowError` if there is none."""
     _require_existing(shadow, thing_name, client_token)
-    state = _state(shadow)
+    state = state_of(shadow)
     delta, _ = difference(shadow.desired or {}, shadow.reported or {}, shadow.desired_times)
     if delta:
         state["delta"] = delta
     return _encoded(
         {
             "state": state,
-            "metadata": _metadata(shadow),
+            "metadata": times_of(shadow),
             "version": shadow.version,
             "timestamp": timestamp,
         },
@@ -69,6 +69,21 @@ def apply_delete(
     _require_existing(shadow, thing_name, client_token)
     answer = _encoded({"version": shadow.version, "timestamp": timestamp}, client_token)
     return Shadow(version=shadow.version, deleted=True), answer
+
+
+def state_of(shadow: Shadow) -> dict[str, Json]:
+    """Return the sections that are there, as they stand in documents."""
+    sections = {"desired": shadow.desired, "reported": shadow.reported}
+    return {name: section for name, section in sections.items() if section is not None}
+
+
+def times_of(shadow: Shadow) -> dict[str, Json]:
+    """Return the timestamps of the sections that are there: a document's metadata."""
+    sections = {
+        "desired": shadow.desired_times if shadow.desired is not None else None,
+        "reported": shadow.reported_times if shadow.reported is not None else None,
+    }
+    return {name: times for name, times in sections.items() if times is not None}
 
 
 def _updated(shadow: Shadow, update: ShadowUpdate, timestamp: int) -> Shadow:
@@ -146,20 +161,7 @@ def _documents(before: Shadow, after: Shadow, client_token: str | None, timestam
 
 
 def _snapshot(shadow: Shadow) -> dict[str, Json]:
-    return {"state": _state(shadow), "metadata": _metadata(shadow), "version": shadow.version}
-
-
-def _state(shadow: Shadow) -> dict[str, Json]:
-    sections = {"desired": shadow.desired, "reported": shadow.reported}
-    return {name: section for name, section in sections.items() if section is not None}
-
-
-def _metadata(shadow: Shadow) -> dict[str, Json]:
-    sections = {
-        "desired": shadow.desired_times if shadow.desired is not None else None,
-        "reported": shadow.reported_times if shadow.reported is not None else None,
-    }
-    return {name: times for name, times in sections.items() if times is not None}
+    return {"state": state_of(shadow), "metadata": times_of(shadow), "version": shadow.version}
 
 
 def _encoded(body: dict[str, Json], client_token: str | None) -> bytes:

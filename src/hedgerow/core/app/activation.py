@@ -9,6 +9,7 @@ from hedgerow.core.credentials import Credentials
 from hedgerow.core.deployment import StoredDeployment, VerifiedGroup, VerifiedMembership
 from hedgerow.core.link import CloudLink
 from hedgerow.core.server import LocalServer, Serving
+from hedgerow.core.shadow import LocalShadows, ShadowSync
 from hedgerow.core.spool import CloudQueue, SpoolSettings
 from hedgerow.core.switchboard import Switchboard
 
@@ -26,6 +27,8 @@ class Parts:
     detector: AddressDetector
     link: CloudLink
     credentials: Credentials
+    shadows: LocalShadows
+    sync: ShadowSync
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,9 @@ class GroupActivation:
         parts.server.stop_serving()
         parts.keeper.reset()
         parts.credentials.reset()
+        parts.shadows.reset()
+        parts.sync.reset()
+        parts.link.listen_to_shadows(())
         parts.link.listen_to(())
         parts.detector.switch_off()
         parts.queue.configure(SpoolSettings())
@@ -89,7 +95,10 @@ class GroupActivation:
     def _change_over(self, plan: _Plan, membership: VerifiedMembership | None) -> None:
         parts = self._parts
         self._running = plan
+        parts.shadows.serve(plan.group.group)
         parts.server.serve(Serving.of(plan.group, membership, plan.switchboard))
+        parts.sync.serve(plan.group.group)
+        parts.link.listen_to_shadows(parts.sync.filters)
         parts.queue.configure(plan.spool)
         parts.credentials.serve_group(plan.group.group.group_id)
         parts.link.listen_to(

@@ -34,6 +34,13 @@ from hedgerow.core.link import (
     load_key,
 )
 from hedgerow.core.server import LocalServer
+from hedgerow.core.shadow import (
+    CloudCopies,
+    LocalShadows,
+    ShadowDatabase,
+    ShadowRequests,
+    ShadowSync,
+)
 from hedgerow.core.spool import CloudQueue
 from hedgerow.kernel import Clock, HedgerowError
 
@@ -122,8 +129,12 @@ class CoreApp:
         self.http = CloudHttp(config, identity, clock)
         self.queue = CloudQueue(folders.spool, log.bind(component="GGCloudSpooler"))
         self._held.callback(self.queue.close)
+        self._join_shadows(config)
         self.server = LocalServer(
-            self.queue.put, clock=clock, log=log.bind(component="GGConnManager")
+            self.queue.put,
+            self.shadow_requests.take,
+            clock=clock,
+            log=log.bind(component="GGConnManager"),
         )
         self.keeper = CertificateKeeper(
             ServerCertificateStore(
@@ -153,15 +164,44 @@ class CoreApp:
                 notice=self.notices.hear,
                 message=lambda m: self.server.publish_from_cloud(m.topic, m.payload),
                 connected=self._connected,
+                shadow=self.sync.hear,
+                shadows_heard=self.sync.look_again,
             ),
             clock=clock,
             log=log,
         )
         self._join_deployments(config, identity)
 
+    def _join_shadows(self, config: CoreConfig) -> None:
+        service = self._log.bind(component="GGShadowService")
+        database = ShadowDatabase(config.folders.shadows)
+        self._held.callback(database.close)
+        if database.damage is not None:
+            service.error("local shadows are lost", reason=database.damage)
+        self.shadows = LocalShadows(
+            database,
+            self._publish_from_shadows,
+            clock=self._clock,
+            log=service,
+        )
+        self.shadow_requests = ShadowRequests(self.shadows)
+        self.sync = ShadowSync(
+            self.shadows,
+            CloudCopies(self.http, config.shadow_sync_timeout),
+            backoff=Backoff(config.mqtt_max_connection_retry_interval.total_seconds()),
+            log=self._log.bind(component="GGShadowSyncManager"),
+        )
+
     def _join_deployments(self, config: CoreConfig, identity: LinkIdentity) -> None:
         parts = Parts(
-            self.server, self.queue, self.keeper, self.detector, self.link, self.credentials
+            self.server,
+            self.queue,
+            self.keeper,
+            self.detector,
+            self.link,
+            self.credentials,
+            self.shadows,
+            self.sync,
         )
         self.activation = GroupActivation(parts)
         self._folder = DeploymentFolder(
@@ -219,12 +259,17 @@ class CoreApp:
             tasks.create_task(self.link.run(), name="link")
             tasks.create_task(self.server.run(), name="local server")
             tasks.create_task(self.queue.run(self.link), name="queue")
+            tasks.create_task(self.shadow_requests.run(), name="shadow requests")
+            tasks.create_task(self.sync.run(self.link), name="shadow sync")
             tasks.create_task(self.notices.run(self.link), name="notices")
             tasks.create_task(self.agent.run(), name="deployments")
             tasks.create_task(self.keeper.run(), name="certificates")
             tasks.create_task(self.role.run(), name="role")
             tasks.create_task(self.credentials.run(), name="credentials")
             tasks.create_task(self.detector.run(), name="addresses")
+
+    def _publish_from_shadows(self, topic: str, payload: bytes) -> None:
+        self.server.publish_from_shadows(topic, payload)
 
     def _heard(self, notice: DeploymentNotice) -> None:
         self.agent.hear(notice)
@@ -236,3 +281,4 @@ class CoreApp:
         self.keeper.addresses_changed()
         self.detector.look_again()
         self.credentials.cloud_is_back()
+        self.sync.look_again()

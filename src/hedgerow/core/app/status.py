@@ -36,7 +36,12 @@ class StatusBoard:
             "GGConnManager": _connection_manager(parts.server),
             "GGDeviceCertificateManager": _certificate_manager(parts.keeper),
             "GGTES": WorkerState.WAITING,
+            "GGShadowService": WorkerState.WAITING,
         }
+        if parts.sync.is_on:
+            states["GGShadowSyncManager"] = (
+                WorkerState.WORKING if parts.sync.waiting else WorkerState.WAITING
+            )
         if parts.detector.is_on:
             states["GGIPDetector"] = _detector(parts.detector)
         return tuple(
@@ -59,6 +64,8 @@ class StatusBoard:
             parts.keeper.problem,
             parts.detector.problem,
             self._role.problem,
+            parts.shadows.problem,
+            parts.sync.problem,
         )
         return tuple(dict.fromkeys(problem for problem in found if problem))
 
@@ -87,6 +94,7 @@ class StatusBoard:
                 "arn": held.role_arn if held else None,
                 "credentialsEnd": iso_milliseconds(held.expires_at) if held else None,
             },
+            "shadows": {"synced": len(parts.sync.filters), "waiting": parts.sync.waiting},
             "spool": {
                 "waiting": counters.waiting,
                 "waitingBytes": counters.waiting_bytes,

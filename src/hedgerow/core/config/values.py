@@ -39,6 +39,11 @@ class CoreFolders:
         return self.state / "spool"
 
     @property
+    def shadows(self) -> Path:
+        """The local shadows."""
+        return self.state / "shadows"
+
+    @property
     def system_log(self) -> Path:
         """Logs of the core itself."""
         return self.write / "var" / "log" / "system"

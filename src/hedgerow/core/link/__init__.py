@@ -10,7 +10,7 @@ that loses the cloud's own words, or a retry without a growing pause. Its tests 
 from hedgerow.core.link.backoff import Backoff
 from hedgerow.core.link.connection import CloudMessage
 from hedgerow.core.link.failures import explain_failure
-from hedgerow.core.link.https import CloudHttp
+from hedgerow.core.link.https import CloudHttp, HttpAnswer
 from hedgerow.core.link.identity import LinkIdentity, load_key
 from hedgerow.core.link.mqtt import CloudLink, LinkHandlers
 
@@ -19,6 +19,7 @@ __all__ = [
     "CloudHttp",
     "CloudLink",
     "CloudMessage",
+    "HttpAnswer",
     "LinkHandlers",
     "LinkIdentity",
     "explain_failure",

@@ -39,6 +39,7 @@ class ConnectionPlan:
     client_ids: tuple[str, ...]
     filters: tuple[str, ...]
     qos: int = 0
+    of_shadows: bool = False
 
 
 class LinkConnection:

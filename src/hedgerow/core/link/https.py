@@ -1,6 +1,6 @@
 """The core's calls on the data plane, each under the core's own certificate."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import aiohttp
@@ -42,6 +42,15 @@ _UNAUTHORIZED = 401
 _FORBIDDEN = 403
 _TOO_MANY = 429
 _SERVER_ERRORS = 500
+_SHADOW_ANSWERS = frozenset({_OK, 400, 404, 409, 413})
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """An answer of the cloud, read to its end."""
+
+    status: int
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +131,33 @@ class CloudHttp:
         path = shadow_http_path(thing_name)
         await self._call(self._iot, "POST", path, msgspec.json.encode(document))
 
+    async def shadow(self, method: str, thing_name: str, body: bytes | None = None) -> HttpAnswer:
+        """GET, POST or DELETE the classic shadow of a thing, and return what the cloud answered.
+
+        A refusal by the shadow itself (none is there, a conflict, too large) is an answer; one by
+        a policy is a `DeniedError` that names `iot:GetThingShadow`, `iot:UpdateThingShadow` or
+        `iot:DeleteThingShadow` and the thing's ARN.
+        """
+        path = shadow_http_path(thing_name)
+        answer = await self._exchange(self._iot, method, path, body)
+        if answer.status in _SHADOW_ANSWERS:
+            return answer
+        raise _refusal(answer.status, answer.body, f"{method} {path}")
+
     async def _greengrass_call(self, method: str, path: str, body: bytes | None = None) -> bytes:
         return await self._call(self._greengrass, method, path, body)
 
     async def _call(
         self, endpoint: _Endpoint | None, method: str, path: str, body: bytes | None
     ) -> bytes:
+        answer = await self._exchange(endpoint, method, path, body)
+        if answer.status == _OK:
+            return answer.body
+        raise _refusal(answer.status, answer.body, f"{method} {path}")
+
+    async def _exchange(
+        self, endpoint: _Endpoint | None, method: str, path: str, body: bytes | None
+    ) -> HttpAnswer:
         if endpoint is None:
             raise UnavailableError("the link to the cloud is not open")
         url = URL(f"https://{endpoint}{path}", encoded=True)
@@ -136,13 +166,9 @@ class CloudHttp:
             async with endpoint.session.request(
                 method, url, data=body, headers=headers, allow_redirects=False
             ) as response:
-                data = await _read(response, str(endpoint))
-                status = response.status
+                return HttpAnswer(response.status, await _read(response, str(endpoint)))
         except (aiohttp.ClientError, OSError) as error:
             raise explain_failure(error, str(endpoint), self._clock.now()) from error
-        if status == _OK:
-            return data
-        raise _refusal(status, data, f"{method} {path}")
 
     def _endpoint(self, host: str, port: int) -> _Endpoint:
         context = self._identity.tls_context(port, HTTPS_PROTOCOL)

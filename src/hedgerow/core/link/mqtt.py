@@ -27,6 +27,7 @@ SUBSCRIPTIONS_PER_CONNECTION = 50
 """AWS IoT's limit; more topics are spread over more connections (guide page gg-core)."""
 
 _QOS_TO_CLOUD = 1
+_QOS_OF_SHADOWS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,12 @@ class LinkHandlers:
 
     connected: Callable[[], None]
     """The first connection stands and its notice topics are subscribed to."""
+
+    shadow: Callable[[CloudMessage], None]
+    """A message on a topic of a shadow that is synchronised."""
+
+    shadows_heard: Callable[[], None]
+    """A connection for topics of shadows stands: from now on their changes are heard."""
 
 
 class CloudLink:
@@ -63,6 +70,7 @@ class CloudLink:
         self._log = log
         self._subjects: tuple[str, ...] = ()
         self._subjects_qos = 0
+        self._shadow_filters: tuple[str, ...] = ()
         self._subjects_changed = asyncio.Event()
         self._subject_connections: dict[ConnectionPlan, LinkConnection] = {}
         first = core_client_id(config.thing_name, config.core_client_id)
@@ -98,6 +106,14 @@ class CloudLink:
         self._subjects_qos = qos
         self._subjects_changed.set()
 
+    def listen_to_shadows(self, filters: Sequence[str]) -> None:
+        """Subscribe in the cloud to exactly these topics of shadows from now on.
+
+        They have connections of their own: a message that a row wants too must not come twice.
+        """
+        self._shadow_filters = tuple(filters)
+        self._subjects_changed.set()
+
     async def wait_connected(self) -> None:
         """Return once the first connection stands."""
         await self._main.connected.wait()
@@ -122,7 +138,7 @@ class CloudLink:
                     del self._subject_connections[plan]
                 for plan in wanted:
                     if plan not in running:
-                        connection = self._connection(plan, self._handlers.message)
+                        connection = self._connection(plan, *self._hearers(plan))
                         self._subject_connections[plan] = connection
                         name = f"cloud subjects {plan.client_ids[0]}"
                         running[plan] = loop.create_task(connection.run(), name=name)
@@ -133,16 +149,21 @@ class CloudLink:
     def _subject_plans(self) -> list[ConnectionPlan]:
         """Divide the subjects; `<core>-c00` is passed over if the first connection has it."""
         taken = 1 if self._main.client_id == self._fallback else 0
-        step = SUBSCRIPTIONS_PER_CONNECTION
-        chunks = [self._subjects[i : i + step] for i in range(0, len(self._subjects), step)]
+        name = self._config.thing_name
+        kinds = [(chunk, self._subjects_qos, False) for chunk in _chunks(self._subjects)]
+        kinds += [(chunk, _QOS_OF_SHADOWS, True) for chunk in _chunks(self._shadow_filters)]
         return [
-            ConnectionPlan(
-                (subscription_client_id(self._config.thing_name, taken + n),),
-                chunk,
-                self._subjects_qos,
-            )
-            for n, chunk in enumerate(chunks)
+            ConnectionPlan((subscription_client_id(name, taken + n),), chunk, qos, of_shadows)
+            for n, (chunk, qos, of_shadows) in enumerate(kinds)
         ]
+
+    def _hearers(
+        self, plan: ConnectionPlan
+    ) -> tuple[Callable[[CloudMessage], None], Callable[[], None]]:
+        """Return who takes the messages of a connection, and who is told that it stands."""
+        if plan.of_shadows:
+            return self._handlers.shadow, self._handlers.shadows_heard
+        return self._handlers.message, lambda: None
 
     def _connection(
         self,
@@ -168,6 +189,11 @@ class CloudLink:
             on_message=on_message,
             on_connected=on_connected,
         )
+
+
+def _chunks(filters: tuple[str, ...]) -> list[tuple[str, ...]]:
+    step = SUBSCRIPTIONS_PER_CONNECTION
+    return [filters[start : start + step] for start in range(0, len(filters), step)]
 
 
 async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from hedgerow.contract import CLOUD
+from hedgerow.contract import CLOUD, SHADOW_SERVICE
 from hedgerow.core.server.refusals import RefusalLog
 from hedgerow.core.server.serving import NOBODY, LocalMember, Serving
 from hedgerow.core.server.validity import ends_at
@@ -32,8 +32,8 @@ class CoreAuthority:
     Every answer is about `serving` as it is now; whoever replaces it tells the broker to ask anew.
     """
 
-    def __init__(self, to_cloud: Tap, refusals: RefusalLog) -> None:
-        self._to_cloud = (to_cloud,)
+    def __init__(self, to_cloud: Tap, to_shadows: Tap, refusals: RefusalLog) -> None:
+        self._taps = {CLOUD: to_cloud, SHADOW_SERVICE: to_shadows}
         self._refusals = refusals
         self._refused_filters: dict[str, set[str]] = {}
         self._last_question: tuple[Serving, str, str] | None = None
@@ -92,11 +92,12 @@ class CoreAuthority:
         return member.thing_arn in self._targets(name, topic)
 
     def taps(self, source: Source, topic: str) -> Sequence[Tap]:
-        """Return the queue for the cloud, if a row leads there."""
+        """Return the queue for the cloud and the shadow service, where rows lead there."""
         name = self._source_name(source)
-        if name is None or CLOUD not in self._targets(name, topic):
+        if name is None:
             return ()
-        return self._to_cloud
+        targets = self._targets(name, topic)
+        return tuple(tap for target, tap in self._taps.items() if target in targets)
 
     def refused(self, event: RefusalEvent) -> None:
         """Take note of a refusal; remember subscriptions that a later table may allow."""

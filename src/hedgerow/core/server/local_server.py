@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
 
-from hedgerow.contract import CLOUD
+from hedgerow.contract import CLOUD, SHADOW_SERVICE
 from hedgerow.core.certificates import ServerCertificate
 from hedgerow.core.server.authority import CoreAuthority
 from hedgerow.core.server.door import Door
 from hedgerow.core.server.refusals import RefusalLog
 from hedgerow.core.server.serving import NOBODY, Serving
 from hedgerow.kernel import CallerError, Clock, ConfigurationError, UnavailableError
-from hedgerow.mqtt import Broker, Message, Peer, SessionRef
+from hedgerow.mqtt import Broker, Message, Peer, SessionRef, Tap
 from hedgerow.pki import TlsListener, TlsPeer
 
 _ALL_ADDRESSES = ""
@@ -31,6 +31,7 @@ class LocalServer:
     def __init__(
         self,
         to_cloud: Callable[[str, bytes], None],
+        to_shadows: Tap,
         *,
         clock: Clock,
         log: FilteringBoundLogger,
@@ -44,7 +45,7 @@ class LocalServer:
             to_cloud(message.topic, message.payload)
 
         self.refusals = RefusalLog(clock, log)
-        self.authority = CoreAuthority(tap, self.refusals)
+        self.authority = CoreAuthority(tap, to_shadows, self.refusals)
         self.broker = Broker(self.authority, clock=clock, name="local")
         self._listener = TlsListener(
             self._door.slot, self._protocol, on_refusal=self.refusals.handshake_refused
@@ -120,10 +121,17 @@ class LocalServer:
 
     def publish_from_cloud(self, topic: str, payload: bytes) -> None:
         """Deliver a message of the cloud along the rows whose source it is."""
+        self._publish(CLOUD, topic, payload)
+
+    def publish_from_shadows(self, topic: str, payload: bytes) -> None:
+        """Deliver a message of the shadow service along the rows whose source it is."""
+        self._publish(SHADOW_SERVICE, topic, payload)
+
+    def _publish(self, source: str, topic: str, payload: bytes) -> None:
         try:
-            self.broker.publish(CLOUD, topic, payload)
+            self.broker.publish(source, topic, payload)
         except CallerError as error:
-            self._log.warning("a message of the cloud was dropped", reason=error.message)
+            self._log.warning("a message was dropped", source=source, reason=error.message)
 
     def _cut_departed(self) -> None:
         cut = self.broker.disconnect(

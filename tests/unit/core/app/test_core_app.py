@@ -178,6 +178,7 @@ async def test_the_health_api_tells_of_the_system_functions_that_run(
         "arn:aws:lambda:::function:GGConnManager": "Waiting",
         "arn:aws:lambda:::function:GGDeviceCertificateManager": "Waiting",
         "arn:aws:lambda:::function:GGTES": "Waiting",
+        "arn:aws:lambda:::function:GGShadowService": "Waiting",
     }
     assert status["mqtt"]["open"] is True
     assert status["deployment"]["deploymentId"] == double.deployment_id

@@ -57,18 +57,29 @@ class Core:
         self.config = load_config(cloud.root(root, **settings))
         self.notices: list[CloudMessage] = []
         self.messages: list[CloudMessage] = []
+        self.shadows: list[CloudMessage] = []
         self.connects = 0
+        self.shadow_connects = 0
         self.link = CloudLink(
             self.config,
             LinkIdentity.load(self.config),
             ("$aws/things/core-1-gda/shadow/update/delta",),
-            LinkHandlers(self.notices.append, self.messages.append, self._connected),
+            LinkHandlers(
+                notice=self.notices.append,
+                message=self.messages.append,
+                connected=self._connected,
+                shadow=self.shadows.append,
+                shadows_heard=self._shadows_heard,
+            ),
             clock=SystemClock(),
             log=structlog.get_logger(),
         )
 
     def _connected(self) -> None:
         self.connects += 1
+
+    def _shadows_heard(self) -> None:
+        self.shadow_connects += 1
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[CloudLink]:

@@ -1,0 +1,106 @@
+"""The shadows on disk: one SQLite file in the core's state folder.
+
+What is promised: a change that was answered is with the operating system, so `kill -9` loses
+none; a power cut loses at most the last moments, and never leaves half a document.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from hedgerow.core.shadow.reconcile import State
+from hedgerow.kernel import ConfigurationError
+from hedgerow.shadow import NO_SHADOW, Shadow
+
+_FILE: Final = "shadows.db"
+_FILE_MODE: Final = 0o600
+_FOLDER_MODE: Final = 0o700
+_SCHEMA: Final = """
+    CREATE TABLE IF NOT EXISTS shadow (thing TEXT PRIMARY KEY, document BLOB NOT NULL) WITHOUT ROWID
+"""
+
+
+class Agreed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the core and the cloud last held alike, and the cloud's version of it."""
+
+    state: State | None
+    cloud_version: int
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A local shadow as it lies on disk; `agreed` is None before it was ever synchronised."""
+
+    shadow: Shadow = NO_SHADOW
+    agreed: Agreed | None = None
+
+
+class ShadowDatabase:
+    """The local shadows by thing name. Blocking, and short: call it from the loop."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the database in this folder, or make it; `ConfigurationError` if neither works.
+
+        A damaged one is moved aside, and `damage` says so: the core has other work to do.
+        """
+        self._path = folder / _FILE
+        self.damage: str | None = None
+        try:
+            folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            self._database = self._opened_or_replaced()
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigurationError(
+                f"cannot open the shadow database {self._path}: {error}"
+            ) from error
+
+    def read(self, thing_name: str) -> Kept:
+        """Return the shadow of a thing; one that was never written is `Kept()`.
+
+        Raises `sqlite3.Error` or `msgspec.DecodeError` for a damaged file.
+        """
+        row = self._database.execute(
+            "SELECT document FROM shadow WHERE thing = ?", (thing_name,)
+        ).fetchone()
+        return Kept() if row is None else msgspec.json.decode(row[0], type=Kept)
+
+    def write(self, thing_name: str, kept: Kept) -> None:
+        """Keep the shadow of a thing; `sqlite3.Error` if the disk does not take it."""
+        self._database.execute(
+            "INSERT INTO shadow VALUES (?, ?) "
+            "ON CONFLICT (thing) DO UPDATE SET document = excluded.document",
+            (thing_name, msgspec.json.encode(kept)),
+        )
+
+    def clear(self) -> None:
+        """Forget every shadow."""
+        self._database.execute("DELETE FROM shadow")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def _opened_or_replaced(self) -> sqlite3.Connection:
+        try:
+            return self._opened()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            aside = self._path.with_suffix(".damaged")
+            self._path.replace(aside)
+            self.damage = f"the shadow database was damaged ({error}) and is now {aside}"
+            return self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        os.close(os.open(self._path, flags, _FILE_MODE))
+        database = sqlite3.connect(self._path, isolation_level=None)
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute(_SCHEMA)
+        except BaseException:
+            database.close()
+            raise
+        return database

@@ -1,0 +1,202 @@
+"""The synchronisation of local shadows with the cloud: which shadow is due, and what became of it.
+
+One shadow at a time: read the cloud's copy, decide what both should hold, write that there, take it
+over here. A crash at any point is made good by the next round, because what was agreed is written
+last.
+"""
+
+import asyncio
+import sqlite3
+from typing import Final, Protocol
+
+import msgspec
+from structlog.typing import FilteringBoundLogger
+
+from hedgerow.contract import GroupDeployment, ShadowTopic, parse_shadow_topic
+from hedgerow.core.link import Backoff, CloudMessage
+from hedgerow.core.shadow.cloud_copy import CloudCopies, MovedOnError
+from hedgerow.core.shadow.database import Agreed
+from hedgerow.core.shadow.local import LocalShadows
+from hedgerow.core.shadow.reconcile import Copy, reconciled
+from hedgerow.kernel import HedgerowError, UnavailableError
+
+RETRY_SECONDS: Final = 30.0
+"""How long a shadow waits that the cloud refused to synchronise; nothing tells of a new policy."""
+
+_ROUNDS_LIMIT: Final = 5
+"""How often in a row a shadow that moves on is tried before others have their turn."""
+
+_HEARD: Final = frozenset({"update", "delete"})
+
+
+class Link(Protocol):
+    """The link to the cloud, as far as waiting for it goes."""
+
+    async def wait_connected(self) -> None:
+        """Return once the cloud can be asked."""
+
+    def listen_to_shadows(self, filters: tuple[str, ...]) -> None:
+        """Subscribe to exactly these topics from now on."""
+
+
+class ShadowSync:
+    """Keeps the shadows of members with `SyncShadow` alike here and in the cloud.
+
+    `problem` names what keeps one from it, in the cloud's own words: which action on which
+    resource the core's policy lacks. Local shadows go on whatever happens here.
+    """
+
+    def __init__(
+        self,
+        shadows: LocalShadows,
+        copies: CloudCopies,
+        *,
+        backoff: Backoff,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._shadows = shadows
+        self._copies = copies
+        self._backoff = backoff
+        self._log = log
+        self._things: frozenset[str] = frozenset()
+        self._due: dict[str, None] = {}
+        self._stopped: dict[str, str] = {}
+        self._rung = asyncio.Event()
+        shadows.on_change(self._changed)
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps a shadow from being synchronised now, or None."""
+        return next(iter(self._stopped.values()), None)
+
+    @property
+    def is_on(self) -> bool:
+        """Tell whether any shadow of the group is to be synchronised."""
+        return bool(self._things)
+
+    @property
+    def waiting(self) -> int:
+        """How many shadows are not known to be alike on both sides."""
+        return len(self._due) + len(self._stopped)
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """What to subscribe to in the cloud to hear of changes there: one filter a shadow."""
+        return tuple(f"$aws/things/{name}/shadow/+/accepted" for name in sorted(self._things))
+
+    def serve(self, group: GroupDeployment) -> None:
+        """Synchronise the shadows that this group asks for, and no others, from now on."""
+        synced = [device.thing_name for device in group.devices if device.sync_shadow]
+        if group.core.sync_shadow:
+            synced.append(group.core.thing_name)
+        self._things = frozenset(synced)
+        self.look_again()
+
+    def reset(self) -> None:
+        """Synchronise nothing any more."""
+        self._things = frozenset()
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Compare every shadow soon: something may have changed that nobody told of."""
+        self._stopped.clear()
+        self._due = dict.fromkeys(sorted(self._things))
+        self._rung.set()
+
+    def hear(self, message: CloudMessage) -> None:
+        """Take a message on a topic of a shadow; what it holds is read from the shadow itself."""
+        topic = parse_shadow_topic(message.topic)
+        if topic is None or topic.event != "accepted" or topic.verb not in _HEARD:
+            return
+        if topic.thing_name in self._things and self._is_news(topic, message.payload):
+            self._make_due(topic.thing_name)
+
+    async def run(self, link: Link) -> None:
+        """Synchronise what is due until cancelled."""
+        while True:
+            await self._wait_for_work()
+            await link.wait_connected()
+            if self._due:
+                thing_name = next(iter(self._due))
+                del self._due[thing_name]
+                await self._try(thing_name)
+
+    async def _wait_for_work(self) -> None:
+        """Return when a shadow is due; those that were refused are so after a while."""
+        while not self._due:
+            self._rung.clear()
+            try:
+                async with asyncio.timeout(RETRY_SECONDS if self._stopped else None):
+                    await self._rung.wait()
+            except TimeoutError:
+                self._due = dict.fromkeys(self._stopped)
+
+    async def _try(self, thing_name: str) -> None:
+        try:
+            await self._synchronise(thing_name)
+        except UnavailableError as error:
+            self._log.warning("a shadow is synchronised later", reason=error.message)
+            self._make_due(thing_name)
+            await asyncio.sleep(self._backoff.next_delay())
+        except HedgerowError as error:
+            self._stop(thing_name, error.message)
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            self._stop(thing_name, str(error))
+        else:
+            self._stopped.pop(thing_name, None)
+            self._backoff.reset()
+
+    async def _synchronise(self, thing_name: str) -> None:
+        for _ in range(_ROUNDS_LIMIT):
+            if thing_name not in self._things:
+                return
+            try:
+                if await self._round(thing_name):
+                    return
+            except MovedOnError:
+                continue
+        self._make_due(thing_name)
+
+    async def _round(self, thing_name: str) -> bool:
+        """Make both sides alike once; False if the local one has changed meanwhile."""
+        kept = self._shadows.kept(thing_name)
+        local = Copy.of(kept.shadow)
+        cloud = await self._copies.read(thing_name)
+        base = kept.agreed.state if kept.agreed is not None else None
+        goal = reconciled(base, local, cloud.copy)
+        if thing_name not in self._things:  # a deployment came in between
+            return True
+        version = await self._copies.write(thing_name, cloud, goal)
+        if thing_name not in self._things:
+            return True
+        return self._shadows.adopt(thing_name, local, Agreed(state=goal, cloud_version=version))
+
+    def _stop(self, thing_name: str, reason: str) -> None:
+        problem = f"the shadow of {thing_name} is not synchronised: {reason}"
+        if self._stopped.get(thing_name) != problem:
+            self._log.error("a shadow is not synchronised", thing=thing_name, reason=reason)
+        self._stopped[thing_name] = problem
+
+    def _changed(self, thing_name: str) -> None:
+        """Take note of a local change; a refused shadow is not tried again for every change."""
+        if thing_name in self._things and thing_name not in self._stopped:
+            self._make_due(thing_name)
+
+    def _make_due(self, thing_name: str) -> None:
+        self._due[thing_name] = None
+        self._rung.set()
+
+    def _is_news(self, topic: ShadowTopic, payload: bytes) -> bool:
+        """Tell whether a message tells of more than the core's own last change."""
+        if topic.verb == "delete":
+            return True
+        try:
+            agreed = self._shadows.kept(topic.thing_name).agreed
+            heard = msgspec.json.decode(payload, type=_Heard)
+        except (sqlite3.Error, msgspec.DecodeError):
+            return True
+        return agreed is None or heard.version != agreed.cloud_version
+
+
+class _Heard(msgspec.Struct, frozen=True):
+    version: int
