@@ -417,12 +417,15 @@ async def test_what_create_deployment_cannot_do_it_says(cloud: RunningCloud) -> 
 async def test_an_operation_that_is_not_built_says_so(cloud: RunningCloud) -> None:
     error = await refused(
         cloud,
-        "start_bulk_deployment",
-        ExecutionRoleArn=ROLE,
-        InputFileUri="s3://bucket/file",
+        "create_software_update_job",
+        S3UrlSignerRole=ROLE,
+        SoftwareToUpdate="core",
+        UpdateTargets=["arn"],
+        UpdateTargetsArchitecture="x86_64",
+        UpdateTargetsOperatingSystem="ubuntu",
     )
     assert error["Code"] not in {"InternalServerErrorException", "InternalFailure"}
-    assert "StartBulkDeployment" in error["Message"]
+    assert "CreateSoftwareUpdateJob" in error["Message"]
 
 
 async def test_sts_says_who_the_caller_is(cloud: RunningCloud) -> None:

@@ -2,7 +2,8 @@
 
 In comes what the gateway asks (`aws.Asked`); out goes what decided for the call, or the refusal
 that says what is missing. `EveryCall` names permissions and resources by the table, and
-`AccessDecider` judges them by all the policies of the principal; others ask it too. It imports
+`AccessDecider` judges them by all the policies of the principal; others ask it too. `ServiceCalls`
+judges what services do with roles. It imports
 `aws`, `policy`, `store`, `cloud.iam` and the tags of `cloud.greengrass`. What must never happen
 here: an operation without a row is allowed, a resource of another account is allowed, or the
 caller learns which policy refused it.
@@ -15,6 +16,7 @@ from hedgerow.cloud.access.decider import AccessDecider, Grants, grants_of
 from hedgerow.cloud.access.endpoint import ApiEndpoint, ApiPeer
 from hedgerow.cloud.access.every_call import CallExplanation, EveryCall, Step
 from hedgerow.cloud.access.rows import Need, Row, Target, models, operations_of, rows_of
+from hedgerow.cloud.access.service_calls import ServiceCalls
 from hedgerow.cloud.access.tags import ResourceTags, StoredTags, resource_tags
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "Need",
     "ResourceTags",
     "Row",
+    "ServiceCalls",
     "Step",
     "StoredTags",
     "Target",

@@ -8,11 +8,14 @@ import functools
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from hedgerow.aws import Service
+from hedgerow.cloud.access import ServiceCalls, resource_tags
 from hedgerow.cloud.app.assumed_roles import record_assumed_role
 from hedgerow.cloud.app.authorities import Authorities
+from hedgerow.cloud.app.bulk_calls import record_bulk_call
 from hedgerow.cloud.app.identities import Identities
 from hedgerow.cloud.app.records import DeviceRefusals
 from hedgerow.cloud.broker import CloudBroker
@@ -20,10 +23,13 @@ from hedgerow.cloud.cloudtrail import CloudTrailService, Deliverer, Deliveries, 
 from hedgerow.cloud.dataplane import CoreCalls, DataPlane, Discovery, ShadowCalls
 from hedgerow.cloud.greengrass import (
     AddressBook,
+    BulkRunner,
     CoreDesk,
     Deployer,
+    ExecutionRoles,
     GreengrassService,
     GroupIndex,
+    InputBuckets,
     MembershipLedger,
     RoleDesk,
     RoleSessions,
@@ -48,6 +54,8 @@ class Ground:
     identities: Identities
     trail_keys: TrailKeys
     deliveries: Deliveries
+    buckets: Path
+    """Where the input files of bulk deployments lie, one folder for each account."""
     management: str
     """The number of the account that the cloud was born with."""
     endpoint: str
@@ -75,6 +83,7 @@ class AccountRooms:
     directory: DeviceDirectory
     index: GroupIndex
     deployer: Deployer
+    bulk: BulkRunner
     role_sessions: RoleSessions
     broker: CloudBroker
     dataplane: DataPlane
@@ -99,6 +108,8 @@ class AccountRooms:
             )
             await self.deployer.start()
             started.push_async_callback(self.deployer.stop)
+            await self.bulk.start()
+            started.push_async_callback(self.bulk.stop)
             await self.role_sessions.start()
             started.push_async_callback(self.role_sessions.stop)
             await self.broker.start()
@@ -125,14 +136,15 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
     registry = Registry(store, home)
     index = GroupIndex(store, home)
     ledger = MembershipLedger(store, home, index=index, directory=directory, registry=registry)
-    sessions = ground.identities.sessions
+    shared = ground.identities
+    sessions = shared.sessions
     role_sessions = RoleSessions(store, home, directory=directory, sessions=sessions, clock=clock)
     roles = RoleDesk(
         store,
         home,
-        directory=ground.identities.directory,
+        directory=shared.directory,
         sessions=sessions,
-        judge=ground.identities.decider,
+        judge=shared.decider,
         given=role_sessions,
         record=functools.partial(record_assumed_role, trail),
     )
@@ -145,6 +157,16 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         shadows=shadows,
         signer=signer,
         roles=roles,
+        clock=clock,
+    )
+    calls = ServiceCalls(shared.decider, resource_tags(store, shared.directory), home, clock)
+    bulk = BulkRunner(
+        store,
+        home,
+        deployer=deployer,
+        roles=ExecutionRoles(roles, calls, home, clock),
+        buckets=InputBuckets(ground.buckets, home.account),
+        record=functools.partial(record_bulk_call, trail),
         clock=clock,
     )
     addresses = AddressBook(store, home, shadows)
@@ -168,6 +190,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         directory=directory,
         index=index,
         deployer=deployer,
+        bulk=bulk,
         role_sessions=role_sessions,
         broker=broker,
         dataplane=dataplane,
@@ -175,7 +198,13 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
             iot,
             IotDataService(shadows, broker),
             GreengrassService(
-                store, home, deployer=deployer, roles=roles, addresses=addresses, clock=clock
+                store,
+                home,
+                deployer=deployer,
+                bulk=bulk,
+                roles=roles,
+                addresses=addresses,
+                clock=clock,
             ),
             CloudTrailService(
                 store, home, clock, trail=trail, deliverer=deliverer, keys=ground.trail_keys

@@ -79,7 +79,15 @@ class CloudApp:
         self._ports = ports
         self._clock = clock
         self._store = store
-        self._rooms: Rooms = compose(store, settings, authorities, trail_keys, deliveries, clock)
+        self._rooms: Rooms = compose(
+            store,
+            settings,
+            authorities,
+            trail_keys,
+            deliveries=deliveries,
+            buckets=layout.buckets,
+            clock=clock,
+        )
         self._endpoints: Endpoints | None = None
         self._closing = AsyncExitStack()
         self._closing.push_async_callback(store.close)

@@ -1,6 +1,7 @@
 """Which rooms a cloud is made of, and how they are put together. No rule of any room is here."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from hedgerow.aws import CallRecord, Gateway
 from hedgerow.cloud.app.account_rooms import Ground
@@ -31,7 +32,9 @@ def compose(
     settings: Settings,
     authorities: Authorities,
     trail_keys: TrailKeys,
+    *,
     deliveries: Deliveries,
+    buckets: Path,
     clock: Clock,
 ) -> Rooms:
     """Put the rooms together."""
@@ -43,6 +46,7 @@ def compose(
         identities=shared,
         trail_keys=trail_keys,
         deliveries=deliveries,
+        buckets=buckets,
         management=home.account,
         endpoint=settings.host_names[0],
         clock=clock,

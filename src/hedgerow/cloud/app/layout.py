@@ -96,6 +96,11 @@ class Layout:
         return self.folder / "trail"
 
     @property
+    def buckets(self) -> Path:
+        """Input files of bulk deployments: one folder for each account, in it one a bucket."""
+        return self.folder / "buckets"
+
+    @property
     def deliveries(self) -> Path:
         """What trails deliver: one folder for each account, and in it one for each bucket."""
         return self.folder / "deliveries"

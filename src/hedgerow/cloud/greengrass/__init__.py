@@ -5,13 +5,18 @@ files that are written once and signed, and notices in the shadow of `<core>-gda
 every room below `cloud`, and of `cloud` the registry (`iot`) and shadows (`iot_data`). What must
 never happen here: a version that changes, a private key of an authority outside the store, a
 deployment that mixes two versions, a membership list whose serial goes back, a role assumed for
-another account or group than its own. The tests are in `tests/unit/cloud/greengrass`,
+another account or group than its own, an input file read from outside its account's folder. The
+tests are in `tests/unit/cloud/greengrass`,
 `tests/interop/test_boto3_greengrass.py`, `tests/security/test_deployment_signing.py` and
 `tests/security/test_confused_deputy.py`.
 """
 
 from hedgerow.cloud.greengrass.addresses import AddressBook
 from hedgerow.cloud.greengrass.authorities import trusted
+from hedgerow.cloud.greengrass.bulk_attempts import BulkCall
+from hedgerow.cloud.greengrass.bulk_buckets import InputBuckets
+from hedgerow.cloud.greengrass.bulk_role import ExecutionRoles
+from hedgerow.cloud.greengrass.bulk_runner import BulkRunner
 from hedgerow.cloud.greengrass.core_desk import CoreDesk, NoSuchDeploymentError, OwnGroup
 from hedgerow.cloud.greengrass.deployer import Deployer
 from hedgerow.cloud.greengrass.index import GroupIndex, GroupView
@@ -29,12 +34,16 @@ __all__ = [
     "TOO_MANY_GROUPS",
     "AddressBook",
     "Assumption",
+    "BulkCall",
+    "BulkRunner",
     "CoreDesk",
     "Deployer",
     "DocumentSigner",
+    "ExecutionRoles",
     "GreengrassService",
     "GroupIndex",
     "GroupView",
+    "InputBuckets",
     "MembershipLedger",
     "NoGroupRoleError",
     "NoSuchDeploymentError",

@@ -9,8 +9,11 @@ from hedgerow.cloud.home import Home
 from hedgerow.kernel import Arn, CallerError
 
 _ROOT = "/greengrass"
+GROUPS_PATH = "groups"
+BULK_PATH = "bulk/deployments"
 _VERSION = re.compile(r"/greengrass/definition/([a-z]+)/([0-9a-f-]{36})/versions/([0-9a-f-]{36})")
 _TAGGABLE_DEFINITION = re.compile(r"/greengrass/definition/([a-z]+)/([0-9a-f-]{36})")
+_TAGGABLE_BULK = re.compile(r"/greengrass/bulk/deployments/([0-9a-f-]{36})")
 _TAGGABLE_GROUP = re.compile(r"/greengrass/groups/([0-9a-f-]{36})")
 
 
@@ -39,6 +42,11 @@ def authority_arn(home: Home, group_id: str, authority_id: str) -> str:
     return f"{group_arn(home, group_id)}/certificateauthorities/{authority_id}"
 
 
+def bulk_arn(home: Home, bulk_id: str) -> str:
+    """Return the ARN of a bulk deployment."""
+    return _arn(home, f"{_ROOT}/{BULK_PATH}/{bulk_id}")
+
+
 def read_version_arn(text: str, home: Home) -> tuple[str, str, str] | None:
     """Return (path of the kind, definition id, version id), or None for anything else."""
     match = _match(_VERSION, text, home)
@@ -46,10 +54,14 @@ def read_version_arn(text: str, home: Home) -> tuple[str, str, str] | None:
 
 
 def read_taggable_arn(text: str, home: Home) -> tuple[str, str] | None:
-    """Return (`groups` or the path of a definition kind, id), or None for anything else."""
-    group = _match(_TAGGABLE_GROUP, text, home)
-    if group is not None:
-        return ("groups", group[1])
+    """Return (`GROUPS_PATH`, `BULK_PATH` or the path of a definition kind, and the id).
+
+    None for anything else.
+    """
+    for path, pattern in ((GROUPS_PATH, _TAGGABLE_GROUP), (BULK_PATH, _TAGGABLE_BULK)):
+        match = _match(pattern, text, home)
+        if match is not None:
+            return (path, match[1])
     definition = _match(_TAGGABLE_DEFINITION, text, home)
     return None if definition is None else (definition[1], definition[2])
 

@@ -1,5 +1,6 @@
-"""Groups, group versions and definitions by id, or the error that says there is none."""
+"""Groups, their versions, definitions and bulk deployments by id, or the error for none such."""
 
+from hedgerow.cloud.greengrass.bulk_documents import BULK_DEPLOYMENT, BulkDeployment
 from hedgerow.cloud.greengrass.documents import (
     GROUP,
     GROUP_VERSION,
@@ -38,4 +39,14 @@ async def existing_definition(
     record = await reader.get(kind.definitions, home.account, definition_id)
     if record is None:
         raise not_found(f"{kind.path} definition")
+    return record
+
+
+async def existing_bulk_deployment(
+    reader: Store | Transaction, home: Home, bulk_id: str
+) -> Record[BulkDeployment]:
+    """Return the bulk deployment, or raise `IdNotFoundException`."""
+    record = await reader.get(BULK_DEPLOYMENT, home.account, bulk_id)
+    if record is None:
+        raise not_found("bulk deployment")
     return record

@@ -38,12 +38,16 @@ from hedgerow.policy import context
 from hedgerow.store import Store
 
 INVALID_ROLE: Final = "That role ARN is invalid."
+EXECUTION_ROLE_REFUSED: Final = (
+    "Greengrass is not authorized to assume the execution role of this bulk deployment"
+)
 NO_GROUP_ROLE: Final = "You need to attach an IAM role to this deployment group."
 NO_SERVICE_ROLE: Final = "TES service role is not associated with this account."
 SERVICE_ROLE_REFUSED: Final = (
     "Greengrass is not authorized to assume the Service Role associated with this account"
 )
 GROUP_ROLE_REFUSED: Final = "Greengrass is not authorized to assume the Group Role of this group"
+EXECUTION_ROLE_LIFE: Final = timedelta(hours=1)
 GROUP_ROLE_LIFE: Final = timedelta(hours=1)
 """How long a core can go on with its group's role when it cannot reach the cloud."""
 
@@ -78,6 +82,7 @@ class AssociableRole:
 
     arn: str
     warnings: tuple[str, ...]
+    trusts_greengrass: bool
     _seal: object = field(repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -126,7 +131,41 @@ class RoleDesk:
         )
         for warning in found.warnings:
             _LOG.warning("a role that Greengrass is to use is too open or unusable", reason=warning)
-        return AssociableRole(arn=facts.arn, warnings=found.warnings, _seal=_SEAL)
+        return AssociableRole(
+            arn=facts.arn,
+            warnings=found.warnings,
+            trusts_greengrass=found.trusts_greengrass,
+            _seal=_SEAL,
+        )
+
+    async def executable(self, role_arn: str) -> AssociableRole:
+        """Return the proof that a role can be a bulk deployment's.
+
+        It is used at once, so one that does not trust Greengrass is refused here.
+        """
+        role = await self.associable(role_arn)
+        if not role.trusts_greengrass:
+            raise bad_request("; ".join(role.warnings))
+        return role
+
+    async def execution_keys(self, role_arn: str, bulk_arn: str) -> TemporaryKeys:
+        """Assume the execution role of a bulk deployment; `release` the keys when it has ended.
+
+        Raises `DeniedError` if the role does not trust Greengrass for this bulk deployment.
+        """
+        try:
+            return await self._assume(
+                role_arn,
+                bulk_arn,
+                session_name=f"bulk-{bulk_arn.rpartition('/')[2]}",
+                duration=EXECUTION_ROLE_LIFE,
+            )
+        except DeniedError as error:
+            raise DeniedError(f"{EXECUTION_ROLE_REFUSED}: {error.message}") from error
+
+    async def release(self, keys: TemporaryKeys) -> None:
+        """End credentials that are needed no more."""
+        await self._sessions.revoke(self._home.account, keys.access_key_id)
 
     async def service_role_refusals(
         self, group_id: str, needs: Sequence[Need]
@@ -144,13 +183,13 @@ class RoleDesk:
         try:
             return await self._refusals(keys.principal, role_arn, needs)
         finally:
-            await self._sessions.revoke(self._home.account, keys.access_key_id)
+            await self.release(keys)
 
     async def _assumed_service_role(self, role_arn: str, group_id: str) -> TemporaryKeys:
         try:
             return await self._assume(
                 role_arn,
-                group_id,
+                group_arn(self._home, group_id),
                 session_name=_SERVICE_SESSION,
                 duration=SERVICE_ROLE_LIFE,
             )
@@ -173,7 +212,7 @@ class RoleDesk:
         try:
             keys = await self._assume(
                 role_arn,
-                group_id,
+                group_arn(self._home, group_id),
                 session_name=certificate_id,
                 duration=GROUP_ROLE_LIFE,
             )
@@ -201,17 +240,17 @@ class RoleDesk:
         return tuple(refusals)
 
     async def _assume(
-        self, role_arn: str, group_id: str, *, session_name: str, duration: timedelta
+        self, role_arn: str, source_arn: str, *, session_name: str, duration: timedelta
     ) -> TemporaryKeys:
-        """Assume a role for a group, and record that, or that it was refused."""
-        attempt = Assumption(role_arn, session_name, group_arn(self._home, group_id), duration)
+        """Assume a role for a resource of ours, and record that, or that it was refused."""
+        attempt = Assumption(role_arn, session_name, source_arn, duration)
         try:
             await self._require_role(role_arn)
             keys = await self._sessions.assume_role_for_service(
                 role_arn,
                 service=GREENGRASS,
                 source_account=self._home.account,
-                source_arn=attempt.source_arn,
+                source_arn=source_arn,
                 session_name=session_name,
                 duration=duration,
             )

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from hedgerow.aws import Answer, Call, Operation, Service, operation
 from hedgerow.cloud.greengrass import (
     authorities,
+    bulk_deployments,
     definitions,
     deployments,
     groups,
@@ -18,6 +19,7 @@ from hedgerow.cloud.greengrass import (
     tagging,
 )
 from hedgerow.cloud.greengrass.addresses import AddressBook
+from hedgerow.cloud.greengrass.bulk_runner import BulkRunner
 from hedgerow.cloud.greengrass.client_tokens import once
 from hedgerow.cloud.greengrass.deployer import Deployer
 from hedgerow.cloud.greengrass.faults import bad_request
@@ -58,6 +60,9 @@ _READS: Mapping[str, Read] = {
     "ListTagsForResource": tagging.tags_of,
     "GetDeploymentStatus": deployments.status,
     "ListDeployments": deployments.list_all,
+    "GetBulkDeploymentStatus": bulk_deployments.status,
+    "ListBulkDeployments": bulk_deployments.list_all,
+    "ListBulkDeploymentDetailedReports": bulk_deployments.reports,
 }
 _WRITES: Mapping[str, Write] = {
     "CreateGroupVersion": groups.create_version,
@@ -70,7 +75,7 @@ _WRITES: Mapping[str, Write] = {
 
 
 class GreengrassService(Service):
-    """Definitions, groups, authorities, roles, addresses, tags and deployments."""
+    """Definitions, groups, authorities, roles, addresses, tags, single and bulk deployments."""
 
     model_name: ClassVar[str] = "greengrass"
     malformed_code: ClassVar[str] = "BadRequestException"
@@ -84,6 +89,7 @@ class GreengrassService(Service):
         home: Home,
         *,
         deployer: Deployer,
+        bulk: BulkRunner,
         roles: RoleDesk,
         addresses: AddressBook,
         clock: Clock,
@@ -91,6 +97,7 @@ class GreengrassService(Service):
         self._store = store
         self._home = home
         self._deployer = deployer
+        self._bulk = bulk
         self._roles = roles
         self._addresses = addresses
         self._clock = clock
@@ -136,6 +143,21 @@ class GreengrassService(Service):
         """Forget a group's deployments and begin the reset of its core; a forced one is done."""
         answer = await self._write(call, deployments.reset)
         await self._deployer.build_now(answer["DeploymentId"])
+        return answer
+
+    @operation("StartBulkDeployment")
+    async def start_bulk_deployment(self, call: Call) -> Members:
+        """Begin a bulk deployment; its input is read after this call is answered."""
+        role = await self._roles.executable(call.input["ExecutionRoleArn"])
+        answer = await self._write(call, functools.partial(bulk_deployments.begin, role=role))
+        self._bulk.run_soon(answer["BulkDeploymentId"])
+        return answer
+
+    @operation("StopBulkDeployment")
+    async def stop_bulk_deployment(self, call: Call) -> Members:
+        """Tell a bulk deployment to stop after the record that it is at."""
+        answer = await self._write(call, bulk_deployments.stop)
+        self._bulk.stop_soon()
         return answer
 
     @operation("GetConnectivityInfo")

@@ -1,4 +1,4 @@
-"""Tags of groups and definitions: checked when set, merged and removed by pure functions.
+"""Tags of groups, definitions and bulk deployments: checked when set, changed by pure functions.
 
 Source: guide page tagging; the limits are AWS's common ones for tags.
 """
@@ -8,16 +8,22 @@ from typing import Any
 
 import msgspec
 
-from hedgerow.cloud.greengrass.arns import read_taggable_arn
+from hedgerow.cloud.greengrass.arns import BULK_PATH, GROUPS_PATH, read_taggable_arn
+from hedgerow.cloud.greengrass.bulk_documents import BULK_DEPLOYMENT, BulkDeployment
 from hedgerow.cloud.greengrass.documents import GROUP, Definition, Group
 from hedgerow.cloud.greengrass.faults import bad_request
-from hedgerow.cloud.greengrass.kinds import KINDS_BY_PATH, DefinitionKind
-from hedgerow.cloud.greengrass.lookup import existing_definition, existing_group
+from hedgerow.cloud.greengrass.kinds import KINDS_BY_PATH
+from hedgerow.cloud.greengrass.lookup import (
+    existing_bulk_deployment,
+    existing_definition,
+    existing_group,
+)
 from hedgerow.cloud.home import Home
 from hedgerow.kernel import quoted
 from hedgerow.store import Record, Store, Transaction
 
 Members = Mapping[str, Any]
+Tagged = Record[Group] | Record[Definition] | Record[BulkDeployment]
 
 MAX_TAGS = 50
 MAX_KEY_LENGTH = 128
@@ -55,18 +61,13 @@ def without_tags(current: Mapping[str, str], keys: Sequence[str]) -> dict[str, s
 
 
 async def tags_of(store: Store, home: Home, request: Members) -> Members:
-    """Return the tags of a group or definition, named by its ARN."""
-    kind, identifier = _named(request["ResourceArn"], home)
-    record: Record[Group] | Record[Definition]
-    if kind is None:
-        record = await existing_group(store, home, identifier)
-    else:
-        record = await existing_definition(kind, store, home, identifier)
+    """Return the tags of a resource, named by its ARN."""
+    record = await _existing(store, home, request["ResourceArn"])
     return {"tags": record.document.tags}
 
 
 async def stored_tags(store: Store, arn: str) -> Mapping[str, str] | None:
-    """Return the tags of a group or definition of whichever account its ARN names.
+    """Return the tags of a resource of whichever account its ARN names.
 
     None for anything that has no tags of its own, or does not exist (any more).
     """
@@ -77,23 +78,27 @@ async def stored_tags(store: Store, arn: str) -> Mapping[str, str] | None:
     named = read_taggable_arn(arn, home)
     if named is None:
         return None
-    kind = KINDS_BY_PATH.get(named[0])
-    record: Record[Group] | Record[Definition] | None
-    if kind is None:
-        record = await store.get(GROUP, home.account, named[1])
+    path, identifier = named
+    record: Tagged | None
+    if path == GROUPS_PATH:
+        record = await store.get(GROUP, home.account, identifier)
+    elif path == BULK_PATH:
+        record = await store.get(BULK_DEPLOYMENT, home.account, identifier)
+    elif path in KINDS_BY_PATH:
+        record = await store.get(KINDS_BY_PATH[path].definitions, home.account, identifier)
     else:
-        record = await store.get(kind.definitions, home.account, named[1])
+        return None
     return None if record is None else record.document.tags
 
 
 async def add_tags(tx: Transaction, home: Home, request: Members) -> Members:
-    """Add tags to a group or definition, replacing those of the same keys."""
+    """Add tags to a resource, replacing those of the same keys."""
     more = request.get("tags")
     return await _retag(tx, home, request, lambda current: with_tags(current, more))
 
 
 async def remove_tags(tx: Transaction, home: Home, request: Members) -> Members:
-    """Take tags off a group or definition."""
+    """Take tags off a resource."""
     keys = request["TagKeys"]
     return await _retag(tx, home, request, lambda current: without_tags(current, keys))
 
@@ -104,24 +109,22 @@ async def _retag(
     request: Members,
     change: Callable[[Mapping[str, str]], dict[str, str]],
 ) -> Members:
-    kind, identifier = _named(request["ResourceArn"], home)
-    if kind is None:
-        group = await existing_group(tx, home, identifier)
-        tags = change(group.document.tags)
-        await tx.update(group, msgspec.structs.replace(group.document, tags=tags))
-    else:
-        definition = await existing_definition(kind, tx, home, identifier)
-        tags = change(definition.document.tags)
-        await tx.update(definition, msgspec.structs.replace(definition.document, tags=tags))
+    record: Record[Any] = await _existing(tx, home, request["ResourceArn"])
+    tags = change(record.document.tags)
+    await tx.update(record, msgspec.structs.replace(record.document, tags=tags))
     return {}
 
 
-def _named(arn: str, home: Home) -> tuple[DefinitionKind | None, str]:
-    """Return the kind of definition (None: a group) and the id that an ARN names."""
-    parts = read_taggable_arn(arn, home)
-    if parts is None or (parts[0] != "groups" and parts[0] not in KINDS_BY_PATH):
-        raise bad_request(
-            f"{quoted(arn)} is not the ARN of a group or definition of this account; versions and "
-            "deployments have no tags"
-        )
-    return KINDS_BY_PATH.get(parts[0]), parts[1]
+async def _existing(reader: Store | Transaction, home: Home, arn: str) -> Tagged:
+    """Return what an ARN names, or raise the error for what has no tags or does not exist."""
+    path, identifier = read_taggable_arn(arn, home) or ("", "")
+    if path == GROUPS_PATH:
+        return await existing_group(reader, home, identifier)
+    if path == BULK_PATH:
+        return await existing_bulk_deployment(reader, home, identifier)
+    if path in KINDS_BY_PATH:
+        return await existing_definition(KINDS_BY_PATH[path], reader, home, identifier)
+    raise bad_request(
+        f"{quoted(arn)} is not the ARN of a group, definition or bulk deployment of this account; "
+        "versions and deployments have no tags"
+    )

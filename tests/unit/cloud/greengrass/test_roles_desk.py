@@ -73,7 +73,7 @@ async def test_a_loose_trust_policy_is_accepted_and_told_about(greengrass: Estat
 
 def test_nobody_else_makes_an_associable_role() -> None:
     with pytest.raises(TypeError):
-        AssociableRole(arn=SERVICE_ROLE, warnings=(), _seal=object())
+        AssociableRole(arn=SERVICE_ROLE, warnings=(), trusts_greengrass=True, _seal=object())
 
 
 @pytest.mark.spec("L10", "L12")
