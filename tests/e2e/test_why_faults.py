@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.support.why.fault import Fault, asked
 from tests.support.why.faults import FAULTS
-from tests.support.why.plant import DOOR, Plant, allow, running_plant
+from tests.support.why.plant import DOOR, Plant, allow, deny, greengrass, running_plant
 from tools.why import DOCUMENT, INTRODUCTION, Told
 
 from hedgerow.cli import main
@@ -66,12 +66,12 @@ def hedgerow(plant: Plant, *words: str, **env: str | None) -> Result:
 def test_what_was_refused_last_can_be_listed_and_asked_about(plant: Plant) -> None:
     alice = plant.user(allow("iot:ListThings"))
     refused = plant.request_of(plant.key_of(alice), "greengrass", "list_groups")
-    listed = json.loads(hedgerow(plant, "why", "refusals", "--last", "3", "--json").stdout)
-    assert len(listed) == 3
+    listed = json.loads(hedgerow(plant, "why", "refusals", "--last", "1", "--json").stdout)
+    assert len(listed) == 1
     assert listed[0]["id"] == refused
     assert listed[0]["what"] == "greengrass:ListGroups"
     assert listed[0]["who"].endswith(f":user/{alice}")
-    assert listed[0]["code"] == "AccessDenied"
+    assert listed[0]["code"] == "AccessDeniedException"
     assert listed[0]["from"] == "127.0.0.1"
     shown = hedgerow(plant, "why", "refusals", "--last", "3", COLUMNS="240").stdout
     assert refused in shown
@@ -139,6 +139,35 @@ def test_a_question_that_makes_no_sense_is_one_sentence(
     assert said.exit_code == 1
     assert sentence in said.output
     assert len(said.output.splitlines()) == 1
+
+
+def test_an_action_is_judged_on_what_its_call_is_judged_on(plant: Plant) -> None:
+    alice = plant.user(allow("greengrass:ListGroups", "arn:aws:greengrass:eu-west-1:*:*"))
+    who = ("why", "access", "--principal", alice, "--action")
+    refused = plant.ask((*who, "greengrass:ListGroups", "--resource", greengrass("groups/1")))
+    assert refused["cause"]["code"] == "resource"
+    (permission,) = [step for step in refused["steps"] if step["name"] == "permission"]
+    assert permission["says"] == (
+        "greengrass:ListGroups has no resource of its own: it is judged on *"
+    )
+    said = hedgerow(plant, *who, "greengrass:GetGroup")
+    assert said.exit_code == 1
+    form = f"--resource {greengrass('groups/GROUPID')}"
+    assert f"greengrass:GetGroup is judged on a resource; name it with {form}" in said.output
+    associate = plant.ask(
+        (*who, "greengrass:AssociateRoleToGroup", "--resource", greengrass("groups/1"))
+    )
+    (permission,) = [step for step in associate["steps"] if step["name"] == "permission"]
+    assert permission["says"].endswith("a call can also need iam:PassRole on ROLEARN")
+
+
+def test_what_needs_no_permission_is_refused_by_a_private_door_only(plant: Plant) -> None:
+    who = ("why", "access", "--principal", plant.user(deny("sts:GetCallerIdentity")))
+    words = (*who, "--action", "sts:GetCallerIdentity")
+    assert plant.ask(words)["allowed"]
+    door = plant.policy_file(allow("iot:ListThings", Principal="*"))
+    behind = plant.ask((*words, "--endpoint-policy", door))
+    assert behind["cause"]["code"] == "endpoint-policy"
 
 
 def test_people_read_the_verdict_first_then_the_way_then_the_change(plant: Plant) -> None:

@@ -13,7 +13,9 @@ from hedgerow.cli.why.account import Account, Holder
 from hedgerow.cli.why.decided import decision_step, policies_step
 from hedgerow.cli.why.names import known_api_action, resource_arn
 from hedgerow.cli.why.path import Answer, Step, show
+from hedgerow.cli.why.permission import Judged, judged
 from hedgerow.cloud.access import Grants
+from hedgerow.cloud.access.every_call import policies_for
 from hedgerow.cloud.access.keys import principal_values, wanted_keys
 from hedgerow.kernel import Arn, CallerError, Clock, SystemClock, quoted
 from hedgerow.policy import (
@@ -32,11 +34,15 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An action on a resource, and what conditions can know beside the principal."""
+    """What is judged, and what conditions can know beside the principal."""
 
-    action: str
-    resource: str
+    judged: Judged
     known: Context
+
+    @classmethod
+    def of(cls, api: CloudApi, action: str, resource: str, known: Context) -> "Asked":
+        """Read what was typed; raise `CallerError` for what cannot be asked."""
+        return cls(judged(api, known_api_action(action), resource_arn(api, resource)), known)
 
 
 @click.command()
@@ -70,9 +76,7 @@ def access(
         _read(session_policy, Dialect.SESSION),
         _read([endpoint_policy] if endpoint_policy else [], Dialect.ENDPOINT),
     )
-    asked = Asked(
-        known_api_action(action), resource_arn(api, resource), known_of(api, given(pairs), clock)
-    )
+    asked = Asked.of(api, action, resource, known_of(api, given(pairs), clock))
     answer = Answer.of(_steps(holder, grants, asked))
     if as_json:
         print_json(answer.facts())
@@ -91,8 +95,13 @@ def judged_steps(holder: Holder, grants: Grants, asked: Asked) -> Iterator[Step]
     # Conditions of other layers than the principal's own may ask for the principal as well.
     keys = {key for named in _all(grants.policies) for key in named.policy.keys}
     of_principal = principal_values(wanted_keys(keys), holder.principal, holder.held.tags)
-    request = grants.request(asked.action, asked.resource, context({**of_principal, **asked.known}))
-    explanation = explain(grants.policies, request)
+    on = asked.judged
+    request = grants.request(on.action, on.resource, context({**of_principal, **asked.known}))
+    policies = grants.policies
+    if on.row is not None and on.row.judged == "never":
+        policies = policies_for(on.row, grants)
+    yield on.step
+    explanation = explain(policies, request)
     yield policies_step(explanation)
     yield decision_step("decision", explanation)
 
@@ -137,8 +146,10 @@ def known_of(api: CloudApi, more: Mapping[str, str], clock: Clock) -> Context:
 def _account_step(holder: Holder, asked: Asked) -> Step:
     """Return whether the resource is of the principal's own account; only roles may be others'."""
     mine = holder.principal.account
-    theirs = Arn.parse(asked.resource).account if asked.resource.startswith("arn:") else ""
-    if theirs in ("", "aws", mine) or asked.action == ASSUME_ROLE:
+    theirs = (
+        Arn.parse(asked.judged.resource).account if asked.judged.resource.startswith("arn:") else ""
+    )
+    if theirs in ("", "aws", mine) or asked.judged.action == ASSUME_ROLE:
         return Step("account", passed=True, says=f"it is within account {mine}")
     return Step(
         "account",

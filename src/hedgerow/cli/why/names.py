@@ -4,9 +4,8 @@ import difflib
 from collections.abc import Collection
 from functools import cache
 
-import botocore.session
-
 from hedgerow.cli.provision.api import CloudApi
+from hedgerow.cloud.access import models, rows_of
 from hedgerow.kernel import Arn, CallerError, quoted
 
 DEVICE_ACTIONS = (
@@ -42,22 +41,23 @@ def known_action(text: str, known: Collection[str] = DEVICE_ACTIONS) -> str:
 
 
 @cache
-def api_actions(service: str) -> tuple[str, ...]:
-    """Return the actions of a service's API, by the model; none for a service not known here."""
-    session = botocore.session.Session()
-    if service not in session.get_available_services():
-        return ()
-    names = session.get_service_model(service).operation_names
-    return tuple(f"{service}:{name}" for name in names)
+def api_actions() -> tuple[str, ...]:
+    """Return every action that the table of permissions has, and those of devices."""
+    of_calls = (
+        need.action for model in models() for row in rows_of(model).values() for need in row.needs
+    )
+    return tuple(dict.fromkeys((*of_calls, *DEVICE_ACTIONS)))
 
 
 def known_api_action(text: str) -> str:
-    """Return an action of an API in its proper spelling; raise `CallerError` for a mistyped one."""
+    """Return an action of an API in its proper spelling; raise `CallerError` for a mistyped one.
+
+    Actions of services that the table does not have are taken as they are: policies may name them.
+    """
     service, colon, _ = text.partition(":")
     if not colon:
         raise CallerError(f"{quoted(text)} is not an action; the form is greengrass:CreateGroup")
-    actions = (*api_actions(service.lower()), *DEVICE_ACTIONS, "iam:PassRole")
-    own = [action for action in actions if action.lower().startswith(f"{service.lower()}:")]
+    own = [one for one in api_actions() if one.lower().startswith(f"{service.lower()}:")]
     return known_action(text, own) if own else text
 
 

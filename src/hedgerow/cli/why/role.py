@@ -11,7 +11,6 @@ from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cli.why.access import ASSUME_ROLE, Asked, given, judged_steps, known_of
 from hedgerow.cli.why.account import Account, Holder
 from hedgerow.cli.why.decided import decision_step
-from hedgerow.cli.why.names import known_api_action, resource_arn
 from hedgerow.cli.why.path import Answer, Step, show
 from hedgerow.cli.why.registry import found
 from hedgerow.cloud.access.keys import OF_PRINCIPAL, principal_values, wanted_keys
@@ -65,7 +64,7 @@ def role(
     known = known_of(api, more, clock)
     wanted = None
     if action is not None:
-        wanted = Asked(known_api_action(action), resource_arn(api, resource), known)
+        wanted = Asked.of(api, action, resource, known)
     question = Question(asker, group_id, known, context(more))
     answer = Answer.of(_steps(api, name, question, wanted, clock))
     if as_json:

@@ -108,7 +108,7 @@ class EveryCall:
             grants = await self._grants(asked)
         except DeniedError as unreadable:
             raise nothing_allowed(asked, row, unreadable) from unreadable
-        policies = _policies_for(row, grants)
+        policies = policies_for(row, grants)
         questions = await self._questions.of(grants, asked, row)
         first, *further = [
             _decided(question, policies, grants, asked, row) for question in questions
@@ -127,7 +127,7 @@ class EveryCall:
         if row is None:
             raise no_row(asked)
         grants = await self._grants(asked)
-        policies = _policies_for(row, grants)
+        policies = policies_for(row, grants)
         steps = [
             Step(
                 action=question.request.action,
@@ -144,7 +144,7 @@ class EveryCall:
         return await self._decider.grants(asked.caller.principal, endpoint_of(asked.peer))
 
 
-def _policies_for(row: Row, grants: Grants) -> PolicySet:
+def policies_for(row: Row, grants: Grants) -> PolicySet:
     """Return what a call is judged by: where no permission is needed here, the endpoint alone."""
     if row.judged == "by-policies":
         return grants.policies
