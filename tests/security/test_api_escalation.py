@@ -242,6 +242,24 @@ async def test_tags_that_are_not_kept_are_not_accepted(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise(1)
+async def test_a_tag_is_changed_and_taken_off_by_the_key_that_policies_see(
+    cloud: People, admin: Key
+) -> None:
+    """A deny on the key `Tier` is not passed by writing it in another case."""
+    held = {"ForAnyValue:StringEquals": {"aws:TagKeys": "Tier"}}
+    eve = await cloud.user(admin, "eve", allow("iam:*"), deny("iam:*", Condition=held))
+    await cloud.role(admin, "prod", trusting(ROOT), Tags=PROD)
+    for spelled in ("Tier", "TIER"):
+        set_to = {"RoleName": "prod", "Tags": [{"Key": spelled, "Value": "dev"}]}
+        taken = {"RoleName": "prod", "TagKeys": [spelled]}
+        assert await failure(cloud, eve, "iam", "TagRole", **set_to) == "AccessDenied"
+        assert await failure(cloud, eve, "iam", "UntagRole", **taken) == "AccessDenied"
+    await cloud.iam(eve, "TagRole", RoleName="prod", Tags=[{"Key": "Cost", "Value": "1"}])
+    await cloud.iam(eve, "UntagRole", RoleName="prod", TagKeys=["COST"])
+    assert (await cloud.iam(admin, "ListRoleTags", RoleName="prod"))["Tags"] == PROD
+
+
+@pytest.mark.promise(1)
 async def test_a_simulation_with_long_values_counts_for_more(cloud: People, admin: Key) -> None:
     """A call of few bytes must not keep the cloud busy for many seconds."""
     hard = allow("*", Condition={"StringLike": {"aws:UserAgent": "*a?b*" * 20}})

@@ -23,6 +23,8 @@ from hedgerow.cloud.iam import IamDirectory
 from hedgerow.policy import AccessRequest, Values
 
 _NOTHING: Final[Mapping[str, Values]] = {}
+_TAGS_WITHOUT_CASE: Final = frozenset({"iam"})
+"""Services where a tag's key in another case is the same tag."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -95,11 +97,23 @@ class Questions:
         more: dict[str, Values] = {}
         if wanted.passed_to and need.passed_to:
             more[PASSED_TO_SERVICE] = need.passed_to
-        if wanted.resource_tags and resource.tagged is not None and not resource.foreign:
-            tags = await self._tags.tags_of(resource.tagged)
-            if tags:
-                more.update(resource_tag_values(wanted, need.service, tags))
+        if resource.tagged is None or resource.foreign:
+            return {**known, **more} if more else known
+        if wanted.resource_tags or TAG_KEYS in known:
+            tags = await self._tags.tags_of(resource.tagged) or {}
+            more.update(resource_tag_values(wanted, need.service, tags))
+            if need.service in _TAGS_WITHOUT_CASE and TAG_KEYS in known:
+                more[TAG_KEYS] = _as_kept_too(known[TAG_KEYS], tags)
         return {**known, **more} if more else known
+
+
+def _as_kept_too(names: Values, tags: Mapping[str, str]) -> Values:
+    """Return names of tags, and beside them those of the resource's tags that they replace.
+
+    Else a deny on changing `tier` would be passed by writing `TIER`.
+    """
+    meant = {name.lower() for name in names}
+    return tuple(dict.fromkeys((*names, *(key for key in tags if key.lower() in meant))))
 
 
 def _present(call_input: Mapping[str, Any], path: Sequence[str]) -> bool:
