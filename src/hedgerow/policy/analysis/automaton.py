@@ -15,7 +15,7 @@ from typing import Final
 
 from hedgerow.policy.analysis.containment import unspelled
 from hedgerow.policy.patterns import Pattern
-from hedgerow.policy.tokens import Variable, Wildcard
+from hedgerow.policy.tokens import Token, Variable, Wildcard
 
 _ARN_COLONS: Final = 5
 _COLON: Final = ":"
@@ -100,8 +100,9 @@ class Alphabet:
 class _Places:
     """Places in patterns, one bit each, while they are laid out."""
 
-    def __init__(self) -> None:
+    def __init__(self, skipped: str) -> None:
         self.count = 0
+        self._skipped = skipped
         self.literals: dict[str, list[int]] = {}
         self.placeholders: dict[Placeholder, list[int]] = {}
         self.ones: list[int] = []
@@ -114,8 +115,10 @@ class _Places:
 
         `open_values` if any text at all may take the place of a variable.
         """
-        colons = _ARN_COLONS if by_part and _colons(pattern) >= _ARN_COLONS else 0
-        for token in pattern.tokens:
+        colons = 0
+        if by_part and _colons(pattern) >= _ARN_COLONS:
+            colons = _ARN_COLONS - self._skipped.count(_COLON)
+        for token in self._tokens(pattern):
             if isinstance(token, str):
                 for place, letter in enumerate(token, self.count):
                     self.literals.setdefault(letter, []).append(place)
@@ -132,6 +135,12 @@ class _Places:
                 self.count += 1
         self.count += 1
 
+    def _tokens(self, pattern: Pattern) -> Sequence[Token]:
+        first, *others = pattern.tokens
+        if isinstance(first, str) and self._skipped:
+            return (first[len(self._skipped) :], *others)
+        return pattern.tokens
+
     def mask(self, places: Iterable[int]) -> int:
         """Return the places as bits."""
         field = bytearray(self.count // 8 + 1)
@@ -141,10 +150,14 @@ class _Places:
 
 
 class Automaton:
-    """The patterns of some groups as one automaton."""
+    """The patterns of some groups as one automaton.
 
-    def __init__(self, groups: Sequence[Group], alphabet: Alphabet) -> None:
-        layout = _Places()
+    All patterns begin with the plain text `skipped`, which is not looked at: texts do as well.
+    """
+
+    def __init__(self, groups: Sequence[Group], alphabet: Alphabet, skipped: str = "") -> None:
+        layout = _Places(skipped)
+        self._skipped = skipped
         self._source = 0
         self._start = 0
         self._at_most: list[int] = []
@@ -195,13 +208,13 @@ class Automaton:
                 if reached in seen or not (self._endless or reached & self._source):
                     continue
                 if len(states) >= limit:
-                    return Kinds(_told(shown, steps), complete=False, looked_at=len(states))
+                    return Kinds(self._told(shown, steps), complete=False, looked_at=len(states))
                 seen.add(reached)
                 states.append(reached)
                 steps.append((position, letter))
                 with_value.append(with_value[position] or not isinstance(letter, str))
             position += 1
-        return Kinds(_told(shown, steps), complete=True, looked_at=len(states))
+        return Kinds(self._told(shown, steps), complete=True, looked_at=len(states))
 
     def _note(self, number: int, group: Group, first: int, end: int) -> None:
         """Note whose places these are, the last of which is reached by a whole match."""
@@ -268,6 +281,18 @@ class Automaton:
             matched |= 1 << self._owner[place]
         return self._negated ^ matched
 
+    def _told(self, shown: dict[int, int], steps: Sequence[tuple[int, Letter]]) -> tuple[Kind, ...]:
+        """Return the kinds with their texts, the shortest first."""
+        kinds: list[Kind] = []
+        for groups, reached in sorted(shown.items(), key=lambda item: item[1]):
+            letters: list[Letter] = []
+            position = reached
+            while position:
+                position, letter = steps[position]
+                letters.append(letter)
+            kinds.append(Kind((*self._skipped, *reversed(letters)), groups))
+        return tuple(kinds)
+
 
 def _places_in(state: int) -> Iterator[int]:
     while state:
@@ -285,16 +310,3 @@ def _union(masks: Sequence[int]) -> int:
 
 def _colons(pattern: Pattern) -> int:
     return sum(token.count(_COLON) for token in pattern.tokens if isinstance(token, str))
-
-
-def _told(shown: dict[int, int], steps: Sequence[tuple[int, Letter]]) -> tuple[Kind, ...]:
-    """Return the kinds with their texts, the shortest first."""
-    kinds: list[Kind] = []
-    for groups, reached in sorted(shown.items(), key=lambda item: item[1]):
-        letters: list[Letter] = []
-        position = reached
-        while position:
-            position, letter = steps[position]
-            letters.append(letter)
-        kinds.append(Kind(tuple(reversed(letters)), groups))
-    return tuple(kinds)

@@ -8,6 +8,7 @@ few statements and their conditions. What is settled is certain; a doubt may be 
 import string
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 from hedgerow.policy.analysis.automaton import (
@@ -146,7 +147,8 @@ class Comparison:
             groups[number] = self._group(number, patterns)
         own = piece.allow.resources if piece.pattern is None else (piece.pattern,)
         groups[piece.number] = self._group(piece.number, own)
-        return self._kinds(groups, _RESOURCE_FORM, _RESOURCES)
+        skipped = "" if piece.pattern is None else _common_lead(groups)
+        return self._kinds(groups, () if skipped else _RESOURCE_FORM, _RESOURCES, skipped)
 
     def _group(self, number: int, patterns: tuple[Pattern, ...]) -> Group:
         one = self.statements[number]
@@ -168,9 +170,15 @@ class Comparison:
         little = ours or allow
         return Side.AT_LEAST if little is not statement.not_resources else Side.AT_MOST
 
-    def _kinds(self, groups: Sequence[Group], form: Sequence[Group], alphabet: Alphabet) -> Kinds:
+    def _kinds(
+        self,
+        groups: Sequence[Group],
+        form: Sequence[Group],
+        alphabet: Alphabet,
+        skipped: str = "",
+    ) -> Kinds:
         """Return the kinds of those texts that are in all groups of `form`."""
-        kinds = Automaton([*groups, *form], alphabet).kinds(self._left)
+        kinds = Automaton([*groups, *form], alphabet, skipped).kinds(self._left)
         self._left -= kinds.looked_at
         self.complete = self.complete and kinds.complete
         first = 1 << len(groups)
@@ -336,6 +344,14 @@ class Comparison:
             for number in numbers
             if (number < self._ours) is ours and self.statements[number].effect == effect
         ]
+
+
+def _common_lead(groups: Sequence[Group]) -> str:
+    """Return the plain text that all patterns begin with."""
+    leads = [pattern.lead for group in groups for pattern in group.patterns]
+    first, last = min(leads), max(leads)
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return "".join(letter for letter, _ in alike)
 
 
 def _numbers(mask: int) -> Iterator[int]:

@@ -87,11 +87,14 @@ def values_needed(statement: Statement) -> set[Variable]:
 def may_overlap(one: Pattern, other: Pattern) -> bool:
     """Tell whether some text could be matched by both, for some values. False is certain."""
     folded = one.folded or other.folded
-    if one.folded == other.folded:
-        ours, theirs = _lead(one), _lead(other)
-        if not (ours.startswith(theirs) or theirs.startswith(ours)):
-            return False
-    return _meet(_opened_symbols(one, folded=folded), _opened_symbols(other, folded=folded))
+    ours, theirs = _opened_symbols(one, folded=folded), _opened_symbols(other, folded=folded)
+    if one.folded != other.folded:
+        return _meet(ours, theirs)
+    lead, other_lead = _lead(one), _lead(other)
+    if not (lead.startswith(other_lead) or other_lead.startswith(lead)):
+        return False
+    alike = min(len(lead), len(other_lead))
+    return _meet(ours[alike:], theirs[alike:])
 
 
 def _meet(ours: Sequence[Symbol], theirs: Sequence[Symbol]) -> bool:
