@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+from tests.support.bulk import ended, execution_role, line, put_input, start
 from tests.support.cloud import REGION, CloudGroup, EnrolledThing, RunningCloud
 
 from hedgerow.cloud.app import Layout
@@ -91,6 +92,7 @@ async def victim_of(cloud: RunningCloud) -> Victim:
     victim.know(GroupVersionId=group.version_id)
     await _registry(victim)
     await _greengrass(victim)
+    await _bulk_deployment(victim)
     await _identities(victim)
     await _records(victim)
     return victim
@@ -142,6 +144,16 @@ async def _greengrass(victim: Victim) -> None:
     )
     victim.know(ThingName=victim.core.name)
     victim.know(ThingName=NAME)
+
+
+async def _bulk_deployment(victim: Victim) -> None:
+    """One that has ended, of a group that is not there: its report tells that group's name."""
+    cloud = victim.cloud
+    put_input(cloud, [line(CANARY, CANARY)])
+    bulk_id = await start(cloud, await execution_role(cloud), tags={"canary": CANARY})
+    await ended(cloud, bulk_id, "Completed")
+    prefix = f"arn:aws:greengrass:{REGION}:{cloud.account}:/greengrass"
+    victim.know(f"{prefix}/bulk/deployments/{bulk_id}", BulkDeploymentId=bulk_id)
 
 
 async def _identities(victim: Victim) -> None:

@@ -30,7 +30,6 @@ _RETRYABLE: Final = frozenset({"ConcurrentDeployment"})
 class BulkCall:
     """One `CreateDeployment` under an execution role, as it is recorded."""
 
-    role_arn: str
     bulk_arn: str
     group_id: str
     group_version_id: str
@@ -137,7 +136,6 @@ class BulkAttempts:
         await tx.update(bulk, changed)
         self._record(
             BulkCall(
-                role_arn=bulk.document.execution_role_arn,
                 bulk_arn=bulk_arn(self._home, bulk.id),
                 group_id=wanted.group_id,
                 group_version_id=wanted.group_version_id,

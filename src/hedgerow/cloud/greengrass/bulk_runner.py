@@ -138,7 +138,7 @@ class BulkRunner:
         bulk, wanted = record.document, InputObject.of(record.document.input_uri)
         await role.require_input(wanted.arn)
         content = await asyncio.to_thread(self._buckets.read, wanted)
-        digest = hashlib.sha256(content).hexdigest()
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest())
         if bulk.input_sha256 and bulk.input_sha256 != digest:
             raise CallerError(_CHANGED)
         if not bulk.input_sha256:
