@@ -243,6 +243,7 @@ class EnrolledThing:
     arn: str
     certificate_arn: str
     identity: Identity
+    sync_shadow: bool = False
 
     def member(self) -> dict[str, Any]:
         """Return it as definitions hold it."""
@@ -250,7 +251,7 @@ class EnrolledThing:
             "Id": self.name,
             "ThingArn": self.arn,
             "CertificateArn": self.certificate_arn,
-            "SyncShadow": False,
+            "SyncShadow": self.sync_shadow,
         }
 
 

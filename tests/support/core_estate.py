@@ -188,9 +188,9 @@ DETECTOR = {
 """The system function that switches address detection on."""
 
 
-async def drop_old_versions(estate: Estate) -> None:
+async def drop_old_versions(estate: Estate, whose: str = CORE) -> None:
     """Make room: a policy has at most five versions."""
-    name = f"{CORE}-policy"
+    name = f"{whose}-policy"
     versions = await estate.cloud.iot("list_policy_versions", policyName=name)
     for version in versions["policyVersions"]:
         if not version["isDefaultVersion"]:

@@ -15,6 +15,7 @@ from hedgerow.cli.provision.identity import (
     Identity,
     discarded_on_failure,
     let_core_carry,
+    let_core_sync,
     make_core_identity,
     make_device_identity,
 )
@@ -57,6 +58,13 @@ class Made:
     help="A row of the subscription table, by thing names or 'cloud'.",
 )
 @click.option(
+    "--sync-shadow",
+    "synced",
+    multiple=True,
+    metavar="NAME",
+    help="The core or one of the devices, whose shadow the core keeps alike in the cloud.",
+)
+@click.option(
     "--mqtt-port", default=8883, type=PORT, show_default=True, help="ggMqttPort (0: any free one)."
 )
 @click.option(
@@ -74,6 +82,7 @@ def provision(
     mqtt_port: int,
     daemon_port: int,
     *,
+    synced: tuple[str, ...],
     deploy: bool,
     as_json: bool,
 ) -> None:
@@ -83,6 +92,7 @@ def provision(
     """
     if config_path(root).exists():
         raise ConfigurationError(f"{config_path(root)} exists; this root belongs to a core already")
+    _require_members(synced, (name, *devices))
     api = CloudApi()
     content = _group(api, group or f"{name}-group")
     endpoint = api.device_endpoint()
@@ -94,10 +104,12 @@ def provision(
             made = _device(api, devices_dir, device, endpoint)
             made_devices.append(made)
         with progress("Making the group"):
-            content = content.with_core(api, core).with_devices(api, made_devices)
+            content = content.with_core(api, core, synced)
+            content = content.with_devices(api, made_devices, synced)
             table = [Row(*row) for row in rows]
             content = content.with_rows(api, table)
             let_core_carry(api, core.certificate_arn, f"{name}-messages", table)
+            let_core_sync(api, core.certificate_arn, f"{name}-shadows", sorted(set(synced)))
             version = content.save(api)
     deployment = _deploy(api, content.group_id, version) if deploy else None
     document = config_document(core, endpoint, mqtt_port=mqtt_port, daemon_port=daemon_port)
@@ -107,6 +119,14 @@ def provision(
         print_json(facts(result))
     else:
         _show(root, result)
+
+
+def _require_members(synced: Sequence[str], members: Sequence[str]) -> None:
+    for name in synced:
+        if name not in members:
+            raise CallerError(
+                f"--sync-shadow {quoted(name)} is neither the core nor a --device of this command"
+            )
 
 
 def _group(api: CloudApi, name: str) -> GroupContent:

@@ -11,6 +11,7 @@ from hedgerow.cli.provision.group import GroupContent, start_deployment
 from hedgerow.cli.provision.identity import (
     discarded_on_failure,
     let_core_carry,
+    let_core_sync,
     make_device_identity,
 )
 from hedgerow.cli.provision.row import Row
@@ -38,6 +39,9 @@ device = click.Group(name="device", help="Client devices.")
     metavar="SOURCE TOPIC TARGET",
     help="A row to add to the group's subscription table.",
 )
+@click.option(
+    "--sync-shadow", is_flag=True, help="Let the group's core keep its shadow alike in the cloud."
+)
 @click.option("--deploy/--no-deploy", default=True, show_default=True, help="Deploy the group.")
 @as_json
 def provision(
@@ -46,6 +50,7 @@ def provision(
     group: str | None,
     rows: tuple[tuple[str, str, str], ...],
     *,
+    sync_shadow: bool,
     deploy: bool,
     as_json: bool,
 ) -> None:
@@ -54,17 +59,22 @@ def provision(
     Needs the environment that 'hedgerow env' prints.
     """
     api = CloudApi()
+    if sync_shadow and group is None:
+        raise CallerError("--sync-shadow needs a --group: its core does it")
     content = None if group is None else _existing(api, group)
     endpoint = api.device_endpoint()
     with progress(f"Making the identity of {name}"):
         identity = make_device_identity(api, folder, name, endpoint.root_ca_pem)
     if content is not None:
         with discarded_on_failure(api, [identity]):
-            content = content.with_devices(api, [identity])
+            synced = [name] if sync_shadow else []
+            content = content.with_devices(api, [identity], synced)
             table = [Row(*row) for row in rows]
             content = content.with_rows(api, table)
             if any(CLOUD in (row.source, row.target) for row in table):
                 let_core_carry(api, content.core_certificate(api), f"messages-of-{name}", table)
+            if synced:
+                let_core_sync(api, content.core_certificate(api), f"shadow-of-{name}", synced)
             version = content.save(api)
         if deploy:
             start_deployment(api, content.group_id, version)

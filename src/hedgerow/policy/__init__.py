@@ -31,6 +31,7 @@ from hedgerow.policy.explain import (
 )
 from hedgerow.policy.generate import (
     core_message_policy,
+    core_shadow_policies,
     minimal_core_policy,
     minimal_device_policy,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "connection_variables",
     "context",
     "core_message_policy",
+    "core_shadow_policies",
     "decide",
     "decide_trust",
     "document_size",

@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from hedgerow.kernel import Arn, CallerError, quoted
+from hedgerow.policy.dialects import DOCUMENT_LIMIT, document_size
 
 _VERSION: Final = "2012-10-17"
 _UNSAFE: Final = frozenset("*?${}/+# \t\r\n")
@@ -106,6 +107,53 @@ def core_message_policy(
         statements.append(_allow(["iot:Subscribe"], *filters))
         statements.append(_allow(["iot:Receive"], *received))
     return _policy(*statements)
+
+
+def core_shadow_policies(
+    *, region: str, account: str, thing_names: Sequence[str]
+) -> tuple[str, ...]:
+    """Return what a core needs beside its minimal policy to synchronise these things' shadows.
+
+    The three shadow actions on each thing (guide page device-auth, D14), and hearing of changes
+    in the cloud. They are as few policies as hold them all, each within its size. Raises
+    `CallerError` if there is no thing, or a name is not plain.
+    """
+    for name in (region, account, *thing_names):
+        _require_plain(name)
+    if not thing_names:
+        raise CallerError("there is no shadow to synchronise to make a policy for")
+    policies: list[str] = []
+    things: list[str] = []
+    for name in thing_names:
+        larger = _shadow_policy(region, account, [*things, name])
+        if things and document_size(larger) > DOCUMENT_LIMIT:
+            things = [name]
+            policies.append(_shadow_policy(region, account, things))
+        else:
+            things.append(name)
+            policies[-1:] = [larger]
+    return tuple(policies)
+
+
+def _shadow_policy(region: str, account: str, thing_names: Sequence[str]) -> str:
+    def iot(*resources: str) -> list[str]:
+        return [str(Arn("iot", region, account, resource)) for resource in resources]
+
+    topics = [f"$aws/things/{name}/shadow" for name in thing_names]
+    return _policy(
+        _allow(
+            ["iot:GetThingShadow", "iot:UpdateThingShadow", "iot:DeleteThingShadow"],
+            *iot(*(f"thing/{name}" for name in thing_names)),
+        ),
+        _allow(["iot:Subscribe"], *iot(*(f"topicfilter/{topic}/+/accepted" for topic in topics))),
+        _allow(
+            ["iot:Receive"],
+            *iot(
+                *(f"topic/{topic}/update/accepted" for topic in topics),
+                *(f"topic/{topic}/delete/accepted" for topic in topics),
+            ),
+        ),
+    )
 
 
 def _allow(actions: Sequence[str], *resources: str) -> dict[str, Any]:

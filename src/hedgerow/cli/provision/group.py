@@ -1,6 +1,6 @@
 """A Greengrass group by its content: read the latest version, change it, save a new version."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,16 +75,24 @@ class GroupContent:
         arn = self.versions.get("DeviceDefinitionVersionArn")
         return [] if arn is None else self._listed(api, "device", "Devices", arn)
 
-    def with_core(self, api: CloudApi, core: Identity) -> "GroupContent":
-        """Return the group with its core, and with the function that publishes its addresses."""
-        with_core = self.with_added(api, "core", "Cores", [_member(core)])
+    def with_core(
+        self, api: CloudApi, core: Identity, synced: Collection[str] = ()
+    ) -> "GroupContent":
+        """Return the group with its core, and with the function that publishes its addresses.
+
+        Its shadow is synchronised if its name is among `synced`.
+        """
+        with_core = self.with_added(api, "core", "Cores", [_member(core, synced)])
         return with_core.with_added(api, "function", "Functions", [_IP_DETECTOR])
 
-    def with_devices(self, api: CloudApi, devices: Sequence[Identity]) -> "GroupContent":
-        """Return the group with more client devices."""
+    def with_devices(
+        self, api: CloudApi, devices: Sequence[Identity], synced: Collection[str] = ()
+    ) -> "GroupContent":
+        """Return the group with more client devices; `synced` are names as for `with_core`."""
         if not devices:
             return self
-        return self.with_added(api, "device", "Devices", [_member(device) for device in devices])
+        members = [_member(device, synced) for device in devices]
+        return self.with_added(api, "device", "Devices", members)
 
     def with_rows(self, api: CloudApi, rows: Sequence[Row]) -> "GroupContent":
         """Return the group with more rows in its subscription table."""
@@ -184,12 +192,12 @@ def _ids(kind: str, arn: str) -> tuple[str, str]:
     return definition_id, version_id
 
 
-def _member(identity: Identity) -> dict[str, Any]:
+def _member(identity: Identity, synced: Collection[str]) -> dict[str, Any]:
     return {
         "Id": new_uuid(),
         "ThingArn": identity.thing_arn,
         "CertificateArn": identity.certificate_arn,
-        "SyncShadow": False,
+        "SyncShadow": identity.thing_name in synced,
     }
 
 

@@ -14,7 +14,12 @@ from hedgerow.cli.provision.row import Row
 from hedgerow.contract import CLOUD
 from hedgerow.kernel import CallerError, ConfigurationError, HedgerowError
 from hedgerow.pki import FileKey, write_public
-from hedgerow.policy import core_message_policy, minimal_core_policy, minimal_device_policy
+from hedgerow.policy import (
+    core_message_policy,
+    core_shadow_policies,
+    minimal_core_policy,
+    minimal_device_policy,
+)
 
 ROOT_CA = "root.ca.pem"
 _PENDING_KEY = "pending.private.key"
@@ -94,6 +99,18 @@ def let_core_carry(
             region=api.region, account=api.account, to_cloud=to_cloud, from_cloud=from_cloud
         )
         _attach_policy(api, policy_name, policy, certificate_arn)
+
+
+def let_core_sync(
+    api: CloudApi, certificate_arn: str, policy_name: str, thing_names: Sequence[str]
+) -> None:
+    """Give a core's certificate the policies to synchronise the shadows of these things, if any."""
+    if not thing_names:
+        return
+    policies = core_shadow_policies(region=api.region, account=api.account, thing_names=thing_names)
+    for number, policy in enumerate(policies, 1):
+        name = policy_name if len(policies) == 1 else f"{policy_name}-{number}"
+        _attach_policy(api, name, policy, certificate_arn)
 
 
 def _make(api: CloudApi, folder: Path, thing_name: str, root_ca_pem: str, policy: str) -> Identity:

@@ -61,6 +61,7 @@ class ShadowSync:
         self._things: frozenset[str] = frozenset()
         self._due: dict[str, None] = {}
         self._stopped: dict[str, str] = {}
+        self._doing: frozenset[str] = frozenset()
         self._rung = asyncio.Event()
         shadows.on_change(self._changed)
 
@@ -77,7 +78,7 @@ class ShadowSync:
     @property
     def waiting(self) -> int:
         """How many shadows are not known to be alike on both sides."""
-        return len(self._due) + len(self._stopped)
+        return len(self._due.keys() | self._stopped.keys() | self._doing)
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -119,7 +120,9 @@ class ShadowSync:
             if self._due:
                 thing_name = next(iter(self._due))
                 del self._due[thing_name]
+                self._doing = frozenset({thing_name})
                 await self._try(thing_name)
+                self._doing = frozenset()
 
     async def _wait_for_work(self) -> None:
         """Return when a shadow is due; those that were refused are so after a while."""
