@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 from tests.support.policies import asking, attached
 
-from hedgerow.policy import AccessRequest, Dialect, NamedPolicy, Requester, decide_trust
+from hedgerow.policy import (
+    AccessRequest,
+    Dialect,
+    NamedPolicy,
+    Requester,
+    decide,
+    decide_trust,
+)
 
 ACCOUNT = "111122223333"
 ALICE = Requester(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/alice")
@@ -171,3 +178,18 @@ def test_principals_are_shown_in_order() -> None:
     assert shown == ", ".join(["444455556666", *sorted(names), "iot.amazonaws.com"])
     anybody = trust(trusting({"AWS": ["*", ACCOUNT]}))
     assert str(anybody.policy.statements[0].principals) == f"*, {ACCOUNT}"
+
+
+@pytest.mark.parametrize("dialect", [Dialect.TRUST, Dialect.ENDPOINT])
+def test_all_but_everybody_is_nobody(dialect: Dialect) -> None:
+    """Whom `*` leaves out is nobody, so that nobody is denied; to whom it gives is everybody."""
+    resource = {} if dialect is Dialect.TRUST else {"Resource": "*"}
+    policy = attached(
+        trusting("*", **resource),
+        {"Effect": "Deny", "NotPrincipal": "*", "Action": "sts:*", **resource},
+        dialect=dialect,
+    )
+    for who in (ALICE, SESSION, GREENGRASS, None):
+        assert decide_trust(policy, assuming(who)).allowed
+        assert decide([policy], assuming(who)).allowed
+        assert decide([policy], assuming(who)) is decide([policy], assuming(who))
