@@ -50,6 +50,11 @@ FAMILIES: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = 
     ),
     "truth": (("Bool",), ("true", "false"), ("true", "false", "True", "maybe")),
     "bytes": (("BinaryEquals",), ("YQ==", "Yg=="), ("YQ==", "Yg==", "?")),
+    "mixed": (
+        ("StringEquals", "StringNotLike", "NumericEquals", "NumericNotEquals", "Bool", "Null"),
+        ("true", "1", "5", "a"),
+        ("true", "1", "01", "5", "a", ""),
+    ),
     "presence": (("Null", "StringEquals", "StringNotLike"), ("true", "false"), ("true", "a", "")),
 }
 SETS = ("", "", "", "ForAllValues:", "ForAnyValue:")
@@ -57,6 +62,7 @@ EFFECTS: tuple[tuple[Effect, Effect], ...] = (
     ("Allow", "Allow"),
     ("Allow", "Deny"),
     ("Deny", "Deny"),
+    ("Deny", "Allow"),
 )
 
 
@@ -65,10 +71,20 @@ def _condition(draw: st.DrawFn, family: str) -> dict[str, Any]:
     operators, values, _ = FAMILIES[family]
     operator = draw(st.sampled_from(operators))
     listed = draw(st.lists(st.sampled_from(values), min_size=1, max_size=2))
+    listed = _readable(operator, listed) if family == "mixed" else listed
     if operator != "Null":
         suffix = draw(st.sampled_from(["", "", "IfExists"]))
         operator = draw(st.sampled_from(SETS)) + operator + suffix
     return {operator: {"x:key": listed}}
+
+
+def _readable(operator: str, listed: list[str]) -> list[str]:
+    """Return the values that the operator can read."""
+    if "Numeric" in operator:
+        return [one for one in listed if one.isdigit()] or ["1"]
+    if operator in ("Bool", "Null"):
+        return [one for one in listed if one == "true"] or ["false"]
+    return listed
 
 
 def _held(block: dict[str, Any], effect: Effect) -> Held:
@@ -128,3 +144,48 @@ def test_these_follow(given_block: dict[str, Any], wanted_block: dict[str, Any])
     assert not implied(_held(given_block, "Allow"), [_held(wanted_block, "Allow")]) or (
         "Bool" in given_block
     )
+
+
+@pytest.mark.parametrize("block", ["StringEquals", "StringNotEquals", "StringNotEqualsIfExists"])
+def test_conditions_on_other_keys_say_nothing(block: str) -> None:
+    for first, second in product(("a", "b"), repeat=2):
+        one = _held({block: {"x:key": first}}, "Allow")
+        other = _held({"StringEquals": {"x:other": second}}, "Allow")
+        assert not implied(other, [one])
+        assert not implied(one, [other])
+        assert not excluded(Held(other.condition, "Deny"), [one])
+        assert not excluded(Held(one.condition, "Deny"), [other])
+
+
+def test_a_deny_that_may_be_in_doubt_gives_no_allow() -> None:
+    """`never` is no number: the deny's condition is taken to hold, the allow's is not."""
+    deny = _held({"NumericEquals": {"x:key": "1"}}, "Deny")
+    assert not implied(Held(deny.condition, "Allow"), [deny])
+    assert implied(deny, [Held(deny.condition, "Allow")])
+
+
+DEVICE_TEXT = "${iot:ClientId}"
+
+
+def _of_device(block: dict[str, Any], effect: Effect) -> Held:
+    statement = {"Effect": effect, "Action": "*", "Resource": "*", "Condition": block}
+    text = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    (condition,) = parse_policy(text, Dialect.IOT).statements[0].conditions
+    return Held(condition, effect)
+
+
+def test_a_device_takes_other_values_than_others_do() -> None:
+    """`+` is no client id in a policy of AWS IoT, and is one in an IAM policy."""
+    key = "iot:Connection.Thing.ThingName"
+    block = {"StringEquals": {key: DEVICE_TEXT}}
+    ours, theirs = _of_device(block, "Allow"), _held(block, "Allow")
+    assert not implied(ours, [theirs])
+    plain = {"StringEquals": {key: "lamp"}}
+    assert implied(_of_device(plain, "Allow"), [_held(plain, "Allow")])
+
+
+def test_a_device_s_doubt_keeps_a_deny_from_being_excluded() -> None:
+    key = "iot:Connection.Thing.ThingName"
+    given_one = _of_device({"StringEquals": {key: DEVICE_TEXT}}, "Allow")
+    unwanted = _of_device({"StringNotEquals": {key: DEVICE_TEXT}}, "Deny")
+    assert not excluded(unwanted, [given_one])
