@@ -79,9 +79,17 @@ async def _local_only(request: web.Request, handler: Handler) -> web.StreamRespo
     A web page of another origin can make a browser on this host send a request here under a name
     of its own; such a request names that host.
     """
-    if urlsplit(f"//{request.host}").hostname not in _LOCAL_NAMES:
+    if _name_in(request.host) not in _LOCAL_NAMES:
         return web.Response(status=403, text="this API answers local requests only")
     return await handler(request)
+
+
+def _name_in(host: str) -> str | None:
+    """Return the name in a Host header, None if it has none that can be read."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
 
 
 def _json(document: object) -> web.Response:
