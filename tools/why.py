@@ -100,8 +100,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, running_plant(Path(folder)) as plant:
         told = []
         for fault in FAULTS:
-            words, _, after = asked(fault, plant)
-            told.append(Told(fault.about, fault.says, words, after["cause"]))
+            _, after = asked(fault, plant)
+            told.append(Told(fault.about, fault.says, after.words, after.answer["cause"]))
     DOCUMENT.write_text(document(told), encoding="utf-8")
     print(f"wrote {DOCUMENT.relative_to(ROOT)}")
     return 0

@@ -255,6 +255,29 @@ def test_why_device_names_the_statement_or_what_is_missing(plant: Plant) -> None
     assert "iot:Publish on arn:aws:iot:" in publish.data[0]["cause"]["says"]
 
 
+def test_why_access_and_why_role_tell_of_the_account(plant: Plant) -> None:
+    words = ("why", "access", "--principal", "role/Greengrass_ServiceRole", "--json")
+    allowed = hedgerow(
+        *words, "--action", "iot:DescribeThing", "--resource", "thing/press", env=plant.env
+    )
+    assert allowed.data["allowed"], allowed.data
+    refused = hedgerow(*words, "--action", "iam:ListUsers", env=plant.env)
+    assert not refused.data["allowed"]
+    role = hedgerow("why", "role", "--json", env=plant.env).data
+    assert role["allowed"], role
+    assert role["steps"][0]["name"] == "association"
+
+
+def test_a_refused_call_is_listed_and_told_of_by_its_id(plant: Plant) -> None:
+    wrong = {**plant.env, "AWS_SECRET_ACCESS_KEY": "wrong"}
+    refused = hedgerow("why", "role", env=wrong)
+    assert refused.code == 1
+    newest = hedgerow("why", "refusals", "--last", "1", "--json", env=plant.env).data[0]
+    assert newest["code"] in ("SignatureDoesNotMatch", "InvalidSignatureException")
+    told = hedgerow("why", "call", newest["id"], "--json", env=plant.env).data
+    assert told["cause"]["code"] == "wrong-secret"
+
+
 def test_the_core_may_carry_the_messages_of_its_rows_to_the_cloud(plant: Plant) -> None:
     words = ("why", "device", "--thing", "line-7", "--action", "iot:Publish", "--json")
     assert hedgerow(*words, "--resource", "topic/line/1", env=plant.env).data[0]["allowed"]

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 
 from tests.support.cloud import ACCOUNT
-from tests.support.why.fault import Faults, Words
-from tests.support.why.plant import Plant, allow, deny, document, greengrass
+from tests.support.why.fault import Faults
+from tests.support.why.plant import Plant, Words, allow, deny, document, greengrass
 
 ACCESS = Faults("A user or a role")
 _GROUP = greengrass("groups/d4f1c8a0-0000-4000-8000-000000000001")

@@ -7,10 +7,17 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
-from tests.support.cloud import ACCOUNT, EnrolledThing, in_boto3_words
+from tests.support.cloud import (
+    ACCOUNT,
+    SERVICE_ROLE,
+    CloudGroup,
+    EnrolledThing,
+    in_boto3_words,
+)
 from tests.support.pki import new_authority, new_identity
-from tests.support.why.fault import Faults, Words
-from tests.support.why.plant import Plant, allow, document, iot
+from tests.support.roles import trust_policy
+from tests.support.why.fault import Faults
+from tests.support.why.plant import Plant, Words, allow, document, iot
 
 CALLS = Faults("A call or an attempt that was refused")
 _LIST = ("greengrass", "list_groups")
@@ -194,6 +201,50 @@ def role_refused(plant: Plant) -> Iterator[Words]:
         ),
     )
     yield ask(plant.request_of(key, "sts", "assume_role", **asked))
+
+
+@CALLS.named(
+    "Greengrass could not assume the service role for a deployment",
+    step="trust",
+    code="trust-policy",
+)
+def deployment_without_trust(plant: Plant) -> Iterator[Words]:
+    yield _sound(plant)
+    sound = plant.call("iam", "get_role", RoleName=SERVICE_ROLE)["Role"]
+    other = json.dumps(trust_policy(service="lambda.amazonaws.com"))
+    plant.call("iam", "update_assume_role_policy", RoleName=SERVICE_ROLE, PolicyDocument=other)
+    plant.run(_failed_deployment(plant))
+    yield ask(_attempted(plant, "AssumeRole"))
+    before = json.dumps(sound["AssumeRolePolicyDocument"])
+    plant.call("iam", "update_assume_role_policy", RoleName=SERVICE_ROLE, PolicyDocument=before)
+
+
+async def _failed_deployment(plant: Plant) -> None:
+    made = await plant.cloud.greengrass(
+        "create_deployment",
+        GroupId=plant.group.group_id,
+        DeploymentType="NewDeployment",
+        GroupVersionId=plant.group.version_id,
+    )
+    failing = CloudGroup(plant.cloud, plant.group.group_id, plant.group.core)
+    failing.deployment_id = made["DeploymentId"]
+    await failing.wait_for("Failure")
+
+
+@CALLS.named("the request itself is malformed", step="request", code="bad-request")
+def malformed(plant: Plant) -> Iterator[Words]:
+    yield _sound(plant)
+    yield ask(plant.request_of({}, "iot", "create_thing", thingName="press!"))
+
+
+@CALLS.named("the code of the MFA device is wrong", step="answer", code="refused-by-operation")
+def wrong_code(plant: Plant) -> Iterator[Words]:
+    alice = plant.user(allow("iot:ListThings"))
+    key = plant.key_of(alice)
+    yield ask(plant.request_of(key, "sts", "get_session_token"))
+    serial = f"arn:aws:iam::{ACCOUNT}:mfa/{alice}"
+    wrong = {"SerialNumber": serial, "TokenCode": "000000"}
+    yield ask(plant.request_of(key, "sts", "get_session_token", **wrong))
 
 
 @CALLS.named("what was called for does not exist", step="answer", code="not-done")

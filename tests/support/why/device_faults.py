@@ -6,8 +6,8 @@ from datetime import timedelta
 from tests.support.cloud import REGION, EnrolledThing
 from tests.support.core_estate import CORE
 from tests.support.pki import new_authority, new_identity
-from tests.support.why.fault import Faults, Words
-from tests.support.why.plant import Plant, allow, deny, document, iot
+from tests.support.why.fault import Faults
+from tests.support.why.plant import Plant, Words, allow, deny, document, iot
 
 from hedgerow.pki import device_certificate
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.why.plant import Plant
+from tests.support.why.oracle import allowed_by_cloud
+from tests.support.why.plant import Plant, Words
 
-Words = tuple[str, ...]
 Seed = Callable[[Plant], Iterator[Words]]
 """Yields the words of a question that is answered with yes; goes on to put exactly one fault in,
 and yields the words again (the fault may be in them); then may put right what others need."""
@@ -47,12 +47,23 @@ class Faults:
         return add
 
 
-def asked(fault: Fault, plant: Plant) -> tuple[Words, dict[str, Any], dict[str, Any]]:
-    """Ask about the sound state, put the fault in, ask again: the words, and both answers."""
+@dataclass(frozen=True)
+class Asked:
+    """One question: its words, what was answered, and what the cloud itself says (if it can)."""
+
+    words: Words
+    answer: dict[str, Any]
+    cloud: bool | None
+
+
+def asked(fault: Fault, plant: Plant) -> tuple[Asked, Asked]:
+    """Ask about the sound state, put the fault in, and ask again."""
     seeding = fault.seed(plant)
+
+    def question(words: Words) -> Asked:
+        return Asked(words, plant.ask(words), allowed_by_cloud(plant, words))
+
     try:
-        before = plant.ask(next(seeding))
-        words = next(seeding)
-        return words, before, plant.ask(words)
+        return question(next(seeding)), question(next(seeding))
     finally:
         next(seeding, None)

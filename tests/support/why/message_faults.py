@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from tests.support.cloud import EnrolledThing
 from tests.support.core_estate import CORE, core_policy, without
-from tests.support.why.fault import Faults, Words
-from tests.support.why.plant import Plant
+from tests.support.why.fault import Faults
+from tests.support.why.plant import Plant, Words
 
 from hedgerow.contract import GroupDeployment, Membership, SignedDocument, decode, encode
 

@@ -38,6 +38,8 @@ from hedgerow.cloud.app.private_api import PrivateApi
 from hedgerow.kernel import SystemClock
 from hedgerow.policy import minimal_device_policy
 
+Words = tuple[str, ...]
+
 GROUP_ROLE = "Line_GroupRole"
 DOOR = "vpce-0hall7"
 """A private door of the APIs; nobody may list things through it."""

@@ -7,8 +7,8 @@ from typing import Any
 from tests.support.cloud import ACCOUNT, REGION, SERVICE_ROLE
 from tests.support.group_role import trust_of_group
 from tests.support.roles import trust_policy
-from tests.support.why.fault import Faults, Words
-from tests.support.why.plant import GROUP_ROLE, Plant, allow, deny, iot
+from tests.support.why.fault import Faults
+from tests.support.why.plant import GROUP_ROLE, Plant, Words, allow, deny, iot
 
 ROLES = Faults("A role")
 _SERVICE = ("why", "role")

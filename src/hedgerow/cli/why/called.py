@@ -35,12 +35,28 @@ def call_steps(api: CloudApi, event: Event) -> Iterator[Step]:
     if unproven is not None:
         yield unproven
         return
-    decision = (event.get("additionalEventData") or {}).get("decision") or {}
+    more = event.get("additionalEventData") or {}
+    if code and event["userIdentity"].get("type") == "AWSService":
+        yield _service_refused(event, message, more.get("onBehalfOf", ""))
+        return
+    yield from _judgement(more.get("decision") or {}, code, message)
+
+
+def _judgement(decision: Mapping[str, Any], code: str, message: str) -> Iterator[Step]:
+    """Yield what was decided for a caller who is known, and how the call ended."""
     if code and _refuses(decision):
         yield _refusal(decision, message)
-        return
-    yield _allowance(decision)
-    yield _answer(code, message)
+    elif code and not decision:
+        yield Step(
+            "request",
+            passed=False,
+            says=f"{message} ({code})",
+            code="bad-request",
+            change="change what the message says; permissions were not looked at yet",
+        )
+    else:
+        yield _allowance(decision)
+        yield _answer(code, message)
 
 
 def _refuses(decision: Mapping[str, Any]) -> bool:
@@ -67,12 +83,28 @@ def _refusal(decision: Mapping[str, Any], message: str) -> Step:
     )
 
 
+def _service_refused(event: Event, message: str, source: str) -> Step:
+    """Return why a service could not use a role of the account; its trust policy can be asked."""
+    role = str((event.get("requestParameters") or {}).get("roleArn", "")).rpartition("/")[2]
+    group = source.partition(":/greengrass/groups/")[2]
+    question = f"hedgerow why role --role {role}" + (f" --group {group}" if group else "")
+    return Step(
+        "trust",
+        passed=False,
+        says=message,
+        code="trust-policy",
+        change=f"ask '{question}', which says what its trust policy lacks now",
+    )
+
+
 def _allowance(decision: Mapping[str, Any]) -> Step:
-    """Return what allowed the call, as far as it was decided at all."""
+    """Return what allowed the call."""
     if not decision:
-        return Step("decision", passed=None, says="it was not decided: it needs no permission")
+        return Step("decision", passed=None, says="nothing was recorded of a decision")
     if decision.get("root"):
         return Step("decision", passed=True, says="the account's root may do everything")
+    if decision.get("judged") == "never":
+        return Step("decision", passed=True, says=f"{decision['action']} needs no permission")
     statement, policy = decision.get("statement"), decision.get("policy")
     return Step(
         "decision",
@@ -85,9 +117,17 @@ def _allowance(decision: Mapping[str, Any]) -> Step:
 
 
 def _answer(code: str, message: str) -> Step:
-    """Return how an allowed call ended; what fails then is no matter of permission."""
+    """Return how an allowed call ended; what fails then is no matter of policies."""
     if not code:
         return Step("answer", passed=True, says="it was answered")
+    if code.startswith("AccessDenied"):
+        return Step(
+            "answer",
+            passed=False,
+            says=f"no policy is in the way, but the operation itself refuses it: {message}",
+            code="refused-by-operation",
+            change="change what the message says",
+        )
     return Step(
         "answer",
         passed=False,

@@ -1,0 +1,93 @@
+"""What the cloud itself says to the same question, by APIs that judge without `hedgerow why`."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from botocore.exceptions import ClientError
+from tests.support.cloud import ACCOUNT
+from tests.support.why.plant import Plant, Words
+
+_TESTED: Final[Mapping[str, str]] = {
+    "iot:Connect": "CONNECT",
+    "iot:Publish": "PUBLISH",
+    "iot:Subscribe": "SUBSCRIBE",
+    "iot:Receive": "RECEIVE",
+}
+_KINDS: Final[Mapping[str, str]] = {
+    "aws:CurrentTime": "date",
+    "aws:SourceIp": "ip",
+    "aws:MultiFactorAuthPresent": "boolean",
+}
+_FILES: Final = {"session-policy", "endpoint-policy"}
+
+
+def allowed_by_cloud(plant: Plant, words: Words) -> bool | None:
+    """Return what the cloud says, or None where it has no operation to ask."""
+    options = dict(zip(words[2::2], words[3::2], strict=False))
+    options = {name.removeprefix("--"): text for name, text in options.items()}
+    if words[1] == "device" and options["action"] in _TESTED:
+        return _tested(plant, options)
+    account = f":{ACCOUNT}:" in options.get("resource", "")
+    if words[1] == "access" and account and not _FILES & options.keys():
+        return _simulated(plant, options)
+    return None
+
+
+def _tested(plant: Plant, options: Mapping[str, str]) -> bool | None:
+    """Ask iot:TestAuthorization about the certificate."""
+    thing = options["thing"]
+    client_id = options.get("client-id", thing)
+    resource = options.get("resource", f"client/{client_id}")
+    certificate = options.get("certificate")
+    if certificate is None:
+        try:
+            attached = plant.call("iot", "list_thing_principals", thingName=thing)["principals"]
+        except ClientError:
+            return False
+        (arn,) = attached
+    else:
+        region = plant.environment["AWS_DEFAULT_REGION"]
+        arn = f"arn:aws:iot:{region}:{ACCOUNT}:cert/{certificate}"
+    asked = {
+        "actionType": _TESTED[options["action"]],
+        "resources": [f"{arn.rpartition(':')[0]}:{resource}"],
+    }
+    try:
+        tested = plant.call(
+            "iot",
+            "test_authorization",
+            principal=arn,
+            clientId=client_id,
+            authInfos=[asked],
+        )
+    except ClientError:
+        return False
+    return bool(tested["authResults"][0]["authDecision"] == "ALLOWED")
+
+
+def _simulated(plant: Plant, options: Mapping[str, str]) -> bool:
+    """Ask iam:SimulatePrincipalPolicy about the user or role."""
+    name = options["principal"]
+    arn = f"arn:aws:iam::{ACCOUNT}:{name if '/' in name else f'user/{name}'}"
+    now = f"{plant.clock.now():%Y-%m-%dT%H:%M:%SZ}"  # the simulator takes the time as given
+    known = {"aws:CurrentTime": now}
+    if "context" in options:
+        key, _, value = options["context"].partition("=")
+        known[key] = value
+    entries = [
+        {
+            "ContextKeyName": key,
+            "ContextKeyValues": [value],
+            "ContextKeyType": _KINDS.get(key, "string"),
+        }
+        for key, value in known.items()
+    ]
+    simulated = plant.call(
+        "iam",
+        "simulate_principal_policy",
+        PolicySourceArn=arn,
+        ActionNames=[options["action"]],
+        ResourceArns=[options["resource"]],
+        ContextEntries=entries,
+    )
+    return bool(simulated["EvaluationResults"][0]["EvalDecision"] == "allowed")
