@@ -108,14 +108,14 @@ class Layout:
 
 def read_settings(layout: Layout) -> Settings:
     """Return the settings of a cloud's folder, or raise `ConfigurationError`."""
-    require_private_folder(layout.folder)
-    try:
-        return msgspec.json.decode(layout.settings.read_bytes(), type=Settings)
-    except FileNotFoundError:
+    if not layout.settings.exists():  # first: nobody is to close another folder to others
         raise ConfigurationError(
             f"{layout.folder} is not a cloud's data folder; run: hedgerow cloud init --data "
             f"{layout.folder}"
-        ) from None
+        )
+    require_private_folder(layout.folder)
+    try:
+        return msgspec.json.decode(layout.settings.read_bytes(), type=Settings)
     except msgspec.DecodeError as error:
         raise ConfigurationError(f"{layout.settings}: {error}") from error
 

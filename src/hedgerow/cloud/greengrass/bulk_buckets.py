@@ -5,6 +5,7 @@ checked before they become a path, and on the way to the file no symbolic link i
 nothing outside the account's own folder can be read.
 """
 
+import errno
 import os
 import re
 import stat
@@ -16,7 +17,7 @@ from hedgerow.aws import AwsError
 from hedgerow.cloud.cloudtrail.naming import checked_bucket
 from hedgerow.cloud.greengrass.bulk_input import MAX_INPUT_BYTES
 from hedgerow.cloud.greengrass.faults import bad_request
-from hedgerow.kernel import CallerError, quoted
+from hedgerow.kernel import CallerError, HedgerowError, UnavailableError, quoted
 
 MAX_URI_CHARACTERS = 2048
 MAX_KEY_CHARACTERS = 1024
@@ -25,6 +26,12 @@ _KEY_PART = re.compile(r"[\w !'()*+,.:;=@$&-]{1,255}", re.ASCII)
 _FORMS = "s3://BUCKET/KEY or https://s3.REGION.amazonaws.com/BUCKET/KEY"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+_NOT_THERE = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.ENAMETOOLONG, errno.ENXIO}
+)
+"""What opening says of a name that leads to no file that may be read; ELOOP is a link."""
 
 
 class NoInputFileError(CallerError):
@@ -88,14 +95,21 @@ class InputBuckets:
             for folder in (self.account, wanted.bucket, *parents):
                 descriptor = _inside(descriptor, folder, _FOLDER)
             descriptor = _inside(descriptor, name, _FILE)
-        except OSError:
-            raise _missing(wanted) from None
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+        except OSError as error:
+            raise _unopened(wanted, error) from None
+        try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise _missing(wanted)
-            # It may grow while it is read: what was read is what counts.
-            content = file.read(MAX_INPUT_BYTES) if found.st_size < MAX_INPUT_BYTES else b""
+            content = b""
+            if found.st_size < MAX_INPUT_BYTES:
+                with open(descriptor, "rb", closefd=False) as file:
+                    # It may grow while it is read: what was read is what counts.
+                    content = file.read(MAX_INPUT_BYTES)
+        except OSError as error:
+            raise _unopened(wanted, error) from None
+        finally:
+            os.close(descriptor)
         if found.st_size >= MAX_INPUT_BYTES or len(content) >= MAX_INPUT_BYTES:
             raise bad_request(
                 f"The input file {wanted} is too large: it must be smaller than "
@@ -143,6 +157,13 @@ def _checked_key(key: str) -> str:
 
 def _no_such_form(uri: str) -> AwsError:
     return bad_request(f"InputFileUri {quoted(uri)} is not of the form {_FORMS}.")
+
+
+def _unopened(wanted: InputObject, error: OSError) -> HedgerowError:
+    """Return the caller's error for what is no file of theirs, ours for anything else."""
+    if error.errno in _NOT_THERE:
+        return _missing(wanted)
+    return UnavailableError(f"the input file {wanted} cannot be opened: {error.strerror}")
 
 
 def _missing(wanted: InputObject) -> NoInputFileError:
