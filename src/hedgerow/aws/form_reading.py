@@ -3,7 +3,7 @@
 `Tags.member.1.Key=a` is first put into a tree by its dots, then read by the shape.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -26,9 +26,6 @@ class FormNode:
 
     value: str | None = None
     below: "dict[str, FormNode]" = field(default_factory=dict)
-
-
-NodeReader = Callable[[FormNode], Any]
 
 
 def parse_form(body: bytes) -> list[tuple[str, str]]:
