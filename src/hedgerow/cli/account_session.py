@@ -39,7 +39,10 @@ def entered(variables: Mapping[str, str], account: str, role: str) -> dict[str, 
             RoleArn=f"arn:aws:iam::{account}:role/{role}", RoleSessionName=SESSION_NAME
         )
     except ClientError as error:
-        raise DeniedError(error.response["Error"]["Message"]) from error
+        raise DeniedError(
+            f"{error.response['Error']['Message']}; there may be no such account or role: see aws "
+            "organizations list-accounts"
+        ) from error
     except BotoCoreError as error:
         raise UnavailableError(f"the cloud does not answer: {error}") from error
     finally:

@@ -6,13 +6,14 @@ ones go on undisturbed.
 """
 
 import asyncio
+import errno
 import hashlib
 import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from hedgerow.kernel import UnavailableError
 from hedgerow.pki.handshake import HandshakeRefusal, refusal_of_this_handshake
@@ -25,6 +26,11 @@ LINGER_S = 0.5
 """How long a refused client may take to read its alert and go."""
 _ACCEPT_PAUSE_S = 0.1
 _ACCEPTED_AT_ONCE = 16
+_ADVICE: Final = {
+    errno.EADDRINUSE: "; another program uses it, so stop that or choose another port",
+    errno.EADDRNOTAVAIL: "; it has to be an address of this machine",
+    errno.EACCES: "; ports below 1024 are for root, so choose another",
+}
 
 AnyProtocol = asyncio.Protocol | asyncio.BufferedProtocol
 
@@ -98,8 +104,8 @@ class TlsListener:
             self._sockets = listening_sockets(list(addresses), port)
         except OSError as error:
             raise UnavailableError(
-                f"cannot listen on {host or 'all addresses'} port {port}: {error.strerror}; "
-                "is another program using it?"
+                f"cannot listen on {host or 'all addresses'} port {port}: {error.strerror}"
+                + _ADVICE.get(error.errno or 0, "")
             ) from error
         self._accept_on()
 

@@ -182,5 +182,6 @@ def _received(topic_filter: str) -> list[str]:
 def _require_plain(name: str) -> None:
     if not name or not _UNSAFE.isdisjoint(name):
         raise CallerError(
-            f"{quoted(name)} cannot stand in a policy: a name has none of * ? $ {{ }} / + #"
+            f"{quoted(name)} cannot stand in a policy: a name has no space and none of "
+            "* ? $ { } / + #"
         )

@@ -74,9 +74,10 @@ def read_resource(reading: Reading, text: str) -> Pattern:
     pattern = read_pattern(text, "", reading) if variable else make_pattern(text, reading)
     parts = arn_parts(text) if variable else text.split(":", _ARN_COLONS)
     if len(parts) < ARN_PARTS or parts[0] != "arn" or not (parts[1] and parts[2] and parts[5]):
+        form = "iot:region:account:topic/name" if reading.device else "service:region:account:name"
         raise MalformedPolicyError(
             "",
-            f"{quoted(text)} is not a resource; the form is arn:aws:iot:region:account:topic/name, "
+            f"{quoted(text)} is not a resource; the form is arn:aws:{form}, "
             "wildcards are allowed within each part, and * alone is every resource",
         )
     if not reading.device and (

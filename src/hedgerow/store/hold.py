@@ -33,8 +33,7 @@ class Hold:
         except OSError as error:
             os.close(descriptor)
             raise UnavailableError(
-                f"another process is using the store {database}; stop it first, or open the store "
-                "for reading only"
+                f"another process is using the store {database}; stop it first"
             ) from error
         return cls(descriptor)
 

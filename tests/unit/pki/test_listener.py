@@ -120,6 +120,15 @@ def test_a_taken_port_is_said_in_words(run: Run) -> None:
     run(main)
 
 
+def test_an_address_of_another_machine_is_said_in_words(run: Run) -> None:
+    async def main() -> None:
+        listener = TlsListener(TlsSlot(pki.mutual_context(SERVER, DEVICE)), Echo)
+        with pytest.raises(UnavailableError, match="address of this machine"):
+            await listener.start("203.0.113.1", 0)
+
+    run(main)
+
+
 def test_a_silent_client_is_cut_and_others_are_served_meanwhile(run: Run) -> None:
     async def main() -> None:
         refused: asyncio.Queue[str] = asyncio.Queue()

@@ -55,7 +55,7 @@ class CloudApi:
         except botocore.exceptions.ClientError as error:
             raise _as_ours(error) from error
         except botocore.exceptions.BotoCoreError as error:
-            raise UnavailableError(f"cannot call {service}: {error}") from error
+            raise _without_answer(service, error) from error
         answer.pop("ResponseMetadata", None)
         return answer
 
@@ -68,7 +68,7 @@ class CloudApi:
         except botocore.exceptions.ClientError as error:
             raise _as_ours(error) from error
         except botocore.exceptions.BotoCoreError as error:
-            raise UnavailableError(f"cannot call {service}: {error}") from error
+            raise _without_answer(service, error) from error
 
     @cached_property
     def account(self) -> str:
@@ -110,6 +110,8 @@ class CloudApi:
             except botocore.exceptions.BotoCoreError as error:
                 sentence = str(error).partition(". ")[0].rstrip(".")
                 raise ConfigurationError(f"{sentence}; {_USE_ENV}") from error
+            if not client.meta.region_name:
+                raise ConfigurationError(f"AWS_DEFAULT_REGION is empty; {_USE_ENV}")
             if (urlsplit(client.meta.endpoint_url).hostname or "").endswith(".amazonaws.com"):
                 raise ConfigurationError(f"AWS_ENDPOINT_URL is not set; {_USE_ENV}")
             self._clients[service] = client
@@ -120,6 +122,19 @@ class CloudApi:
 def _models() -> botocore.loaders.Loader:
     """Return the one loader of this process, which reads each service's model once."""
     return botocore.loaders.create_loader()
+
+
+def _without_answer(service: str, error: botocore.exceptions.BotoCoreError) -> HedgerowError:
+    sentence = f"cannot call {service}: {str(error).rstrip('.')}"
+    if isinstance(error, botocore.exceptions.EndpointConnectionError):
+        return UnavailableError(f"{sentence}; start the cloud if it does not run, then {_USE_ENV}")
+    if isinstance(error, botocore.exceptions.SSLError):
+        return UnavailableError(
+            f"{sentence}; check AWS_ENDPOINT_URL and AWS_CA_BUNDLE, or {_USE_ENV}"
+        )
+    if isinstance(error, botocore.exceptions.NoCredentialsError):
+        return ConfigurationError(f"{sentence}; {_USE_ENV}")
+    return UnavailableError(sentence)
 
 
 def _as_ours(error: Any) -> HedgerowError:

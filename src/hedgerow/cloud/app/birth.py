@@ -98,7 +98,10 @@ def _claim(layout: Layout) -> None:
     except OSError as error:
         raise ConfigurationError(f"cannot use {layout.folder}: {error.strerror}") from error
     if layout.settings.exists():
-        raise ConfigurationError(f"{layout.folder} is a cloud's data folder already")
+        raise ConfigurationError(
+            f"{layout.folder} is a cloud's data folder already; start it with: hedgerow cloud run "
+            f"--data {layout.folder}"
+        )
     if in_use:
         raise ConfigurationError(f"{layout.folder} is not empty; give a new folder")
     require_private_folder(layout.folder)
