@@ -16,6 +16,8 @@ from hedgerow.policy import (
     document_size,
     parse_policy,
 )
+from hedgerow.policy.parse_patterns import arn_parts
+from hedgerow.policy.principals import Principals
 
 IAM = (Dialect.IDENTITY, Dialect.SESSION, Dialect.BOUNDARY)
 THING = "arn:aws:iot:us-east-1:111122223333:thing/"
@@ -69,6 +71,16 @@ def test_without_a_version_the_old_one_counts(dialect: Dialect) -> None:
          {"Effect": "Allow", "Action": "*", "NotResource": [THING + "a", "thing/b"]}),
         (Dialect.IDENTITY, ".Resource", "not a resource", statement(resource="arn:aws:s3:*")),
         (Dialect.IDENTITY, ".Resource", "not a resource", statement(resource="arn:aws:iot:r:1")),
+        (Dialect.IDENTITY, ".Resource", "not a resource",
+         statement(resource="urn:aws:iot:r:1:thing/a")),
+        (Dialect.IDENTITY, ".Resource", "not a resource",
+         statement(resource="arn::iot:r:1:thing/a")),
+        (Dialect.IDENTITY, ".Resource", "not a resource",
+         statement(resource="arn:aws::r:1:thing/a")),
+        (Dialect.IDENTITY, ".Resource", "not a policy variable",
+         statement(resource=THING + "${a:$b}")),
+        (Dialect.IDENTITY, ".Resource", "not a policy variable",
+         statement(resource=THING + "${:a:b}")),
         (Dialect.IDENTITY, ".Resource", "wildcard for the service",
          statement(resource="arn:aws:*:r:1:thing/a")),
         (Dialect.IDENTITY, ".Resource", "wildcard for the service",
@@ -89,6 +101,10 @@ def test_without_a_version_the_old_one_counts(dialect: Dialect) -> None:
          {**TRUSTED, "Action": ["sts:AssumeRole", "*"]}),
         (Dialect.TRUST, ".NotPrincipal", "let in everybody else",
          {"Effect": "Allow", "NotPrincipal": {"AWS": "111122223333"}, "Action": "sts:*"}),
+        (Dialect.TRUST, ".NotPrincipal", "names nobody",
+         {"Effect": "Deny", "NotPrincipal": {}, "Action": "sts:*"}),
+        (Dialect.TRUST, ".NotPrincipal.AWS", "is not a principal",
+         {"Effect": "Deny", "NotPrincipal": {"AWS": "x"}, "Action": "sts:*"}),
         (Dialect.TRUST, ".NotPrincipal", "beside Principal",
          {**TRUSTED, "NotPrincipal": {"AWS": "111122223333"}}),
         (Dialect.ENDPOINT, ".Principal", "missing", statement()),
@@ -141,6 +157,9 @@ def test_whom_a_trust_policy_can_name(principal: Any) -> None:
     (".AWS", {"AWS": "arn:aws:iam::11112222333x:role/x"}),
     (".AWS", {"AWS": "arn:aws:sts::111122223333:role/x"}),
     (".AWS", {"AWS": "arn:aws:iam:us-east-1:111122223333:root"}),
+    (".AWS", {"AWS": "arn:aws:sts::111122223333:root"}),
+    (".AWS", {"AWS": "\u0661" * 12}),
+    (".AWS", {"Service": "iot.amazonaws.com", "AWS": "alice"}),
     (".AWS", {"AWS": "alice"}),
     (".Service", {"Service": "*"}),
     (".Service", {"Service": "*.amazonaws.com"}),
@@ -252,3 +271,38 @@ def test_a_device_s_variable_has_no_default() -> None:
 def test_the_limits_are_aws_s() -> None:
     assert (MANAGED_POLICY_LIMIT, ROLE_INLINE_LIMIT) == (6144, 10_240)
     assert (USER_INLINE_LIMIT, GROUP_INLINE_LIMIT) == (2048, 5120)
+
+
+def test_every_kind_of_principal_is_read_in_whatever_order() -> None:
+    principal = {
+        "Service": "iot.amazonaws.com",
+        "CanonicalUser": "7f",
+        "AWS": ["444455556666", "arn:aws:iam::111122223333:user/alice", "111122223333"],
+        "Federated": "cognito-identity.amazonaws.com",
+    }
+    read = parse_policy(document({**TRUSTED, "Principal": principal}), Dialect.TRUST)
+    assert read.statements[0].principals == Principals(
+        accounts=frozenset({"444455556666", "111122223333"}),
+        arns=frozenset({"arn:aws:iam::111122223333:user/alice"}),
+        services=frozenset({"iot.amazonaws.com"}),
+        federated=frozenset({"7f", "cognito-identity.amazonaws.com"}),
+    )
+
+
+def test_case_of_a_service_does_not_count_in_an_action() -> None:
+    assert parse_policy(document({**TRUSTED, "Action": "STS:assumerole"}), Dialect.TRUST).statements
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("arn:aws:iot:r:1:a:b/${c:d}:e", ["arn", "aws", "iot", "r", "1", "a:b/${c:d}:e"]),
+        ("arn:aws:${a:b:c}:${d:e}:1:x:y", ["arn", "aws", "${a:b:c}", "${d:e}", "1", "x:y"]),
+        ("arn:${a:b}:iot:r:1:x:${c:d}:z:y", ["arn", "${a:b}", "iot", "r", "1", "x:${c:d}:z:y"]),
+        ("${a:b}", ["${a:b}"]),
+        ("arn:aws:iot:r:${a:b}", ["arn", "aws", "iot", "r", "${a:b}"]),
+        ("arn:aws:iot", ["arn", "aws", "iot"]),
+    ],
+)
+def test_an_arn_is_cut_at_five_colons_outside_of_variables(text: str, parts: list[str]) -> None:
+    assert arn_parts(text) == parts

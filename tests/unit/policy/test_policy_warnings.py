@@ -20,6 +20,7 @@ def warnings(*statements: Any, dialect: Dialect = Dialect.IDENTITY, **more: Any)
         ("", "within the resource's type", statement(resource="arn:aws:iot:r:1:th*/a")),
         ("", "within the resource's type", statement(resource="arn:aws:iot:r:1:*/a")),
         ("", "within the resource's type", statement(resource="arn:aws:iot:r:1:t?ing/a*")),
+        ("", "within the resource's type", statement(resource="arn:aws:iot:r:1:th*/a?")),
         ("", "within the resource's type", statement(resource="arn:aws:lambda:r:1:*:f:*")),
         ("", "allows nothing; give the variable a default",
          {"Effect": "Allow", "Action": "*", "NotResource": THING + "${aws:username}"}),
@@ -44,6 +45,8 @@ def test_there_is_one_warning_with_its_place(place: str, problem: str, given: An
         statement(resource="arn:aws:iot:r:1:*"),
         statement(resource="arn:aws:iot:*:*:thing/*"),
         statement(resource="arn:aws:iot:r:1:thing/a*b"),
+        statement(resource="arn:aws:iot:r:1:thing/a?b*/c"),
+        statement(resource="arn:aws:iot:r:1:thing/${*}${$}{a}"),
         statement(resource="arn:aws:iot:r:1:thing/${aws:username}*/x"),
         statement(resource="arn:aws:iot:r:1:${aws:username}/a*/b"),
         statement(resource="arn:aws:sns:r:1:topic*:x"),
@@ -75,6 +78,7 @@ def test_a_variable_in_the_old_version_is_named() -> None:
         "Version 2012-10-17"
     )
     assert len(told) == 1
+    assert warnings(statement(resource=THING + "${aws:username}"), version="2008-10-17") == told
 
 
 def test_a_device_s_policy_is_warned_about_its_resources_only() -> None:
