@@ -23,13 +23,15 @@ Cause = Literal[
     "session-policy",
     "endpoint-policy",
     "trust-policy",
+    "trust-condition",
     "no-policy-allows",
     "resource",
     "variable",
     "condition",
 ]
-"""Of the identity policies: no statement for the action, or one whose resource differs, whose
-resource has a variable without a value, or whose condition is not met."""
+"""Of identity policies: no statement for the action, or one whose resource differs, whose resource
+has a variable without a value, or whose condition is not met. Of a trust policy: it does not name
+who asks, or asks for a condition that is not met."""
 
 _LIMITS: Final[Mapping[LayerName, Cause]] = {
     "boundary": "boundary",
@@ -53,6 +55,8 @@ class StatementExplanation(msgspec.Struct, frozen=True, gc=False):
     """Variables that the statement asks for and the request has no value of."""
     objections: tuple[str, ...]
     layer: LayerName = "identity"
+    names_requester: bool = True
+    """Whether its principal, if it has one, is who asks."""
 
     def __str__(self) -> str:
         head = f"{self.statement} of policy {self.policy} ({self.effect})"
@@ -80,13 +84,24 @@ class Explanation(msgspec.Struct, frozen=True, gc=False):
             return None
         if self.decision.effect == "explicit-deny":
             return "explicit-deny"
-        if self.decision.layer != "identity":
-            return _LIMITS[self.decision.layer]
+        if self.decision.layer == "identity":
+            return self._cause_in_identity()
+        if self.decision.layer == "trust" and self._only_conditions_fail:
+            return "trust-condition"
+        return _LIMITS[self.decision.layer]
+
+    def _cause_in_identity(self) -> Cause:
         if self.nearest is None or not self.nearest.covers_action:
             return "no-policy-allows"
         if self.nearest.covers_resource:
             return "condition"
         return "variable" if self.nearest.without_value else "resource"
+
+    @property
+    def _only_conditions_fail(self) -> bool:
+        """Whether the nearest statement is for who asks and what is asked, but for a condition."""
+        near = self.nearest
+        return near is not None and near.names_requester and near.covers_action
 
 
 _Judged = list[tuple[StatementExplanation, Statement]]
@@ -169,6 +184,7 @@ def _explain(
         without_value=_without_value(statement, variables),
         objections=tuple(objections),
         layer=layer,
+        names_requester=names,
     )
 
 

@@ -206,7 +206,7 @@ def role_refused(plant: Plant) -> Iterator[Words]:
 @CALLS.named(
     "Greengrass could not assume the service role for a deployment",
     step="trust",
-    code="trust-policy",
+    code="role-refused",
 )
 def deployment_without_trust(plant: Plant) -> Iterator[Words]:
     yield _sound(plant)

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from tests.support.cloud import REGION, EnrolledThing
+from tests.support.cloud import EnrolledThing
 from tests.support.core_estate import CORE
 from tests.support.pki import new_authority, new_identity
 from tests.support.why.fault import Faults
-from tests.support.why.plant import Plant, Words, allow, deny, document, iot
+from tests.support.why.plant import Plant, Words, allow, deny, document, greengrass, iot
 
 from hedgerow.pki import device_certificate
 
@@ -322,13 +322,55 @@ def not_own_thing(plant: Plant) -> Iterator[Words]:
     code="no-policy-allows",
 )
 def core_lacks_get_deployment(plant: Plant) -> Iterator[Words]:
-    resource = (
-        f"arn:aws:greengrass:{REGION}:{plant.cloud.account}:/greengrass/groups/"
-        f"{plant.group.group_id}/deployments/{plant.group.deployment_id}"
-    )
+    resource = _deployment(plant)
     yield ask(CORE, "greengrass:GetDeployment", "--resource", resource)
     core = plant.device(allow("iot:Connect", iot("client/edge-*")), name="edge")
     yield ask(core.name, "greengrass:GetDeployment", "--resource", resource)
+
+
+@DEVICE.named("no statement allows it to discover", step="decision", code="no-policy-allows")
+def discover_missing(plant: Plant) -> Iterator[Words]:
+    yield ask("press", "greengrass:Discover")
+    gauge = plant.device(allow("iot:Connect", iot(f"client/{_THING_NAME}")), name="gauge")
+    yield ask(gauge.name, "greengrass:Discover")
+
+
+@DEVICE.named(
+    "a core asks for the deployment of another group", step="own group", code="not-own-group"
+)
+def other_group(plant: Plant) -> Iterator[Words]:
+    words = ("greengrass:GetDeployment", "--resource", _deployment(plant))
+    yield ask(CORE, *words)
+    other = plant.device(allow("greengrass:*"), name="other-core")
+    yield ask(other.name, *words)
+
+
+@DEVICE.named(
+    "a core of no group asks for a server certificate", step="own group", code="core-of-no-group"
+)
+def core_of_no_group(plant: Plant) -> Iterator[Words]:
+    yield ask(CORE, "greengrass:CreateCertificate")
+    other = plant.device(allow("greengrass:*"), name="other-core")
+    yield ask(other.name, "greengrass:CreateCertificate")
+
+
+@DEVICE.named(
+    "a core asks for its group's role, and the group has none",
+    step="association",
+    code="no-group-role",
+)
+def core_without_role(plant: Plant) -> Iterator[Words]:
+    group = plant.group.group_id
+    yield ask(CORE, "greengrass:AssumeRoleForGroup")
+    plant.call("greengrass", "disassociate_role_from_group", GroupId=group)
+    yield ask(CORE, "greengrass:AssumeRoleForGroup")
+    plant.call("greengrass", "associate_role_to_group", GroupId=group, RoleArn=plant.group_role)
+
+
+def _deployment(plant: Plant) -> str:
+    """Return the ARN of the group's deployment."""
+    deployment = plant.group.deployment_id
+    return greengrass(f"groups/{plant.group.group_id}/deployments/{deployment}")
 
 
 def _join_group(plant: Plant, thing: EnrolledThing, statement: dict[str, object]) -> None:

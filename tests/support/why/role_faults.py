@@ -79,7 +79,7 @@ def service_role_trust(plant: Plant) -> Iterator[Words]:
     _trusts(plant, SERVICE_ROLE, _service_trust())
 
 
-@ROLES.named("the service role is pinned to another account", step="trust", code="trust-policy")
+@ROLES.named("the service role is pinned to another account", step="trust", code="trust-condition")
 def service_role_account(plant: Plant) -> Iterator[Words]:
     yield _SERVICE
     _trusts(plant, SERVICE_ROLE, trust_policy(account="210987654321"))
@@ -114,7 +114,7 @@ def no_group_role(plant: Plant) -> Iterator[Words]:
     plant.call("greengrass", "associate_role_to_group", GroupId=group, RoleArn=arn)
 
 
-@ROLES.named("the group's role is pinned to another group", step="trust", code="trust-policy")
+@ROLES.named("the group's role is pinned to another group", step="trust", code="trust-condition")
 def group_role_of_other(plant: Plant) -> Iterator[Words]:
     words = (*_SERVICE, "--group", plant.group.group_id)
     yield words
@@ -162,7 +162,7 @@ def trusts_somebody_else(plant: Plant) -> Iterator[Words]:
     yield assume(keeper, alice)
 
 
-@ROLES.named("the role asks for an external id", step="trust", code="trust-policy")
+@ROLES.named("the role asks for an external id", step="trust", code="trust-condition")
 def external_id(plant: Plant) -> Iterator[Words]:
     alice = plant.user(allow("iot:ListThings"))
     only = {"StringEquals": {"sts:ExternalId": "plant-7"}}
@@ -171,7 +171,7 @@ def external_id(plant: Plant) -> Iterator[Words]:
     yield assume(keeper, alice)
 
 
-@ROLES.named("the role asks for MFA", step="trust", code="trust-policy")
+@ROLES.named("the role asks for MFA", step="trust", code="trust-condition")
 def role_asks_for_mfa(plant: Plant) -> Iterator[Words]:
     alice = plant.user(allow("iot:ListThings"))
     only = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}

@@ -63,12 +63,14 @@ class GroupContent:
 
     def core_certificate(self, api: CloudApi) -> str:
         """Return the ARN of the certificate of the group's core; `CallerError` without a core."""
+        certificate: str = self.core(api)["CertificateArn"]
+        return certificate
+
+    def core(self, api: CloudApi) -> dict[str, Any]:
+        """Return the group's core as its definition has it; `CallerError` without a core."""
         if not self.has_core:
             raise CallerError("the group has no core yet; 'hedgerow core provision' makes one")
-        arn = self.versions["CoreDefinitionVersionArn"]
-        cores = self._listed(api, "core", "Cores", arn)
-        certificate: str = cores[0]["CertificateArn"]
-        return certificate
+        return self._listed(api, "core", "Cores", self.versions["CoreDefinitionVersionArn"])[0]
 
     def devices(self, api: CloudApi) -> list[dict[str, Any]]:
         """Return the group's client devices, as its device definition has them."""

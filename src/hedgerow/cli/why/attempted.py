@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from hedgerow.cli.provision.api import CloudApi
-from hedgerow.cli.why.device import Question, certificate_steps
+from hedgerow.cli.why.device import certificate_steps
 from hedgerow.cli.why.names import resource_arn
+from hedgerow.cli.why.own import Question
 from hedgerow.cli.why.path import Step
 from hedgerow.cli.why.registry import registered
 from hedgerow.cli.why.trail import Event, what, who

@@ -92,7 +92,7 @@ def _service_refused(event: Event, message: str, source: str) -> Step:
         "trust",
         passed=False,
         says=message,
-        code="trust-policy",
+        code="role-refused",
         change=f"ask '{question}', which says what its trust policy lacks now",
     )
 

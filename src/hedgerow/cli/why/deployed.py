@@ -1,4 +1,4 @@
-"""Which deployed groups a thing is a client device of, as the greengrass API tells it."""
+"""Which deployed groups a thing is a device or the core of, as the greengrass API tells it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cli.provision.group import GroupContent
 from hedgerow.cli.why.path import Step
-from hedgerow.kernel import quoted
+from hedgerow.kernel import CallerError, quoted
 
 _ON_ITS_WAY = "InProgress"
 _SERVES = "Success"
@@ -43,6 +43,26 @@ def deployed_group_step(api: CloudApi, thing_name: str, thing_arn: str) -> Step:
         change="add it to a group's device definition and deploy the group; 'hedgerow device "
         "provision --group' does both",
     )
+
+
+def core_of(api: CloudApi, thing_arn: str) -> tuple[str, ...]:
+    """Return the ids of the groups whose newest deployment has this thing for its core."""
+    groups = api.pages("greengrass", "list_groups", "Groups")
+    return tuple(group["Id"] for group in groups if is_core_of(api, thing_arn, group["Id"]))
+
+
+def is_core_of(api: CloudApi, thing_arn: str, group_id: str) -> bool:
+    """Tell whether the newest deployment of a group has this thing for its core."""
+    try:
+        made = list(_deployments(api, group_id))
+    except CallerError:  # there is no such group
+        return False
+    versions = [one["GroupArn"].partition("/versions/")[2] for one in made]
+    newest = next((version for version in reversed(versions) if version), None)
+    if newest is None:
+        return False
+    content = GroupContent.read(api, {"Id": group_id, "LatestVersion": newest})
+    return content.has_core and content.core(api)["ThingArn"] == thing_arn
 
 
 def _deployed_version(api: CloudApi, group_id: str) -> str | None:

@@ -1,7 +1,7 @@
 """`hedgerow why device`: the whole way of a device's request in the cloud, step by step."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,8 +10,8 @@ import click
 from hedgerow.cli.output import as_json, print_json
 from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cli.why.decided import decision_step, policies_step
-from hedgerow.cli.why.deployed import deployed_group_step
 from hedgerow.cli.why.names import known_action, resource_arn
+from hedgerow.cli.why.own import DISCOVER, WITHOUT_RESOURCE, Question, own_steps
 from hedgerow.cli.why.path import Answer, Step, show
 from hedgerow.cli.why.registry import Registered, found, registered
 from hedgerow.cloud.iot.admission import bound_thing, needs_own_policy
@@ -19,19 +19,8 @@ from hedgerow.kernel import CallerError, Clock, SystemClock, quoted
 from hedgerow.policy import Explanation, explain
 
 CONNECT = "iot:Connect"
-DISCOVER = "greengrass:Discover"
 _ACTIVE = "ACTIVE"
 _CLIENT = "client/"
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of a device: `resource` is an ARN."""
-
-    thing: str
-    action: str
-    resource: str
-    client_id: str
 
 
 @click.command()
@@ -75,13 +64,21 @@ def question_of(
     A connection is on its own client id, and discovery on the device's own thing.
     """
     if resource is None:
-        if action not in (CONNECT, DISCOVER):
-            raise CallerError(f"{action} needs a --resource, e.g. topic/line/1")
-        resource = f"thing/{thing}" if action == DISCOVER else f"{_CLIENT}{client_id or thing}"
+        resource = _resource_of(thing, action, client_id)
     arn = resource_arn(api, resource)
     if client_id is None and action == CONNECT:
         client_id = arn.partition(f":{_CLIENT}")[2]
     return Question(thing, action, arn, client_id or thing)
+
+
+def _resource_of(thing: str, action: str, client_id: str | None) -> str:
+    if action == CONNECT:
+        return f"{_CLIENT}{client_id or thing}"
+    if action == DISCOVER:
+        return f"thing/{thing}"
+    if action in WITHOUT_RESOURCE:
+        return "*"
+    raise CallerError(f"{action} needs a --resource, e.g. topic/line/1")
 
 
 def device_answers(
@@ -113,10 +110,7 @@ def certificate_steps(
     yield _validity(known.described["validity"], clock.now())
     yield _attachment(question.thing, attached=question.thing in known.things)
     yield from _judged(question, known)
-    if question.action == DISCOVER:
-        thing_arn = resource_arn(api, f"thing/{question.thing}")
-        yield _own_thing(thing_arn, question)
-        yield deployed_group_step(api, question.thing, thing_arn)
+    yield from own_steps(api, question, clock)
 
 
 def _registration(known: Registered | None) -> Step:
@@ -227,18 +221,6 @@ def _only_groups_allow(refused: Explanation, known: Registered) -> bool:
     request = refused.request
     own = needs_own_policy(request.action)
     return own and explain(known.group_policies, request).decision.allowed
-
-
-def _own_thing(thing_arn: str, question: Question) -> Step:
-    if question.resource == thing_arn:
-        return Step("own thing", passed=True, says="it asks for its own thing")
-    return Step(
-        "own thing",
-        passed=False,
-        says=f"a device can discover for its own thing {quoted(question.thing)} only",
-        code="not-own-thing",
-        change=f"ask for thing/{question.thing}",
-    )
 
 
 def _no_thing(name: str) -> Step:

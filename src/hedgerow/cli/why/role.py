@@ -66,16 +66,23 @@ def role(
     if action is not None:
         wanted = Asked.of(api, action, resource, known)
     question = Question(asker, group_id, known, context(more))
-    answer = Answer.of(_steps(api, name, question, wanted, clock))
+    answer = Answer.of(role_steps(api, name, question, wanted, clock))
     if as_json:
         print_json(answer.facts())
     else:
         show([answer], "Can be assumed" if wanted is None else "Allowed", "Refused")
 
 
-def _steps(
+def group_role_steps(api: CloudApi, group_id: str, clock: Clock) -> Iterator[Step]:
+    """Yield whether Greengrass can assume the role of a group for its core."""
+    question = Question(GREENGRASS, group_id, known_of(api, {}, clock), context({}))
+    yield from role_steps(api, None, question, None, clock)
+
+
+def role_steps(
     api: CloudApi, name: str | None, question: Question, wanted: Asked | None, clock: Clock
 ) -> Iterator[Step]:
+    """Yield every step of assuming a role, and of what it may do then."""
     if name is None:
         name = _associated(api, question.group_id)
         yield _association(name, question.group_id)

@@ -1,0 +1,97 @@
+"""What a device can have of its own only, whatever its policy allows: its thing, its group."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from hedgerow.cli.provision.api import CloudApi
+from hedgerow.cli.why.deployed import core_of, deployed_group_step, is_core_of
+from hedgerow.cli.why.names import resource_arn
+from hedgerow.cli.why.path import Step
+from hedgerow.cli.why.role import group_role_steps
+from hedgerow.contract import connectivity_thing
+from hedgerow.kernel import Clock, quoted
+
+DISCOVER: Final = "greengrass:Discover"
+_ASSUME: Final = "greengrass:AssumeRoleForGroup"
+_CERTIFICATE: Final = "greengrass:CreateCertificate"
+WITHOUT_RESOURCE: Final = frozenset({_ASSUME, _CERTIFICATE})
+"""Actions of a core that are judged on `*`."""
+_OF_DEPLOYMENT: Final = frozenset(
+    {
+        "greengrass:GetDeployment",
+        "greengrass:GetDeploymentArtifacts",
+        "greengrass:UpdateCoreDeploymentStatus",
+    }
+)
+_CONNECTIVITY: Final = frozenset(
+    {"greengrass:GetConnectivityInfo", "greengrass:UpdateConnectivityInfo"}
+)
+_STEP: Final = "own group"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a device: `resource` is an ARN."""
+
+    thing: str
+    action: str
+    resource: str
+    client_id: str
+
+
+def own_steps(api: CloudApi, question: Question, clock: Clock) -> Iterator[Step]:
+    """Yield what the data plane asks for beside a policy."""
+    thing = question.thing
+    arn = resource_arn(api, f"thing/{thing}")
+    if question.action == DISCOVER:
+        yield _own_thing(question, thing, arn)
+        yield deployed_group_step(api, thing, arn)
+    elif question.action in _CONNECTIVITY:
+        own = connectivity_thing(thing)
+        yield _own_thing(question, own, resource_arn(api, f"thing/{own}"))
+    elif question.action in _OF_DEPLOYMENT:
+        group_id = question.resource.partition("/groups/")[2].partition("/")[0]
+        yield _own_group(thing, group_id, own=is_core_of(api, arn, group_id))
+    elif question.action in WITHOUT_RESOURCE:
+        groups = core_of(api, arn)
+        yield _core(thing, groups)
+        if question.action == _ASSUME:
+            yield from group_role_steps(api, groups[0], clock)
+
+
+def _own_thing(question: Question, name: str, arn: str) -> Step:
+    if question.resource == arn:
+        return Step("own thing", passed=True, says="it asks for its own thing")
+    return Step(
+        "own thing",
+        passed=False,
+        says=f"a device can ask for its own thing {quoted(question.thing)} only",
+        code="not-own-thing",
+        change=f"ask for thing/{name}",
+    )
+
+
+def _own_group(thing: str, group_id: str, *, own: bool) -> Step:
+    if own:
+        return Step(_STEP, passed=True, says=f"{quoted(thing)} is the core of group {group_id}")
+    return Step(
+        _STEP,
+        passed=False,
+        says=f"{quoted(thing)} is not the core of group {group_id}, whatever its policy allows",
+        code="not-own-group",
+        change="let the core ask for deployments of its own group, or deploy the group with it",
+    )
+
+
+def _core(thing: str, groups: tuple[str, ...]) -> Step:
+    if groups:
+        says = f"{quoted(thing)} is the core of group {', '.join(groups)}"
+        return Step(_STEP, passed=True, says=says)
+    return Step(
+        _STEP,
+        passed=False,
+        says=f"{quoted(thing)} is the core of no deployed group",
+        code="core-of-no-group",
+        change="put it into a group's core definition and deploy the group",
+    )
