@@ -297,6 +297,37 @@ def test_a_device_is_added_to_a_running_group(plant: Plant) -> None:
     assert hedgerow(*why, "--from", "late").data["allowed"]
 
 
+@pytest.mark.spec("D14")
+def test_the_core_may_use_the_shadow_of_a_device_only_if_that_was_asked_for(plant: Plant) -> None:
+    made = hedgerow(
+        *("device", "provision", "--name", "meter", "--dir", plant.folder / "meter"),
+        *("--group", "line-7-group", "--sync-shadow", "--json"),
+        env=plant.env,
+    )
+    assert made.code == 0, made.error
+    group = plant.root / "ggc" / "deployment" / "group" / "group.json"
+    until(lambda: made.data["thingArn"] in group.read_text(), "the new device on the core")
+    devices = {d["ThingName"]: d for d in json.loads(group.read_bytes())["Devices"]}
+    assert devices["meter"]["SyncShadow"]
+    assert not devices["press"]["SyncShadow"]
+    words = ("why", "device", "--thing", "line-7", "--json")
+    for action in ("iot:GetThingShadow", "iot:UpdateThingShadow", "iot:DeleteThingShadow"):
+        asked = (*words, "--action", action, "--resource")
+        assert hedgerow(*asked, "thing/meter", env=plant.env).data[0]["allowed"]
+        assert not hedgerow(*asked, "thing/press", env=plant.env).data[0]["allowed"]
+
+
+def test_the_shadow_of_a_stranger_cannot_be_synchronised(plant: Plant, tmp_path: Path) -> None:
+    core = ("core", "provision", "--root", tmp_path, "--name", "line-8", "--device", "lamp")
+    refused = hedgerow(*core, "--sync-shadow", "lmap", env=plant.env)
+    assert refused.code == 1
+    assert "neither the core nor a --device" in refused.error
+    device = ("device", "provision", "--name", "lamp", "--dir", tmp_path / "lamp")
+    refused = hedgerow(*device, "--sync-shadow", env=plant.env)
+    assert refused.code == 1
+    assert "needs a --group" in refused.error
+
+
 @pytest.mark.promise(6)
 @pytest.mark.parametrize(
     ("name", "row"),
@@ -326,7 +357,7 @@ def test_a_core_that_cannot_be_made_leaves_no_certificate_and_can_be_made_again(
     before = aws(plant, "iot", "list-certificates", "--page-size", "250")["certificates"]
     root, devices = tmp_path / "root", tmp_path / "devices"
     core = ("core", "provision", "--root", root, "--name", "line-9", "--no-deploy")
-    words = (*core, "--device", "lamp", "--devices-dir", devices)
+    words = (*core, "--device", "lamp", "--devices-dir", devices, "--sync-shadow", "lamp")
     assert hedgerow(*words, "--row", "lmap", "a", "cloud", env=plant.env).code == 1
     assert aws(plant, "iot", "list-certificates", "--page-size", "250")["certificates"] == before
     assert not list(root.rglob("*.key")) + list(devices.rglob("*.key"))

@@ -174,6 +174,24 @@ async def test_topics_of_the_cloud_are_spread_over_connections_of_fifty(
         assert kept <= {session.id for session in cloud.broker.sessions}
 
 
+async def test_topics_of_shadows_have_connections_of_their_own(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
+    """What a row and the synchronisation both want to hear comes once to each."""
+    core = Core(cloud, tmp_path)
+    topic = "$aws/things/A/shadow/update/accepted"
+    async with core.running() as link:
+        link.listen_to(["$aws/things/+/shadow/update/accepted"])
+        link.listen_to_shadows(["$aws/things/A/shadow/+/accepted"])
+        await until(lambda: ids(cloud) == ["core-1", "core-1-c00", "core-1-c01"])
+        await until(lambda: all(c.connected.is_set() for c in link._subject_connections.values()))
+        assert core.shadow_connects == 1
+        cloud.broker.publish("x", topic, b"{}")
+        await until(lambda: len(core.messages) == len(core.shadows) == 1)
+        link.listen_to_shadows(())
+        await until(lambda: ids(cloud) == ["core-1", "core-1-c00"])
+
+
 async def test_a_publication_returns_the_clouds_answer(cloud: CloudDouble, tmp_path: Path) -> None:
     cloud.authority.no_publish["core-1", "t/no"] = denied("no policy allows iot:Publish on …/t/no")
     async with Core(cloud, tmp_path).running() as link:
