@@ -180,6 +180,41 @@ def test_an_answer_is_remembered_for_what_it_depends_on_only() -> None:
             assert decide([renamed], asking("iot:X", **values)).policy == name
 
 
+def test_policies_together_are_not_taken_for_others_with_the_same_first() -> None:
+    first = attached(statement(action="iot:A"), name="first")
+    second = attached(statement(action="iot:B"), name="second")
+    third = attached(statement(action="iot:C"), name="third")
+    deny = attached(statement("Deny", "iot:A"), name="deny")
+    for _ in range(2):
+        for policies, granted in (
+            ([first], "A"),
+            ([first, second], "AB"),
+            ([first, third], "AC"),
+            ([first, second, third], "ABC"),
+            ([first, deny], ""),
+            ([second, first], "AB"),
+            ([NamedPolicy("first", second.policy)], "B"),
+        ):
+            for letter in "ABC":
+                assert decide(policies, asking(f"iot:{letter}")).allowed is (letter in granted)
+
+
+def test_one_of_several_patterns_is_enough() -> None:
+    listed = [THING + "a?", THING + "b?c", THING + "${aws:username}?"]
+    policies = [attached(statement(action="*", resource=listed))]
+    for name, may in (("ax", True), ("bxc", True), ("zx", True), ("a", False), ("bx", False)):
+        assert decide(policies, asking(resource=THING + name, aws__username="z")).allowed is may
+
+
+def test_a_device_s_name_with_colons_cannot_pose_as_parts_of_an_arn() -> None:
+    pattern = "arn:aws:iot:us-east-1:${iot:ClientId}:topic/a"
+    resource = "arn:aws:iot:us-east-1:1:topic/x:topic/a"
+    for name, topic in (("1:topic/x", resource), ("1", resource.replace("topic/x:", ""))):
+        request = AccessRequest("iot:Publish", topic, context({"iot:ClientId": name}))
+        allowed = decide([named(statement(resource=pattern))], request).allowed
+        assert allowed is (name == "1")
+
+
 def test_what_is_remembered_is_bounded() -> None:
     policies = [named(statement())]
     for number in range(3000):

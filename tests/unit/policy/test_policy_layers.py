@@ -107,3 +107,21 @@ def test_the_guide_s_endpoint_policy_and_one_for_a_single_user() -> None:
         assert decide(policies, asking("greengrass:GetGroup", principal=alice)).allowed
         assert not decide(policies, asking("greengrass:GetGroup", principal=bob)).allowed
         assert not decide(policies, asking("greengrass:GetGroup")).allowed
+
+
+def test_a_door_s_answer_to_one_is_not_given_to_another() -> None:
+    alice = Requester("111122223333", "arn:aws:iam::111122223333:user/alice")
+    bob = Requester("111122223333", "arn:aws:iam::111122223333:user/bob")
+    for_alice = statement(action="iot:X", Principal={"AWS": alice.arn})
+    for_all = statement(
+        action="iot:X", resource="arn:aws:iot:us-east-1:111122223333:thing/a", Principal="*"
+    )
+    but_alice: dict[str, Any] = {"Effect": "Deny", "Action": "iot:X", "Resource": "*"}
+    but_alice["NotPrincipal"] = {"AWS": alice.arn}
+    identity = (attached(statement(action="*")),)
+    for statements in ((for_alice, for_all), (for_all, for_alice), (for_alice, but_alice)):
+        door = attached(*statements, dialect=Dialect.ENDPOINT)
+        policies = PolicySet(identity, endpoint=(door,))
+        for _ in range(3):
+            assert decide(policies, asking("iot:X", principal=alice)).allowed
+            assert not decide(policies, asking("iot:X", principal=bob)).allowed

@@ -142,6 +142,10 @@ BOTH = [
     ({"Null": {TAG: False}}, {TAG: "x"}, True),
     ({"Null": {TAG: "false"}}, {}, False),
     ({"Null": {TAGS: "true"}}, {TAGS: []}, True),
+    ({"Null": {TAGS: "True"}}, {}, True),
+    ({"Null": {TAGS: "True"}}, {TAGS: ["a"]}, False),
+    ({"Null": {TAGS: ["true", "false"]}}, {TAGS: ["a"]}, True),
+    ({"ForAnyValue:StringEquals": {TAGS: ""}}, {TAGS: ["", "a"]}, True),
     ({"Null": {TAG: "false"}}, {TAG: ""}, True),
     # sets
     ({"ForAllValues:StringEquals": {TAGS: ["env", "team"]}}, {TAGS: ["env"]}, True),
