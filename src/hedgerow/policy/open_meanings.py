@@ -39,14 +39,13 @@ def warnings_of(
 ) -> Iterator[str]:
     """Return what a reader should know of a statement."""
     for pattern in statement.resources:
+        if not variables and "${" in pattern.source:
+            yield f"{place}: {_as_it_stands(pattern.source)}"
         if pattern.exact is None and pattern.prefix is None:
             yield from _of_resource(pattern, statement, place, dialect)
-        elif not variables and "${" in pattern.source:
-            yield (
-                f"{place}: {quoted(pattern.source)} is taken as it stands; policy variables need "
-                "Version 2012-10-17"
-            )
     for condition in statement.conditions:
+        if not variables:
+            yield from _of_plain_values(condition, place)
         if dialect is not Dialect.IOT:
             yield from _of_condition(condition, statement, place)
     if statement.principals is not None:
@@ -107,9 +106,23 @@ def _lacks_default(pattern: Pattern) -> bool:
     return any(one.default is None for one in pattern.variables)
 
 
+def _of_plain_values(condition: Condition, place: str) -> Iterator[str]:
+    for value in condition.values:
+        if "${" in value.source:
+            yield f"{_at(condition, place)}: {_as_it_stands(value.source)}"
+
+
+def _as_it_stands(text: str) -> str:
+    return f"{quoted(text)} is taken as it stands; policy variables need Version 2012-10-17"
+
+
+def _at(condition: Condition, place: str) -> str:
+    return f"{place}.Condition.{condition.name}.{condition.shown}"
+
+
 def _of_condition(condition: Condition, statement: Statement, place: str) -> Iterator[str]:
     key = condition.key
-    at = f"{place}.Condition.{condition.name}.{condition.shown}"
+    at = _at(condition, place)
     if condition.each == "one" and key in LIST_KEYS and condition.operator.kind != "presence":
         yield (
             f"{at}: the key has several values, and AWS leaves open which must match without "

@@ -183,9 +183,9 @@ class _StatementReader:
         if statement.conditions or statement.principals is not None or statement.not_resources:
             return True
         for pattern in statement.resources:
-            if pattern.prefix is None and (
-                "${" in pattern.source if pattern.exact is not None else is_uncommon(pattern)
-            ):
+            if "${" in pattern.source:
+                return True
+            if pattern.exact is None and pattern.prefix is None and is_uncommon(pattern):
                 return True
         return False
 

@@ -21,6 +21,17 @@ def warnings(*statements: Any, dialect: Dialect = Dialect.IDENTITY, **more: Any)
         ("", "within the resource's type", statement(resource="arn:aws:iot:r:1:*/a")),
         ("", "within the resource's type", statement(resource="arn:aws:iot:r:1:t?ing/a*")),
         ("", "within the resource's type", statement(resource="arn:aws:iot:r:1:th*/a?")),
+        ("", "within the resource's type", statement(resource="arn:aws:iot:r:1:t?ing/a")),
+        ("", "within the resource's type", statement(resource="arn:aws:iot:r:1:t?ing/a?")),
+        (".Condition.ForAllValues:StringEquals.aws:TagKeys", "met by a request without the key",
+         statement(Condition={"ForAllValues:StringEquals": {"aws:TagKeys": "env"},
+                              "Null": {"aws:TagKeys": "true"}})),
+        (".Condition.ForAllValues:StringEquals.aws:TagKeys", "met by a request without the key",
+         statement(Condition={"ForAllValues:StringEquals": {"aws:TagKeys": "env"},
+                              "Null": {"aws:TagKeys": ["true", "false"]}})),
+        (".Condition.ForAllValues:StringEquals.aws:TagKeys", "met by a request without the key",
+         statement(Condition={"ForAllValues:StringEquals": {"aws:TagKeys": "env"},
+                              "ForAnyValue:StringNotEquals": {"aws:TagKeys": "false"}})),
         ("", "within the resource's type", statement(resource="arn:aws:lambda:r:1:*:f:*")),
         ("", "allows nothing; give the variable a default",
          {"Effect": "Allow", "Action": "*", "NotResource": THING + "${aws:username}"}),
@@ -46,6 +57,9 @@ def test_there_is_one_warning_with_its_place(place: str, problem: str, given: An
         statement(resource="arn:aws:iot:*:*:thing/*"),
         statement(resource="arn:aws:iot:r:1:thing/a*b"),
         statement(resource="arn:aws:iot:r:1:thing/a?b*/c"),
+        statement(resource="arn:aws:iot:r:1:a*b*"),
+        statement(resource="arn:aws:iot:*:1:name"),
+        statement(resource="arn:aws:iot:r:1:${*}a/b*c"),
         statement(resource="arn:aws:iot:r:1:thing/${*}${$}{a}"),
         statement(resource="arn:aws:iot:r:1:thing/${aws:username}*/x"),
         statement(resource="arn:aws:iot:r:1:${aws:username}/a*/b"),
@@ -58,7 +72,7 @@ def test_there_is_one_warning_with_its_place(place: str, problem: str, given: An
         statement(
             Condition={
                 "ForAllValues:StringEquals": {"aws:TagKeys": "env"},
-                "Null": {"aws:tagkeys": "false"},
+                "Null": {"aws:tagkeys": "FALSE"},
             }
         ),
         statement(Condition={"ForAnyValue:StringEquals": {"aws:TagKeys": "env"}}),
@@ -71,14 +85,18 @@ def test_there_is_none_where_the_meaning_is_clear(given: Any) -> None:
 
 
 def test_a_variable_in_the_old_version_is_named() -> None:
-    given = statement(resource=[THING + "a", THING + "${aws:username}"])
-    told = warnings(given, version="2008-10-17")
-    assert told[0] == (
-        f"Statement[0]: '{THING}${{aws:username}}' is taken as it stands; policy variables need "
-        "Version 2012-10-17"
-    )
-    assert len(told) == 1
-    assert warnings(statement(resource=THING + "${aws:username}"), version="2008-10-17") == told
+    """Whatever wildcards are around it: a deny that was meant for each of many denies nobody."""
+    said = "is taken as it stands; policy variables need Version 2012-10-17"
+    for name in ("${aws:username}", "${aws:username}/*", "*/${aws:username}", "a*${aws:userid}/*"):
+        for resources in (THING + name, [THING + "a", THING + name]):
+            told = warnings(statement(resource=resources), version="2008-10-17")
+            assert told == (f"Statement[0]: '{THING}{name}' {said}",)
+            assert warnings(statement(resource=resources)) == ()
+    condition = {"StringLike": {"aws:PrincipalTag/a": ["x", "${aws:username}*"]}}
+    told = warnings(statement(Condition=condition), version="2008-10-17")
+    place = "Statement[0].Condition.StringLike.aws:PrincipalTag/a"
+    assert told == (f"{place}: '${{aws:username}}*' {said}",)
+    assert warnings(statement(Condition=condition)) == ()
 
 
 def test_a_device_s_policy_is_warned_about_its_resources_only() -> None:
