@@ -54,6 +54,10 @@ def test_a_well_formed_policy_is_understood(text: str) -> None:
         ("", "NaN", '{"Version": NaN}'),
         ("", "'Version' stands twice", '{"Version": "2012-10-17", "Version": "2012-10-17"}'),
         ("", "'Id' stands twice", '{"Version": "2012-10-17", "Id": "a", "x": 1, "Id": "b"}'),
+        # four quotes that are written otherwise do not make up for those of a field that is lost
+        ("", "'Effect' stands twice",
+         document(statement(Sid="Q")).replace("Q", "\\u0022" * 4)
+         .replace('"Effect"', '"Effect": "Deny", "Effect"')),
         ("", "'Statements' is unknown", json.dumps({"Version": V, "Statements": []})),
         ("", "'Note' is unknown",
          json.dumps({"Version": V, "Id": "x", "Statement": [statement()], "Note": ""})),
@@ -124,6 +128,10 @@ def test_a_well_formed_policy_is_understood(text: str) -> None:
          document(statement(Condition={"StringEquals": {"iot:Cliant": "x"}}))),
         ("Statement[0].Condition.StringEquals", "not a key",
          document(statement(Condition={"StringEquals": {f"{THING}.Attributes[]": "x"}}))),
+        ("Statement[0].Condition.StringEquals", "not a key",
+         document(statement(Condition={"StringEquals": {f"{THING}.Attributes[site": "x"}}))),
+        ("Statement[0].Condition.StringEquals", "not a key",
+         document(statement(Condition={"StringEquals": {f"{THING}.Of.Another.Kind[site]": "x"}}))),
         ("Statement[0].Condition.StringEquals.iot:ClientId", "no value",
          document(statement(Condition={"StringEquals": {"iot:ClientId": []}}))),
         ("Statement[0].Condition.StringEquals.iot:ClientId", "not a text",
@@ -154,6 +162,11 @@ def test_the_limit_counts_bytes_without_white_space() -> None:
         parse_policy(_of_size(DOCUMENT_LIMIT + 1))
     with pytest.raises(MalformedPolicyError, match="bytes"):
         parse_policy(document(statement(resource=TOPIC + "ü" * 1500)))
+
+
+def test_a_document_without_end_is_refused() -> None:
+    with pytest.raises(MalformedPolicyError, match="nested too deeply"):
+        parse_policy("[" * 20_000, limit=30_000)
 
 
 def test_the_white_space_is_bounded_too() -> None:
