@@ -76,7 +76,7 @@ def test_what_was_refused_last_can_be_listed_and_asked_about(plant: Plant) -> No
     assert listed[0]["who"].endswith(f":user/{alice}")
     assert listed[0]["code"] == "AccessDeniedException"
     assert listed[0]["from"] == "127.0.0.1"
-    shown = hedgerow(plant, "why", "refusals", "--last", "3", COLUMNS="240").stdout
+    shown = hedgerow(plant, "why", "refusals", "--last", "3", COLUMNS="80").stdout
     assert refused in shown
     assert "Ask about one with: hedgerow why call ID" in shown
     answer = hedgerow(plant, "why", "call", refused).stdout

@@ -174,6 +174,8 @@ class Plant:
             with contextlib.suppress(aiomqtt.MqttError):
                 async with client:
                     await client.publish(topic, b"")
+            if client._disconnected.done():
+                client._disconnected.exception()  # being thrown out is what was wanted
 
         self.run(say())
 

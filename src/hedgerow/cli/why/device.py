@@ -28,8 +28,8 @@ _CLIENT = "client/"
 @click.option("--action", required=True, help="E.g. iot:Publish or greengrass:Discover.")
 @click.option(
     "--resource",
-    help="An ARN, or its last part: topic/a/b, topicfilter/a/#, client/NAME, thing/NAME. "
-    "iot:Connect and greengrass:Discover need none.",
+    help="An ARN, or its last part: topic/a/b, topicfilter/a/#, client/NAME, thing/NAME. Left "
+    "out, it is the device's own, where the action has one.",
 )
 @click.option("--client-id", help="The MQTT client id; without it the thing's name.")
 @click.option("--certificate", help="The id or ARN of one certificate; without it, the thing's.")

@@ -30,8 +30,8 @@ def refusals(last: int, *, as_json: bool) -> None:
     if as_json:
         print_json([_facts(event) for event in found])
     elif found:
-        columns = ("time", "who", "what", "code", "from", "id")
-        print_table(columns, [tuple(_facts(event).values()) for event in found])
+        rows = [_row(_facts(event)) for event in found]
+        print_table(("id", "time", "who", "what", "code", "from"), rows, whole=("id",))
         click.echo("\nAsk about one with: hedgerow why call ID")
     else:
         click.echo("Nothing was refused.")
@@ -39,10 +39,15 @@ def refusals(last: int, *, as_json: bool) -> None:
 
 def _facts(event: Event) -> dict[str, str]:
     return {
+        "id": id_of(event),
         "time": event["eventTime"],
         "who": who(event),
         "what": what(event),
         "code": event["errorCode"],
         "from": event["sourceIPAddress"],
-        "id": id_of(event),
     }
+
+
+def _row(facts: dict[str, str]) -> tuple[str, ...]:
+    """Return a row of the table: of an ARN, the last part says who it is."""
+    return tuple({**facts, "who": facts["who"].rpartition(":")[2]}.values())

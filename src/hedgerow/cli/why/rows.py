@@ -25,22 +25,22 @@ def row_step(group: GroupDeployment, found: Explanation, topic: str) -> Step:
             "and deploy the group"
         )
         return Step(_STEP, passed=False, says=found.reason, code="no-row", change=change)
-    return _differs(found.rows[0], found.reason, names_of(group), topic)
+    return _differs(found.rows[0], names_of(group), topic)
 
 
-def _differs(finding: RowFinding, reason: str, names: dict[str, str], topic: str) -> Step:
+def _differs(finding: RowFinding, names: dict[str, str], topic: str) -> Step:
     """Return the step for a row that fails by one part; which part is the code."""
     row = finding.row
     if not finding.subject_fits:
-        code, part = "subject-differs", f"subject {quoted(row.subject)} does not match it"
-        change = f"add a row like {row.id} with the subject {quoted(topic)}"
+        code, but = "subject-differs", f"its subject {quoted(row.subject)} does not match"
+        change = f"add a row like it with the subject {quoted(topic)}"
     elif not finding.target_fits:
-        code, part = "target-differs", f"target is {names.get(row.target, row.target)}"
-        change = f"add a row like {row.id} with this target"
+        code, but = "target-differs", f"its target is {names.get(row.target, row.target)}"
+        change = "add a row like it with this target"
     else:
-        code, part = "source-differs", f"source is {names.get(row.source, row.source)}"
-        change = f"add a row like {row.id} with this source"
-    says = f"{reason}: of row {row.id} the {part}"
+        code, but = "source-differs", f"its source is {names.get(row.source, row.source)}"
+        change = "add a row like it with this source"
+    says = f"no row lets the message pass; nearest is {row.id}, but {but}"
     return Step(_STEP, passed=False, says=says, code=code, change=f"{change}, and deploy the group")
 
 
