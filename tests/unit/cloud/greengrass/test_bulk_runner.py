@@ -15,7 +15,7 @@ from tests.support.estate import Estate, estate, until
 from tests.support.registry import HOME, issued
 from tests.support.roles import trust_policy
 
-from hedgerow.aws import Principal
+from hedgerow.aws import AwsError, Principal
 from hedgerow.cloud.greengrass import (
     BulkCall,
     BulkRunner,
@@ -237,3 +237,38 @@ async def test_a_session_of_the_role_is_for_the_bulk_deployment_and_ends_with_it
     assert (assumed["source_arn"], assumed["source_account"]) == (arn, HOME.account)
     assert assumed["session_name"] == f"bulk-{bulk_id}"
     assert len(works.estate.iam.revoked) == len(works.estate.iam.assumed)
+
+
+@pytest.mark.spec("P16")
+async def test_what_is_stopped_before_it_began_deploys_nothing(works: Works) -> None:
+    bulk_id = await works.begin()
+    assert await works.state(bulk_id) == "Initializing"
+    request = {"BulkDeploymentId": bulk_id}
+    for _twice in range(2):
+        await works.estate.write(lambda tx: bulk_deployments.stop(tx, HOME, request))
+        assert await works.state(bulk_id) == "Stopping"
+    with pytest.raises(AwsError, match=r"Concurrent Deployment Error.*Stopping"):
+        await works.begin()
+    async with works.runner():
+        assert await works.ended(bulk_id) == "Stopped"
+    assert await deployed(works) == [0] * GROUPS
+    await works.begin()
+
+
+@pytest.mark.spec("P16")
+async def test_stopping_ends_a_wait_for_another_attempt(works: Works) -> None:
+    request = works.requests[0]
+    await works.estate.write(lambda tx: deployments.begin(tx, HOME, request))
+    bulk_id = await works.begin()
+
+    async def only_waits() -> bool:
+        return (await bulk(works, bulk_id)).records_processed == GROUPS
+
+    async with works.runner(delays=IN_AN_HOUR) as runner:
+        runner.run_soon(bulk_id)  # a repeated call must not run it twice
+        await until(works.store, only_waits)
+        stop = {"BulkDeploymentId": bulk_id}
+        await works.estate.write(lambda tx: bulk_deployments.stop(tx, HOME, stop))
+        runner.stop_soon()
+        assert await works.ended(bulk_id) == "Stopped"
+    assert await deployed(works) == [1] * GROUPS
