@@ -17,6 +17,7 @@ from hedgerow.policy import (
     parse_policy,
 )
 from hedgerow.policy.analysis import Inclusion, includes
+from hedgerow.policy.analysis.comparison import Comparison
 
 ARN = "arn:aws:iot:eu-west-1:123456789012:"
 NAME = "${aws:username}"
@@ -96,6 +97,10 @@ WITHIN = {
         [_allow(Condition=MFA)],
         [_allow(), _deny(Condition=NO_MFA)],
     ),
+    "what both exempt from a deny": (
+        [_allow(), {"Effect": "Deny", "Action": "*", "NotResource": ARN + "thing/a*"}],
+        [_allow(), {"Effect": "Deny", "Action": "*", "NotResource": ARN + "thing/*"}],
+    ),
     "nothing": ([_deny()], [_allow(ARN + "topic/x")]),
     "what can never be": (
         [_allow(Condition={"Null": {"k:k": "true"}, "StringEquals": {"k:k": "a"}})],
@@ -120,6 +125,15 @@ BEYOND = {
     "a star stays in its part": (
         [_allow("arn:aws:iot:eu-west-1:9:topic:123456789012:thing/a")],
         [_allow("arn:aws:iot:*:123456789012:thing/a")],
+    ),
+    "a star stays in its part, of some texts": (
+        [_allow("arn:aws:iot:eu-west-1:9:?:b")],
+        [_allow(["arn:aws:iot:eu-west-1:9:z*", "arn:aws:iot:*:?:b"])],
+    ),
+    "what is exempt": ([_allow(ARN + "thing/ab")], [_but(ARN + "thing/a*")]),
+    "what only the smaller exempts from its deny": (
+        [_allow(), {"Effect": "Deny", "Action": "*", "NotResource": ARN + "thing/*"}],
+        [_allow(), {"Effect": "Deny", "Action": "*", "NotResource": ARN + "thing/a*"}],
     ),
     "any name for one": ([_allow(ARN + f"topic/{NAME}")], [_allow(ARN + "topic/bob")]),
     "one name for ones own": ([_allow(ARN + "topic/bob")], [_allow(ARN + f"topic/{NAME}")]),
@@ -159,6 +173,8 @@ def test_beyond_with_a_request_that_shows_it(case: str) -> None:
     smaller, larger = (_policy(*statements) for statements in BEYOND[case])
     answer = includes(smaller, larger)
     assert _told_apart(answer, smaller, larger), answer
+    comparison = Comparison(smaller, larger)
+    assert any(any(comparison.doubts(piece)) for piece in comparison.open_pieces())
 
 
 def test_what_cannot_be_shown_is_no_without_a_witness() -> None:
