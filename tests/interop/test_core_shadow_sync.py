@@ -52,7 +52,7 @@ async def estate(tmp_path: Path) -> AsyncIterator[Estate]:
     async with core_estate(tmp_path) as made:
         made.a = dataclasses.replace(made.a, sync_shadow=True)
         made.group.core = dataclasses.replace(made.group.core, sync_shadow=True)
-        rows = [*own_rows(made.a), *own_rows(made.b)]
+        rows = [*own_rows(made.a), *own_rows(made.b), row(made.c, topic("C", "update"), made.b)]
         await made.group.new_version(made.a, made.b, made.c, rows=tuple(rows))
         yield made
 

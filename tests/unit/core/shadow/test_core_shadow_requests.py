@@ -24,6 +24,10 @@ ROWS = [
     (SHADOW_SERVICE, f"{UPDATE}/#", "A"),
     (SHADOW_SERVICE, f"{UPDATE}/documents", CLOUD),
     (CLOUD, UPDATE, SHADOW_SERVICE),
+    ("A", f"{UPDATE}/accepted", "B"),
+    ("A", UPDATE, "B"),
+    ("B", "$aws/things/B/shadow/#", SHADOW_SERVICE),
+    (SHADOW_SERVICE, "$aws/things/B/shadow/#", "B"),
 ]
 
 
@@ -47,7 +51,7 @@ async def next_of(client: MqttClient) -> tuple[str, dict[str, object]]:
     return received.topic, msgspec.json.decode(received.payload)
 
 
-@pytest.mark.spec("Q03", "F03")
+@pytest.mark.spec("Q03")
 async def test_one_device_changes_the_shadow_of_another_along_rows(tmp_path: Path) -> None:
     async with (
         served(tmp_path) as (local, shadows),
@@ -55,6 +59,7 @@ async def test_one_device_changes_the_shadow_of_another_along_rows(tmp_path: Pat
         await local.connected(local.double.devices[1]) as b,
     ):
         await a.subscribe(f"{UPDATE}/#")
+        await b.subscribe(f"{UPDATE}/accepted")
         await a.publish(UPDATE, b'{"state":{"desired":{"by":"A"}}}', qos=1)
         await b.publish(UPDATE, b'{"state":{"desired":{"by":"B"}}}', qos=1)
         topics = [await next_of(a) for _ in range(3)]
@@ -68,6 +73,25 @@ async def test_one_device_changes_the_shadow_of_another_along_rows(tmp_path: Pat
         local.server.publish_from_cloud(UPDATE, b'{"state":{"desired":{"by":"cloud"}}}')
         assert (await next_of(a))[1]["state"] == {"desired": {"by": "cloud"}}
         assert shadows.kept("A").shadow.version == 2
+        await a.publish(f"{UPDATE}/accepted", b'{"by":"A"}')
+        assert await next_of(b) == (f"{UPDATE}/accepted", {"by": "A"})
+
+
+@pytest.mark.spec("Q01")
+async def test_every_member_has_the_unnamed_shadow_and_no_other(tmp_path: Path) -> None:
+    own = "$aws/things/B/shadow"
+    async with (
+        served(tmp_path) as (local, shadows),
+        await local.connected(local.double.devices[1]) as b,
+    ):
+        await b.subscribe(f"{own}/#")
+        await b.publish(f"{own}/name/other/update", b'{"state":{"reported":{"x":1}}}', qos=1)
+        await b.publish(f"{own}/get", b"", qos=1)
+        topic, answer = await next_of(b)
+        assert (topic, answer["code"]) == (f"{own}/get/rejected", 404)
+        await b.publish(f"{own}/update", b'{"state":{"reported":{"x":1}}}', qos=1)
+        assert (await next_of(b))[0] == f"{own}/update/accepted"
+        assert {shadows.kept(name).shadow.version for name in ("A", "core-1")} == {0}
 
 
 async def test_a_row_to_the_shadow_of_a_stranger_changes_nothing(tmp_path: Path) -> None:
