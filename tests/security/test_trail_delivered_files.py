@@ -286,6 +286,26 @@ async def test_a_cloud_put_back_to_an_older_state_is_told_by_its_digests(tmp_pat
     assert "ForkedDigest" in found(report)
 
 
+async def test_a_digest_takes_no_other_s_place(tmp_path: Path) -> None:
+    """Or whoever may make trails could have an earlier digest written over, and drop its file."""
+    async with delivering(tmp_path) as estate:
+        for calls in (3, 1, 0):
+            await estate.api(
+                "CreateTrail", Name="main", S3BucketName="audit", EnableLogFileValidation=True
+            )
+            await estate.api("StartLogging", Name="main")
+            estate.calls(calls)
+            await estate.api("DeleteTrail", Name="main")
+        bucket = estate.folder / "audit"
+        assert len(digest_files(bucket)) == 3
+        report = verified(bucket, as_of=estate.clock.now() + timedelta(minutes=1))
+        assert found(report) == []
+        first = min(log_files(bucket), key=lambda file: -len(records_in(file)))
+        first.unlink()
+        after = verified(bucket, as_of=estate.clock.now() + timedelta(minutes=1))
+        assert found(after) == ["MissingFile"]
+
+
 def resign(digest: Path, key: FileKey, change: dict[str, Any]) -> None:
     """Change a digest and sign it with a key of the attacker's."""
     content = json.loads(gzip.decompress(digest.read_bytes()))

@@ -221,6 +221,7 @@ class Deliverer:
         stopped: bool,
     ) -> Record[TrailProgress]:
         planned = plan_digest(
+            self._bucket(settings.document.bucket),
             self._origin(settings),
             settings.document,
             progress.document,

@@ -95,6 +95,7 @@ def write_file(
 
 
 def plan_digest(
+    bucket: Path,
     origin: Origin,
     settings: TrailSettings,
     progress: TrailProgress,
@@ -102,8 +103,14 @@ def plan_digest(
     *,
     stopped: bool,
 ) -> TrailProgress:
-    """Return the progress that says which digest comes next."""
+    """Return the progress that says which digest comes next.
+
+    It takes a name that nothing has: a trail that was deleted and made again within a second must
+    not write over the digest that proves what the first one delivered.
+    """
     end = max(now, progress.digest_start + _ONE_SECOND)
+    while (bucket / origin.digest_key(end)).exists():
+        end += _ONE_SECOND
     following = NextDigest(
         key=origin.digest_key(end), bucket=settings.bucket, end=end, stopped=stopped
     )
