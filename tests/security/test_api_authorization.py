@@ -275,6 +275,34 @@ async def test_an_endpoint_lets_through_what_its_policy_says_and_grants_nothing(
 
 
 @pytest.mark.promise(1)
+async def test_a_door_goes_by_all_that_a_role_is_assumed_with(account: JudgedAccount) -> None:
+    await account.session("prod", tags={"tier": "prod"})
+    await account.session("beta", tags={"tier": "beta"})
+    prod = {"StringEquals": {"aws:ResourceTag/tier": "prod"}}
+    policy = parse_policy(
+        document(
+            allow("*", Principal="*"),
+            deny("sts:AssumeRole", Principal="*", Condition=prod),
+            deny("sts:SetSourceIdentity", "sts:TagSession", Principal="*"),
+        ),
+        Dialect.ENDPOINT,
+    )
+    door = ApiPeer(PUBLIC, ApiEndpoint("vpce-plant", NamedPolicy("endpoint", policy)))
+    admin = await account.user("admin", allow("*"))
+    role = f"arn:aws:iam::{account.account}:role/"
+    plain = {"RoleArn": f"{role}beta", "RoleSessionName": "shift"}
+    tags = [{"Key": "a", "Value": "b"}]
+    assert await account.refused(admin, "sts", "AssumeRole", plain, peer=door) is None
+    for members in (
+        {**plain, "RoleArn": f"{role}prod"},
+        {**plain, "SourceIdentity": "ada"},
+        {**plain, "Tags": tags},
+    ):
+        assert await account.refused(admin, "sts", "AssumeRole", members, peer=door)
+        assert await account.refused(admin, "sts", "AssumeRole", members, peer=PUBLIC) is None
+
+
+@pytest.mark.promise(1)
 async def test_permission_can_be_held_to_a_private_door(account: JudgedAccount) -> None:
     inside = {"StringEquals": {"aws:SourceVpce": "vpce-plant"}}
     user = await account.user("u", allow("iot:ListThings", Condition=inside))
