@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.support.why.fault import Fault, asked
 from tests.support.why.faults import FAULTS
+from tests.support.why.oracle import allowed_by_cloud
 from tests.support.why.plant import DOOR, Plant, allow, deny, greengrass, running_plant
 from tools.why import DOCUMENT, INTRODUCTION, Told
 
@@ -171,6 +172,40 @@ def test_what_needs_no_permission_is_refused_by_a_private_door_only(plant: Plant
     door = plant.policy_file(allow("iot:ListThings", Principal="*"))
     behind = plant.ask((*words, "--endpoint-policy", door))
     assert behind["cause"]["code"] == "endpoint-policy"
+
+
+def test_discovery_is_told_as_it_is_through_the_life_of_a_group(plant: Plant) -> None:
+    """Whatever a group's deployments have been through, the answer is that of the data plane."""
+    gauge = plant.device(name="gauge")
+    words = ("why", "device", "--thing", gauge.name, "--action", "greengrass:Discover")
+    seen: list[bool] = []
+
+    def look() -> None:
+        seen.append(plant.ask(words)["allowed"])
+        assert allowed_by_cloud(plant, words) == seen[-1], seen
+
+    group = plant.run(plant.cloud.group(plant.fresh("core-of-gauge"), gauge))
+    look()
+    plant.run(group.deploy(succeed=False))
+    look()  # the first one counts while it is on its way
+    plant.run(group.report("Failure"))
+    look()
+    plant.run(group.deploy())
+    look()
+    plant.run(group.new_version())
+    look()  # a version without the device changes nothing
+    plant.run(group.deploy(succeed=False))
+    look()  # nor does its deployment, before the core has taken it over
+    plant.run(group.report("Failure"))
+    look()
+    plant.run(group.deploy())
+    look()
+    plant.run(group.new_version(gauge))
+    plant.run(group.deploy())
+    look()
+    plant.call("greengrass", "reset_deployments", GroupId=group.group_id, Force=True)
+    look()
+    assert seen == [False, True, False, True, True, True, True, False, True, False]
 
 
 def test_people_read_the_verdict_first_then_the_way_then_the_change(plant: Plant) -> None:

@@ -309,6 +309,16 @@ def group_not_deployed(plant: Plant) -> Iterator[Words]:
     yield ask(gauge.name, "greengrass:Discover")
 
 
+@DEVICE.named("the deployments of its group were reset", step="group", code="group-not-deployed")
+def group_reset(plant: Plant) -> Iterator[Words]:
+    gauge = plant.device(name="gauge")
+    group = plant.run(plant.cloud.group(plant.fresh("other-core"), gauge))
+    plant.run(group.deploy())
+    yield ask(gauge.name, "greengrass:Discover")
+    plant.call("greengrass", "reset_deployments", GroupId=group.group_id, Force=True)
+    yield ask(gauge.name, "greengrass:Discover")
+
+
 @DEVICE.named("it asks for another thing's cores", step="own thing", code="not-own-thing")
 def not_own_thing(plant: Plant) -> Iterator[Words]:
     press = plant.device(allow("greengrass:Discover", iot("thing/*")))

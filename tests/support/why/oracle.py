@@ -1,6 +1,7 @@
 """What the cloud itself says to the same question, by APIs that judge without `hedgerow why`."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 
 from botocore.exceptions import ClientError
@@ -25,8 +26,12 @@ def allowed_by_cloud(plant: Plant, words: Words) -> bool | None:
     """Return what the cloud says, or None where it has no operation to ask."""
     options = dict(zip(words[2::2], words[3::2], strict=False))
     options = {name.removeprefix("--"): text for name, text in options.items()}
+    if words[1] == "device" and options["action"] == "greengrass:Discover":
+        return _discovered(plant, options)
     if words[1] == "device" and options["action"] in _TESTED:
         return _tested(plant, options)
+    if words[1] == "role" and "for" in options:
+        return _assumed(plant, options)
     account = f":{ACCOUNT}:" in options.get("resource", "")
     if words[1] == "access" and account and not _FILES & options.keys():
         return _simulated(plant, options)
@@ -91,3 +96,33 @@ def _simulated(plant: Plant, options: Mapping[str, str]) -> bool:
         ContextEntries=entries,
     )
     return bool(simulated["EvaluationResults"][0]["EvalDecision"] == "allowed")
+
+
+def _discovered(plant: Plant, options: Mapping[str, str]) -> bool:
+    """Let the device ask for its cores."""
+    asked = options.get("resource", f"thing/{options['thing']}").removeprefix("thing/")
+    who = plant.identities[options["thing"]]
+    return plant.attempt(who, "GET", f"/greengrass/discover/thing/{asked}") == HTTPStatus.OK
+
+
+def _assumed(plant: Plant, options: Mapping[str, str]) -> bool | None:
+    """Let the user assume the role, in a way that a program can."""
+    given = {}
+    if "context" in options:
+        key, _, value = options["context"].partition("=")
+        if key != "sts:ExternalId":
+            return None
+        given = {"ExternalId": value}
+    key_of_user = plant.known_key_of(options["for"])
+    try:
+        plant.call_as(
+            key_of_user,
+            "sts",
+            "assume_role",
+            RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{options['role']}",
+            RoleSessionName="oracle",
+            **given,
+        )
+    except ClientError:
+        return False
+    return True

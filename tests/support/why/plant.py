@@ -51,9 +51,17 @@ class WrongClock(SystemClock):
 
     def __init__(self) -> None:
         self.shift = timedelta(0)
+        self._passed = 0.0
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(super().now().timestamp(), UTC) + self.shift
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._passed
+
+    def pass_a_minute(self) -> None:
+        """Let a minute go by: of one address, so many refusals are recorded in a time."""
+        self._passed += 60
 
     @contextmanager
     def behind(self, by: timedelta) -> Iterator[None]:
@@ -77,6 +85,9 @@ class Plant:
     press: EnrolledThing
     panel: EnrolledThing
     group_role: str
+    identities: dict[str, Identity] = field(default_factory=dict)
+    """Of every device, by its thing's name."""
+    _keys: dict[str, dict[str, str]] = field(default_factory=dict)
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -150,10 +161,12 @@ class Plant:
             else minimal_device_policy(region=REGION, account=ACCOUNT, thing_name=thing)
         )
         made: EnrolledThing = self.run(self.cloud.enrol(thing, text))
+        self.identities[thing] = made.identity
         return made
 
     def attempt(self, who: Identity, method: str, path: str) -> int:
         """Send a request to the device data plane, and return its status."""
+        self.clock.pass_a_minute()
 
         async def send() -> int:
             async with self.cloud.https(who) as https:
@@ -163,6 +176,7 @@ class Plant:
 
     def says(self, thing: EnrolledThing, topic: str, client_id: str | None = None) -> None:
         """Connect to the cloud's broker and publish; it may be refused."""
+        self.clock.pass_a_minute()
 
         async def say() -> None:
             client = aiomqtt.Client(
@@ -181,6 +195,7 @@ class Plant:
 
     def handshake(self, who: Identity | None) -> None:
         """Try a TLS handshake at the device data plane that is refused."""
+        self.clock.pass_a_minute()
         context = (
             ssl.create_default_context(cadata=self.cloud.roots_pem)
             if who is None
@@ -221,6 +236,12 @@ class Plant:
             "aws_access_key_id": made["AccessKeyId"],
             "aws_secret_access_key": made["SecretAccessKey"],
         }
+
+    def known_key_of(self, user: str) -> dict[str, str]:
+        """Return one and the same access key of a user each time."""
+        if user not in self._keys:
+            self._keys[user] = self.key_of(user)
+        return self._keys[user]
 
     def role(self, trust: Mapping[str, Any], *statements: Mapping[str, Any]) -> str:
         """Make a role with an inline policy; return the name."""
@@ -343,4 +364,7 @@ async def _sound(folder: Path, clock: WrongClock, cloud: RunningCloud) -> Plant:
     async with running_core(root) as core:
         await group.deploy(succeed=False)
         await until(lambda: core.agent._folder.reported() == group.deployment_id, 30)
-    return Plant(folder, clock, asyncio.get_running_loop(), cloud, group, press, panel, role)
+    identities = {device.name: device.identity for device in (press, panel)}
+    return Plant(
+        folder, clock, asyncio.get_running_loop(), cloud, group, press, panel, role, identities
+    )
