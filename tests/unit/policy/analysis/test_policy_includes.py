@@ -97,6 +97,10 @@ WITHIN = {
         [_allow(Condition=MFA)],
         [_allow(), _deny(Condition=NO_MFA)],
     ),
+    "what is left by its own deny": (
+        [_allow(ARN + "topic/*"), _deny(ARN + "topic/s*")],
+        [_but(ARN + "topic/s*")],
+    ),
     "what both exempt from a deny": (
         [_allow(), {"Effect": "Deny", "Action": "*", "NotResource": ARN + "thing/a*"}],
         [_allow(), {"Effect": "Deny", "Action": "*", "NotResource": ARN + "thing/*"}],
