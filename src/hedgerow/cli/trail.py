@@ -124,7 +124,7 @@ def _show(report: Report) -> None:
         click.echo(f"note: {note}")
     click.echo(
         f"{report.digests} digests, {report.files} files and {report.records} records verified: "
-        + ("all as they were delivered." if report.intact else f"{len(report.findings)} findings.")
+        + ("all as they were delivered." if report.intact else f"findings: {len(report.findings)}.")
     )
     for end in report.ends:
         state = "logging was stopped" if end.stopped else "more is to come"

@@ -116,7 +116,8 @@ def let_core_sync(
 def _make(api: CloudApi, folder: Path, thing_name: str, root_ca_pem: str, policy: str) -> Identity:
     if list(folder.glob("*.cert.pem")):
         raise ConfigurationError(
-            f"{folder} already holds a certificate; give an empty folder for {thing_name}"
+            f"{folder} already holds a certificate; name another folder for {thing_name} "
+            "(--help says by which option)"
         )
     thing = api.call("iot", "create_thing", thingName=thing_name)
     pending = folder / _PENDING_KEY

@@ -63,8 +63,10 @@ async def init_cloud(
     this machine's own. Raises `ConfigurationError` if the folder is in use or a value is wrong.
     """
     settings = Settings(
-        account_id=_checked(account_id or new_account_id(), _ACCOUNT_ID, "an account id"),
-        region=_checked(region, _REGION, "a region"),
+        account_id=_checked(
+            account_id or new_account_id(), _ACCOUNT_ID, "an account id (12 digits)"
+        ),
+        region=_checked(region, _REGION, "a region (as eu-west-1)"),
         host_names=tuple(dict.fromkeys((*host_names, *LOCAL_NAMES))),
     )
     layout = Layout(data_dir)

@@ -83,7 +83,10 @@ def verify_folder(
         _check_chains(chains, tally)
         _check_extra(root, named, chains, tally)
     if not tally.digests:
-        what = "there is no digest that the key has signed, so nothing here can be proven"
+        what = (
+            "there is no digest that the key has signed, so nothing here can be proven (the cloud "
+            "delivers one every hour, if nothing else was said to it)"
+        )
         tally.findings.append(Finding("NoDigests", "", what))
     if question.head is not None and not tally.head_seen:
         tally.findings.append(_not_reached(question.head, tally))
