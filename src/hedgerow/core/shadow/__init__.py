@@ -19,6 +19,8 @@ value (an array is one value), under `desired` and under `reported`:
    shadow loses as a whole: removals carry no time, and what somebody set is not lost.
 4. Before the first agreement everything counts as set by whoever has it, so both are united.
 
+What the core itself wrote to the cloud is never taken for a change by somebody else, also if the
+answer was lost or the core stopped before it came: what is about to be written is noted first.
 A local change while the cloud is asked stays, and goes there in the next round. What cannot be
 united within the limits of a shadow is not synchronised; `ShadowSync.problem` says so.
 """

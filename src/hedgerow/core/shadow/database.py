@@ -30,11 +30,22 @@ class Agreed(msgspec.Struct, frozen=True, kw_only=True):
     cloud_version: int
 
 
+class Offered(msgspec.Struct, frozen=True, kw_only=True):
+    """The local state from which a change of the cloud's copy was begun."""
+
+    state: State | None
+
+
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """A local shadow as it lies on disk; `agreed` is None before it was ever synchronised."""
+    """A local shadow as it lies on disk.
+
+    `agreed` is None before it was ever synchronised; `offered` is there while it is not known
+    whether the cloud took what was written to it last.
+    """
 
     shadow: Shadow = NO_SHADOW
     agreed: Agreed | None = None
+    offered: Offered | None = None
 
 
 class ShadowDatabase:

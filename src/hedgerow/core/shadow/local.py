@@ -5,11 +5,12 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger
 
 from hedgerow.contract import GroupDeployment, ShadowTopic, shadow_topic
-from hedgerow.core.shadow.database import Agreed, Kept, ShadowDatabase
-from hedgerow.core.shadow.reconcile import Copy, State, changes_between, reconciled
+from hedgerow.core.shadow.database import Agreed, Kept, Offered, ShadowDatabase
+from hedgerow.core.shadow.reconcile import Copy, State, changes_between, differ, reconciled
 from hedgerow.kernel import Clock, quoted
 from hedgerow.shadow import (
     INTERNAL_FAILURE,
@@ -93,20 +94,28 @@ class LocalShadows:
         """Return a shadow as it is kept now."""
         return self._database.read(thing_name)
 
+    def offer(self, thing_name: str, agreed: Agreed, state: State | None) -> None:
+        """Note that the cloud's copy is about to be written, from this local state.
+
+        `agreed` is what is known until then.
+        """
+        kept = self._database.read(thing_name)
+        self._write(thing_name, replace(kept, agreed=agreed, offered=Offered(state=state)))
+
     def adopt(self, thing_name: str, before: Copy, agreed: Agreed) -> bool:
         """Take over what was agreed with the cloud on the ground of `before`.
 
         A change that a request made meanwhile stays. Returns whether the shadow is now what was
         agreed. Raises `ShadowError` if it cannot be.
         """
-        kept = self._database.read(thing_name)
+        kept = replace(self._database.read(thing_name), agreed=agreed, offered=None)
         now = Copy.of(kept.shadow)
         goal = reconciled(before.state, now, Copy(agreed.state))
         if goal is None:
-            self._adopt_absence(thing_name, kept, agreed)
+            self._adopt_absence(thing_name, kept)
         else:
-            self._adopt_state(thing_name, kept, goal, agreed)
-        return _same_state(goal, agreed.state)
+            self._adopt_state(thing_name, kept, goal)
+        return not differ(goal, agreed.state)
 
     def _answer(self, request: ShadowTopic, payload: bytes) -> None:
         name = request.thing_name
@@ -118,40 +127,36 @@ class LocalShadows:
             return
         kept = self._database.read(name)
         if request.verb == "update":
-            self._update(name, kept, parse_update(payload), kept.agreed)
+            self._update(name, kept, parse_update(payload))
         else:
-            self._delete(name, kept, parse_client_token(payload), kept.agreed)
+            self._delete(name, kept, parse_client_token(payload))
         self._on_change(name)
 
-    def _update(
-        self, thing_name: str, kept: Kept, update: ShadowUpdate, agreed: Agreed | None
-    ) -> None:
+    def _update(self, thing_name: str, kept: Kept, update: ShadowUpdate) -> None:
         change = apply_update(kept.shadow, update, self._timestamp())
-        self._write(thing_name, Kept(shadow=change.shadow, agreed=agreed))
+        self._write(thing_name, replace(kept, shadow=change.shadow))
         self._publish(shadow_topic(thing_name, "update", "accepted"), change.accepted)
         if change.delta is not None:
             self._publish(shadow_topic(thing_name, "update", "delta"), change.delta)
         self._publish(shadow_topic(thing_name, "update", "documents"), change.documents)
 
-    def _delete(
-        self, thing_name: str, kept: Kept, token: str | None, agreed: Agreed | None
-    ) -> None:
+    def _delete(self, thing_name: str, kept: Kept, token: str | None) -> None:
         tombstone, answer = apply_delete(kept.shadow, thing_name, token, self._timestamp())
-        self._write(thing_name, Kept(shadow=tombstone, agreed=agreed))
+        self._write(thing_name, replace(kept, shadow=tombstone))
         self._publish(shadow_topic(thing_name, "delete", "accepted"), answer)
 
-    def _adopt_state(self, thing_name: str, kept: Kept, goal: State, agreed: Agreed) -> None:
+    def _adopt_state(self, thing_name: str, kept: Kept, goal: State) -> None:
         sections = changes_between(Copy.of(kept.shadow).state, goal)
         if sections or kept.shadow.deleted:
-            self._update(thing_name, kept, ShadowUpdate(sections, None, None), agreed)
+            self._update(thing_name, kept, ShadowUpdate(sections, None, None))
         else:
-            self._write(thing_name, Kept(shadow=kept.shadow, agreed=agreed))
+            self._write(thing_name, kept)
 
-    def _adopt_absence(self, thing_name: str, kept: Kept, agreed: Agreed) -> None:
+    def _adopt_absence(self, thing_name: str, kept: Kept) -> None:
         if kept.shadow.deleted:
-            self._write(thing_name, Kept(shadow=kept.shadow, agreed=agreed))
+            self._write(thing_name, kept)
         else:
-            self._delete(thing_name, kept, None, agreed)
+            self._delete(thing_name, kept, None)
 
     def _write(self, thing_name: str, kept: Kept) -> None:
         self._database.write(thing_name, kept)
@@ -173,9 +178,3 @@ class LocalShadows:
 
     def _timestamp(self) -> int:
         return int(self._clock.now().timestamp())
-
-
-def _same_state(one: State | None, other: State | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return not changes_between(other, one)

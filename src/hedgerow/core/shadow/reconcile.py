@@ -40,9 +40,24 @@ def reconciled(base: State | None, local: Copy, cloud: Copy) -> State | None:
     return goal if isinstance(goal, dict) else None
 
 
+def acknowledged(base: State | None, offered: State | None, cloud: State | None) -> State | None:
+    """Return `base`, with every value in it that the cloud holds as it was offered.
+
+    The answer to the offer was lost; without this, the core's own value in the cloud would look
+    like a change that somebody else made there.
+    """
+    known = _acknowledged(_node(base), _node(offered), _node(cloud))
+    return known if isinstance(known, dict) else None
+
+
 def changes_between(before: State | None, after: State) -> dict[str, Section | None]:
     """Return the `state` of an update that makes `after` of `before`; empty if they are equal."""
     return _changes(before or {}, after)
+
+
+def differ(one: State | None, other: State | None) -> bool:
+    """Tell whether two states are different, or one of them is not there."""
+    return not _equal(_node(one), _node(other))
 
 
 def _node(state: State | None) -> _Node:
@@ -73,6 +88,19 @@ def _reconciled(
     if cloud is _ABSENT:
         return local
     return local if newest(local_times) > newest(cloud_times) else cloud
+
+
+def _acknowledged(base: _Node, offered: _Node, cloud: _Node) -> _Node:
+    if _equal(offered, cloud):
+        return cloud
+    if not isinstance(offered, dict) or not isinstance(cloud, dict):
+        return base
+    keys = {**cloud, **offered, **(base if isinstance(base, dict) else {})}
+    parts = {
+        key: _acknowledged(_inner(base, key), _inner(offered, key), _inner(cloud, key))
+        for key in keys
+    }
+    return {key: part for key, part in parts.items() if part is not _ABSENT}
 
 
 def newest(times: Json) -> int:

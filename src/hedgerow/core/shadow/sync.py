@@ -17,7 +17,7 @@ from hedgerow.core.link import Backoff, CloudMessage
 from hedgerow.core.shadow.cloud_copy import CloudCopies, MovedOnError
 from hedgerow.core.shadow.database import Agreed
 from hedgerow.core.shadow.local import LocalShadows
-from hedgerow.core.shadow.reconcile import Copy, reconciled
+from hedgerow.core.shadow.reconcile import Copy, acknowledged, differ, reconciled
 from hedgerow.kernel import HedgerowError, UnavailableError
 
 RETRY_SECONDS: Final = 30.0
@@ -166,9 +166,14 @@ class ShadowSync:
         local = Copy.of(kept.shadow)
         cloud = await self._copies.read(thing_name)
         base = kept.agreed.state if kept.agreed is not None else None
+        if kept.offered is not None:
+            base = acknowledged(base, kept.offered.state, cloud.copy.state)
         goal = reconciled(base, local, cloud.copy)
         if thing_name not in self._things:  # a deployment came in between
             return True
+        if differ(cloud.copy.state, goal):
+            known = Agreed(state=base, cloud_version=cloud.version)
+            self._shadows.offer(thing_name, known, local.state)
         version = await self._copies.write(thing_name, cloud, goal)
         if thing_name not in self._things:
             return True
