@@ -193,3 +193,15 @@ def test_all_but_everybody_is_nobody(dialect: Dialect) -> None:
         assert decide_trust(policy, assuming(who)).allowed
         assert decide([policy], assuming(who)).allowed
         assert decide([policy], assuming(who)) is decide([policy], assuming(who))
+
+
+@pytest.mark.parametrize("effect", ["Allow", "Deny"])
+def test_a_statement_without_resources_is_found_among_many(effect: str) -> None:
+    """They are looked up by their resources where there are many, and speak of every one."""
+    many = [trusting({"AWS": OTHER.arn}, effect, Sid=f"S{number}") for number in range(9)]
+    policy = trust(
+        trusting({"AWS": [ALICE.arn, ACCOUNT]}), *many, trusting({"AWS": ALICE.arn}, effect)
+    )
+    wanted = "allow" if effect == "Allow" else "explicit-deny"
+    assert decide([policy], assuming(ALICE)).effect == wanted
+    assert decide([policy], assuming(SESSION)).allowed

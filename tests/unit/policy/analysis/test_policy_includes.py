@@ -301,3 +301,16 @@ def test_a_witness_has_a_context_in_lower_case() -> None:
     answer = includes(_policy(_allow(Condition=MFA)), _policy(_allow(ARN + "topic/a")))
     assert answer.witness is not None
     assert answer.witness.variables == context({"aws:multifactorauthpresent": "true"})
+
+
+def test_case_of_a_condition_s_value_counts_where_its_operator_says_so() -> None:
+    def tagged(operator: str, value: str) -> Policy:
+        return _policy(_allow(Condition={operator: {"aws:RequestTag/a": value}}))
+
+    exact, like = tagged("StringEquals", "Red"), tagged("StringLike", "R*")
+    folded = tagged("StringEqualsIgnoreCase", "rED")
+    assert includes(exact, folded).holds
+    assert includes(folded, tagged("StringEqualsIgnoreCase", "red")).holds
+    assert includes(exact, like).holds
+    for smaller, larger in ((folded, exact), (folded, like), (exact, tagged("StringLike", "r*"))):
+        assert _told_apart(includes(smaller, larger), smaller, larger)
