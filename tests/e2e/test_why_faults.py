@@ -14,6 +14,7 @@ from tests.support.why.plant import DOOR, Plant, allow, deny, greengrass, runnin
 from tools.why import DOCUMENT, INTRODUCTION, Told
 
 from hedgerow.cli import main
+from hedgerow.cloud.cloudtrail.meter import SOURCE_BURST
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("why")]
 
@@ -251,3 +252,15 @@ def test_who_may_not_read_the_account_is_told_so(plant: Plant) -> None:
     )
     assert said.exit_code == 1
     assert "iam:GetAccountAuthorizationDetails" in said.output
+
+
+def test_a_flood_of_refusals_is_listed_as_a_count(plant: Plant) -> None:
+    stranger = plant.device(allow("iot:Connect"))
+    path = f"/greengrass/discover/thing/{stranger.name}"
+    plant.attempt(stranger.identity, "GET", path, times=SOURCE_BURST + 1)
+    plant.attempt(stranger.identity, "GET", path)
+    listed = json.loads(hedgerow(plant, "why", "refusals", "--last", "30", "--json").stdout)
+    (count,) = [one for one in listed if one["code"] == "RefusalsCounted"]
+    told = plant.ask(("why", "call", count["id"]))
+    assert told["cause"]["code"] == "only-counted"
+    assert "DeviceRequestRefused with 403 from 127.0.0.1" in told["cause"]["says"]

@@ -164,13 +164,16 @@ class Plant:
         self.identities[thing] = made.identity
         return made
 
-    def attempt(self, who: Identity, method: str, path: str) -> int:
-        """Send a request to the device data plane, and return its status."""
+    def attempt(self, who: Identity, method: str, path: str, *, times: int = 1) -> int:
+        """Send a request to the device data plane, as often as said; return the last status."""
         self.clock.pass_a_minute()
 
         async def send() -> int:
+            status = 0
             async with self.cloud.https(who) as https:
-                return (await https.request(method, path)).status
+                for _ in range(times):
+                    status = (await https.request(method, path)).status
+            return status
 
         return int(self.run(send()))
 

@@ -11,6 +11,7 @@ from hedgerow.cli.why.called import call_steps
 from hedgerow.cli.why.names import DEVICE_ACTIONS, known_action, known_api_action
 from hedgerow.cli.why.path import Answer, Step
 from hedgerow.cli.why.signatures import signature_step
+from hedgerow.cli.why.trail import is_count, what
 from hedgerow.cloud.access import operations_of
 from hedgerow.cloud.dataplane import ROUTES
 from hedgerow.kernel import CallerError
@@ -128,3 +129,16 @@ def test_every_action_of_the_table_of_permissions_can_be_asked_about() -> None:
     for action in ("iam:PassRole", "sts:TagSession", "greengrass:GetGroup", "cloudtrail:AddTags"):
         assert operations_of(action)
         assert known_api_action(action) == action
+
+
+def test_refusals_that_were_only_counted_are_told_as_such() -> None:
+    row = {"eventName": "DeviceRequestRefused", "errorCode": "403", "sourceIPAddress": "192.0.2.7"}
+    flood = event(
+        eventName="RefusalsCounted",
+        serviceEventDetails={"count": 37, "refusals": [{**row, "count": 37}]},
+    )
+    assert is_count(flood)
+    assert not is_count(event())
+    assert what(flood) == (
+        "37 more were only counted: 37 DeviceRequestRefused with 403 from 192.0.2.7"
+    )

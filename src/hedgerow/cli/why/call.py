@@ -6,8 +6,8 @@ from hedgerow.cli.output import as_json, print_json
 from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cli.why.attempted import attempt_steps
 from hedgerow.cli.why.called import call_steps
-from hedgerow.cli.why.path import Answer, show
-from hedgerow.cli.why.trail import event_of, is_attempt
+from hedgerow.cli.why.path import Answer, Step, show
+from hedgerow.cli.why.trail import Event, counted, event_of, is_attempt, is_count
 from hedgerow.kernel import SystemClock
 
 
@@ -23,7 +23,9 @@ def call(identifier: str, *, as_json: bool) -> None:
     """
     api = CloudApi()
     event = event_of(api, identifier)
-    if is_attempt(event):
+    if is_count(event):
+        answer = Answer((_counted(event),))
+    elif is_attempt(event):
         answer = Answer.of(attempt_steps(api, event, SystemClock()))
     else:
         answer = Answer.of(call_steps(api, event))
@@ -31,3 +33,13 @@ def call(identifier: str, *, as_json: bool) -> None:
         print_json({**answer.facts(), "event": event})
     else:
         show([answer], "Answered", "Refused")
+
+
+def _counted(event: Event) -> Step:
+    return Step(
+        "record",
+        passed=False,
+        says=counted(event),
+        code="only-counted",
+        change="stop what tries so often: of each address, so many are recorded in a time",
+    )

@@ -43,7 +43,7 @@ def _facts(event: Event) -> dict[str, str]:
         "time": event["eventTime"],
         "who": who(event),
         "what": what(event),
-        "code": event["errorCode"],
+        "code": event.get("errorCode", event["eventName"]),
         "from": event["sourceIPAddress"],
     }
 

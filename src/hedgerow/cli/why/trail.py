@@ -13,6 +13,7 @@ Event = Mapping[str, Any]
 
 SEARCHED_EVENTS: Final = 10_000
 """How far back a record is looked for that cannot be found by an index."""
+_COUNTED: Final = "RefusalsCounted"
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -32,14 +33,15 @@ def event_of(api: CloudApi, identifier: str) -> Event:
             return event
     raise CallerError(
         f"the newest {SEARCHED_EVENTS} records of account {api.account} have no request or event "
-        f"{wanted}; a call is recorded in the account of who made it"
+        f"{wanted}; a call is recorded in the account of who made it, and of a flood of refusals "
+        "some are only counted"
     )
 
 
 def refused(api: CloudApi) -> Iterator[Event]:
     """Yield what was refused or failed, newest first, as far back as is searched."""
     for event in islice(_looked_up(api), SEARCHED_EVENTS):
-        if event.get("errorCode"):
+        if event.get("errorCode") or is_count(event):
             yield event
 
 
@@ -51,6 +53,21 @@ def id_of(event: Event) -> str:
 def is_attempt(event: Event) -> bool:
     """Tell whether this is the attempt of a device, and no call of an API."""
     return event.get("eventCategory") == "Data"
+
+
+def is_count(event: Event) -> bool:
+    """Tell whether this stands for refusals that came too fast to have records of their own."""
+    return bool(event["eventName"] == _COUNTED)
+
+
+def counted(event: Event) -> str:
+    """Return how many refusals were only counted, and which."""
+    details = event["serviceEventDetails"]
+    kinds = [
+        f"{one['count']} {one['eventName']} with {one['errorCode']} from {one['sourceIPAddress']}"
+        for one in details["refusals"]
+    ]
+    return f"{details['count']} more were only counted: {', '.join(kinds)}"
 
 
 def who(event: Event) -> str:
@@ -72,6 +89,8 @@ def who(event: Event) -> str:
 
 def what(event: Event) -> str:
     """Return what was called or tried, in a few words."""
+    if is_count(event):
+        return counted(event)
     details = event.get("serviceEventDetails") or {}
     if is_attempt(event):
         about = [
