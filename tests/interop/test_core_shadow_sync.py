@@ -235,6 +235,24 @@ async def test_a_shadow_that_is_not_to_be_synchronised_never_changes_the_clouds_
         assert await cloud_state(estate, "B") == both
 
 
+async def test_a_reset_takes_the_shadows_from_the_core_and_leaves_the_clouds(
+    estate: Estate,
+) -> None:
+    await allow_shadows(estate, "A", CORE)
+    async with deployed(estate) as core:
+        async with estate.device(core, estate.a) as a:
+            await a.subscribe(topic("A", "update/accepted"))
+            await report(a, "A", door="shut")
+            await heard(a, topic("A", "update/accepted"))
+            await until(lambda: synchronised(core))
+        await estate.cloud.greengrass("reset_deployments", GroupId=estate.group.group_id)
+        await until(lambda: core.agent.state.running is None)
+        assert core.shadows.kept("A").shadow.version == 0
+        assert not core.sync.is_on
+        await until(lambda: f"{CORE}-c01" not in clients(estate.cloud))
+    assert await cloud_state(estate, "A") == {"reported": {"door": "shut"}}
+
+
 async def test_what_both_sides_changed_offline_becomes_one_shadow(estate: Estate) -> None:
     await allow_shadows(estate, "A", CORE)
     async with deployed(estate) as core, estate.device(core, estate.a) as a:
