@@ -135,6 +135,17 @@ def test_an_answered_call_says_what_allowed_it(plant: Plant) -> None:
         ),
         (("role", "--role", "user/administrator"), "is a user; only roles can be assumed"),
         (("role", "--role", "Line_GroupRole", "--for", "nobody"), "has no user or role"),
+        (
+            ("role", "--role", "arn:aws:iam::210987654321:role/Line_GroupRole"),
+            "is of account 210987654321",
+        ),
+        (
+            (
+                *("access", "--principal", "arn:aws:iam::210987654321:user/administrator"),
+                *("--action", "iot:ListThings"),
+            ),
+            "hedgerow env --account 210987654321",
+        ),
     ],
 )
 def test_a_question_that_makes_no_sense_is_one_sentence(

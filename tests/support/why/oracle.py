@@ -30,7 +30,7 @@ def allowed_by_cloud(plant: Plant, words: Words) -> bool | None:
         return _discovered(plant, options)
     if words[1] == "device" and options["action"] in _TESTED:
         return _tested(plant, options)
-    if words[1] == "role" and "for" in options:
+    if words[1] == "role" and not options.get("for", "arn:").startswith("arn:"):
         return _assumed(plant, options)
     account = f":{ACCOUNT}:" in options.get("resource", "")
     if words[1] == "access" and account and not _FILES & options.keys():

@@ -205,3 +205,14 @@ def own_side_denies(plant: Plant) -> Iterator[Words]:
     yield assume(keeper, alice)
     plant.grant(alice, deny("sts:AssumeRole", Sid="NoRoles"))
     yield assume(keeper, alice)
+
+
+@ROLES.named(
+    "the role trusts another account than the one that the user is of",
+    step="trust",
+    code="trust-policy",
+)
+def trusts_other_account(plant: Plant) -> Iterator[Words]:
+    keeper = plant.role(_people("arn:aws:iam::210987654321:root"))
+    yield assume(keeper, "arn:aws:iam::210987654321:user/bob")
+    yield assume(keeper, "arn:aws:iam::321098765432:user/bob")

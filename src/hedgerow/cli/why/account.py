@@ -10,7 +10,7 @@ from hedgerow.aws import Principal, Session
 from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cloud.access import Grants, grants_of
 from hedgerow.cloud.iam import PrincipalPolicies, RoleFacts
-from hedgerow.kernel import CallerError, Clock, quoted
+from hedgerow.kernel import Arn, CallerError, Clock, quoted
 from hedgerow.policy import Dialect, NamedPolicy, parse_policy
 
 SESSION_NAME = "why"
@@ -67,6 +67,12 @@ class Account:
 
         Raises `CallerError` if there is none, or if a name could be either.
         """
+        theirs = account_in(text)
+        if theirs not in ("", self.number):
+            raise CallerError(
+                f"{text} is of account {theirs}, and this is {self.number}; enter that one with: "
+                f"hedgerow env --account {theirs}"
+            )
         kind, name = _kind_and_name(text)
         user = self.users.get(name) if kind in ("", "user") else None
         role = self.roles.get(name) if kind in ("", "role", "assumed-role") else None
@@ -152,6 +158,11 @@ class Account:
         versions = self.policies[arn]["PolicyVersionList"]
         in_force = next(one for one in versions if one["IsDefaultVersion"])
         return _named(arn, in_force["Document"])
+
+
+def account_in(text: str) -> str:
+    """Return the account of an ARN; nothing for a name."""
+    return Arn.parse(text).account if text.startswith("arn:") else ""
 
 
 def _named(name: str, document: Any, dialect: Dialect = Dialect.IDENTITY) -> NamedPolicy:

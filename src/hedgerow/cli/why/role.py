@@ -9,7 +9,7 @@ import msgspec
 from hedgerow.cli.output import as_json, print_json
 from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cli.why.access import ASSUME_ROLE, Asked, given, judged_steps, known_of
-from hedgerow.cli.why.account import Account, Holder
+from hedgerow.cli.why.account import Account, Holder, account_in
 from hedgerow.cli.why.decided import decision_step
 from hedgerow.cli.why.path import Answer, Step, show
 from hedgerow.cli.why.registry import found
@@ -18,7 +18,14 @@ from hedgerow.cloud.greengrass.trust import GREENGRASS, trust_findings
 from hedgerow.cloud.iam import RoleFacts
 from hedgerow.cloud.sts import explain_assumption, service_request
 from hedgerow.kernel import Arn, CallerError, Clock, SystemClock
-from hedgerow.policy import Context, Explanation, context, explain_trust
+from hedgerow.policy import (
+    AccessRequest,
+    Context,
+    Explanation,
+    Requester,
+    context,
+    explain_trust,
+)
 
 _SERVICE = ".amazonaws.com"
 
@@ -97,9 +104,7 @@ def role_steps(
             yield _care(api, holder.role, question.group_id)
         yield decision_step("trust", _for_service(api, holder.role, question, clock))
     else:
-        explanation = _for_other(account, holder.role, question)
-        side = "trust" if explanation.decision.layer == "trust" else "own policies"
-        yield decision_step(side, explanation)
+        yield from _for_people(account, holder.role, question)
     if wanted is not None:
         yield from judged_steps(holder, holder.grants, wanted)
 
@@ -128,10 +133,12 @@ def _association(arn: str | None, group_id: str | None) -> Step:
 
 def _role_of(account: Account, name: str) -> Holder | None:
     """Return the role, or None without one; raise for what is a user."""
-    plain = name.rpartition("/")[2]
     if ":user/" in name or name.startswith("user/"):
         raise CallerError(f"{name} is a user; only roles can be assumed")
-    return account.holder(f"role/{plain}") if plain in account.roles else None
+    plain = name.rpartition("/")[2]
+    if plain not in account.roles and account_in(name) in ("", account.number):
+        return None
+    return account.holder(name if name.startswith("arn:") else f"role/{plain}")
 
 
 def _for_service(api: CloudApi, wanted: RoleFacts, question: Question, clock: Clock) -> Explanation:
@@ -149,8 +156,27 @@ def _for_service(api: CloudApi, wanted: RoleFacts, question: Question, clock: Cl
     return explain_trust(wanted.trust, msgspec.structs.replace(request, variables=known))
 
 
-def _for_other(account: Account, wanted: RoleFacts, question: Question) -> Explanation:
-    """Judge as STS does when a user or a role asks for the role."""
+def _for_people(account: Account, wanted: RoleFacts, question: Question) -> Iterator[Step]:
+    """Yield what is decided for a user or a role: both sides, as far as this account has them."""
+    theirs = account_in(question.asker)
+    if theirs not in ("", account.number):
+        request = AccessRequest(
+            action=ASSUME_ROLE,
+            resource=wanted.arn,
+            variables=context({**question.known, "aws:PrincipalArn": question.asker}),
+            principal=Requester(account=theirs, arn=question.asker),
+        )
+        yield decision_step("trust", explain_trust(wanted.trust, request))
+        says = f"of account {theirs}, which has to allow {ASSUME_ROLE} too: ask there"
+        yield Step("own policies", passed=None, says=says)
+        return
+    explanation = _for_own(account, wanted, question)
+    side = "trust" if explanation.decision.layer == "trust" else "own policies"
+    yield decision_step(side, explanation)
+
+
+def _for_own(account: Account, wanted: RoleFacts, question: Question) -> Explanation:
+    """Judge as STS does when a user or a role of the account asks for the role."""
     who = account.holder(question.asker)
     of_principal = principal_values(wanted_keys(OF_PRINCIPAL), who.principal, who.held.tags)
     known = context({**of_principal, **who.grants.known, **question.known})
