@@ -26,10 +26,12 @@ from hedgerow.policy import (
     decide_trust,
     parse_policy,
 )
+from hedgerow.policy.compiled import layer_of
 
 pytestmark = pytest.mark.promise(1)
 
 LONGEST_TOPIC = "a" * 256
+THINGS = "arn:aws:iot:eu-west-1:123456789012:thing/"
 
 
 def _nested(depth: int) -> str:
@@ -217,6 +219,35 @@ def test_one_caller_s_answer_is_never_another_s() -> None:
         assert not decide(policies, asking("iot:X", thing, aws__username="bob")).allowed
         assert not decide(policies, asking("iot:X", thing)).allowed
         assert not decide(policies, asking("iot:X", thing, aws__username=["alice", "bob"])).allowed
+
+
+def test_resources_that_begin_alike_do_not_multiply_the_work() -> None:
+    """Else the largest policies of one user would hold every call of everybody up."""
+    count, each = 20, 60
+    policies = tuple(
+        NamedPolicy(
+            f"p{number}",
+            parse_policy(
+                json.dumps(
+                    {
+                        "Version": "2012-10-17",
+                        "Statement": {
+                            "Effect": "Allow",
+                            "Action": "iot:*",
+                            "Resource": [f"{THINGS}*{number}x{place}" for place in range(each)],
+                        },
+                    }
+                ),
+                Dialect.IDENTITY,
+            ),
+        )
+        for number in range(count)
+    )
+    allows = layer_of(policies).make_plan("iot:DescribeThing").allows
+    assert allows is not None
+    assert len(allows.rows) == count
+    near = allows.near(f"{THINGS}lamp")
+    assert len(near) == len({id(row) for row in near}) <= count
 
 
 @pytest.mark.parametrize("dialect", list(Dialect))

@@ -80,7 +80,7 @@ class _Index:
                 continue
             for pattern in statement.resources:
                 if pattern.exact is not None:
-                    self._exact.setdefault(pattern.exact, []).append(row)
+                    _put(self._exact.setdefault(pattern.exact, []), row)
                 else:
                     leads.append((pattern.lead, row))
         lengths = _chosen_lengths({len(lead) for lead, _ in leads if lead})
@@ -88,10 +88,10 @@ class _Index:
         for lead, row in leads:
             place = bisect_right(lengths, len(lead))
             if place == 0:
-                self._always.append(row)
+                _put(self._always, row)
             else:
                 length = lengths[place - 1]
-                tables[length].setdefault(lead[:length], []).append(row)
+                _put(tables[length].setdefault(lead[:length], []), row)
         self._tables = tuple(tables.items())
 
     def near(self, resource: str) -> Sequence[Row]:
@@ -107,6 +107,15 @@ class _Index:
             found = [*found, *self._always] if lists else self._always
             lists += 1
         return found if lists < 2 else sorted(found, key=_ORDER)  # noqa: PLR2004 - more than one
+
+
+def _put(rows: list[Row], row: Row) -> None:
+    """Add a row, once: of its resources many can begin alike, and it tries all of them.
+
+    Rows come one after the other, so it can only be the last one.
+    """
+    if not rows or rows[-1] is not row:
+        rows.append(row)
 
 
 class Plan(msgspec.Struct, frozen=True, eq=False):
