@@ -165,7 +165,7 @@ class CoreApp:
                 message=lambda m: self.server.publish_from_cloud(m.topic, m.payload),
                 connected=self._connected,
                 shadow=self.sync.hear,
-                shadows_heard=self.sync.look_again,
+                shadows_heard=self.sync.heard_from_now_on,
             ),
             clock=clock,
             log=log,

@@ -46,8 +46,8 @@ class LinkHandlers:
     shadow: Callable[[CloudMessage], None]
     """A message on a topic of a shadow that is synchronised."""
 
-    shadows_heard: Callable[[], None]
-    """A connection for topics of shadows stands: from now on their changes are heard."""
+    shadows_heard: Callable[[Sequence[str]], None]
+    """A connection stands: from now on what matches these topic filters of shadows is heard."""
 
 
 class CloudLink:
@@ -162,7 +162,7 @@ class CloudLink:
     ) -> tuple[Callable[[CloudMessage], None], Callable[[], None]]:
         """Return who takes the messages of a connection, and who is told that it stands."""
         if plan.of_shadows:
-            return self._handlers.shadow, self._handlers.shadows_heard
+            return self._handlers.shadow, lambda: self._handlers.shadows_heard(plan.filters)
         return self._handlers.message, lambda: None
 
     def _connection(

@@ -1,12 +1,13 @@
 """The synchronisation of local shadows with the cloud: which shadow is due, and what became of it.
 
-One shadow at a time: read the cloud's copy, decide what both should hold, write that there, take it
+For each shadow: read the cloud's copy, decide what both should hold, write that there, take it
 over here. A crash at any point is made good by the next round, because what was agreed is written
 last.
 """
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -19,6 +20,9 @@ from hedgerow.core.shadow.database import Agreed
 from hedgerow.core.shadow.local import LocalShadows
 from hedgerow.core.shadow.reconcile import Copy, acknowledged, differ, reconciled
 from hedgerow.kernel import HedgerowError, UnavailableError
+
+AT_ONCE: Final = 3
+"""Shadows that are synchronised at the same time; fewer than the link has connections."""
 
 RETRY_SECONDS: Final = 30.0
 """How long a shadow waits that the cloud refused to synchronise; nothing tells of a new policy."""
@@ -61,7 +65,7 @@ class ShadowSync:
         self._things: frozenset[str] = frozenset()
         self._due: dict[str, None] = {}
         self._stopped: dict[str, str] = {}
-        self._doing: frozenset[str] = frozenset()
+        self._doing: set[str] = set()
         self._rung = asyncio.Event()
         shadows.on_change(self._changed)
 
@@ -83,7 +87,7 @@ class ShadowSync:
     @property
     def filters(self) -> tuple[str, ...]:
         """What to subscribe to in the cloud to hear of changes there: one filter a shadow."""
-        return tuple(f"$aws/things/{name}/shadow/+/accepted" for name in sorted(self._things))
+        return tuple(map(_filter, sorted(self._things)))
 
     def serve(self, group: GroupDeployment) -> None:
         """Synchronise the shadows that this group asks for, and no others, from now on."""
@@ -104,6 +108,11 @@ class ShadowSync:
         self._due = dict.fromkeys(sorted(self._things))
         self._rung.set()
 
+    def heard_from_now_on(self, filters: Sequence[str]) -> None:
+        """Compare the shadows that these filters are of: nothing told of their changes before."""
+        for name in self._things.intersection(map(_thing_name, filters)):
+            self._make_due(name)
+
     def hear(self, message: CloudMessage) -> None:
         """Take a message on a topic of a shadow; what it holds is read from the shadow itself."""
         topic = parse_shadow_topic(message.topic)
@@ -114,25 +123,35 @@ class ShadowSync:
 
     async def run(self, link: Link) -> None:
         """Synchronise what is due until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(AT_ONCE):
+                tasks.create_task(self._work(link), name="shadow sync")
+
+    async def _work(self, link: Link) -> None:
         while True:
             await self._wait_for_work()
             await link.wait_connected()
-            if self._due:
-                thing_name = next(iter(self._due))
+            thing_name = self._next()
+            if thing_name is not None:
                 del self._due[thing_name]
-                self._doing = frozenset({thing_name})
+                self._doing.add(thing_name)
                 await self._try(thing_name)
-                self._doing = frozenset()
+                self._doing.remove(thing_name)
+                self._rung.set()
+
+    def _next(self) -> str | None:
+        """Return a shadow that is due and that nobody works on, or None."""
+        return next((name for name in self._due if name not in self._doing), None)
 
     async def _wait_for_work(self) -> None:
         """Return when a shadow is due; those that were refused are so after a while."""
-        while not self._due:
+        while self._next() is None:
             self._rung.clear()
             try:
                 async with asyncio.timeout(RETRY_SECONDS if self._stopped else None):
                     await self._rung.wait()
             except TimeoutError:
-                self._due = dict.fromkeys(self._stopped)
+                self._due.update(dict.fromkeys(self._stopped))
 
     async def _try(self, thing_name: str) -> None:
         try:
@@ -204,6 +223,14 @@ class ShadowSync:
         except (sqlite3.Error, msgspec.DecodeError):
             return True
         return agreed is None or heard.version != agreed.cloud_version
+
+
+def _filter(thing_name: str) -> str:
+    return f"$aws/things/{thing_name}/shadow/+/accepted"
+
+
+def _thing_name(topic_filter: str) -> str:
+    return topic_filter.split("/")[2]
 
 
 class _Heard(msgspec.Struct, frozen=True):

@@ -285,3 +285,35 @@ async def test_what_was_agreed_outlives_a_stop(tmp_path: Path) -> None:
     async with pair(tmp_path, cloud=cloud) as both:
         await both.settled()
         assert both.states() == ({"reported": {"y": 1}},) * 2
+
+
+async def test_a_shadow_that_waits_for_its_answer_holds_up_no_other(tmp_path: Path) -> None:
+    group = group_of("A", "B", "C", synced=("A", "B", "C"))
+    cloud = CloudDouble(ManualClock())
+    answered = asyncio.Event()
+
+    async def wait(_method: str, thing_name: str) -> None:
+        if thing_name == "A":
+            await answered.wait()
+
+    cloud.before_answer = wait
+    async with pair(tmp_path, group, cloud) as both:
+        for name in ("A", "B", "C"):
+            both.here.update(name, reported={"x": 1})
+        await until(lambda: both.sync.waiting == 1)
+        both.here.update("A", reported={"x": 2})
+        assert cloud.state("C") == {"reported": {"x": 1}}
+        answered.set()
+        await both.settled()
+        assert cloud.state("A") == {"reported": {"x": 2}}
+        assert [call for call in cloud.calls if call == ("POST", "A")] == [("POST", "A")] * 2
+
+
+async def test_only_the_shadows_that_are_heard_anew_are_compared(tmp_path: Path) -> None:
+    group = group_of("A", "B", synced=("A", "B"))
+    async with pair(tmp_path, group) as both:
+        await both.settled()
+        both.cloud.calls.clear()
+        both.sync.heard_from_now_on([both.sync.filters[1], "$aws/things/X/shadow/+/accepted"])
+        await both.settled()
+        assert both.cloud.calls == [("GET", "B")]
