@@ -123,7 +123,7 @@ def check_end(newest: Link, as_of: datetime) -> list[Finding]:
             newest.where,
             f"it is the newest of trail {newest.chain[2]}, ends at {newest.end:{_TIME}}, and the "
             f"next was due at {due:{_TIME}}: the end of the record was cut off, or the cloud has "
-            "not run since",
+            "not run since, or was started again with longer --digest-minutes",
         )
     ]
 
