@@ -25,6 +25,7 @@ from tests.support.core_estate import (
     without,
 )
 
+from hedgerow.cloud.iot_data import ShadowService
 from hedgerow.contract import SHADOW_SERVICE
 from hedgerow.core.app import CoreApp
 from hedgerow.policy import core_shadow_policies, minimal_device_policy
@@ -233,6 +234,37 @@ async def test_a_shadow_that_is_not_to_be_synchronised_never_changes_the_clouds_
         await until(lambda: synchronised(core))
         both = {"desired": {"door": "open"}, "reported": {"door": "shut"}}
         assert await cloud_state(estate, "B") == both
+
+
+@pytest.mark.spec("Q06")
+async def test_a_cloud_that_does_not_answer_in_time_is_told_of_in_the_documented_lines(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a wait of a second instead of the five that are the default."""
+    path = estate.root / "config/config.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "system": {"shadowSyncTimeout": 1}}))
+    answer = ShadowService.get
+
+    async def hang(self: ShadowService, thing_name: str, payload: bytes = b"") -> bytes:
+        if thing_name == "A":
+            await asyncio.Event().wait()
+        return await answer(self, thing_name, payload)
+
+    await allow_shadows(estate, "A", CORE)
+    monkeypatch.setattr(ShadowService, "get", hang)
+    async with deployed(estate):
+        log = estate.root / "ggc/var/log/system/runtime.log"
+        await until(lambda: "Failed to execute sync operation" in log.read_text())
+        monkeypatch.undo()
+    lines = [json.loads(line)["event"] for line in log.read_text().splitlines()]
+    reason = "Get /things/A/shadow: request canceled after 1 s without an answer"
+    start = next(n for n, line in enumerate(lines) if line.startswith("Cloud shadow client error"))
+    assert lines[start].startswith(
+        f"Cloud shadow client error: unable to get cloud shadow A for synchronization. {reason}"
+    )
+    assert lines[start + 1].startswith(f"Failed to get cloud copy: {reason}")
+    assert lines[start + 2] == "Failed to execute sync operation {A VersionDiscontinued []}"
 
 
 async def test_a_reset_takes_the_shadows_from_the_core_and_leaves_the_clouds(

@@ -12,6 +12,7 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
+from hedgerow.contract import shadow_http_path
 from hedgerow.core.link import HttpAnswer
 from hedgerow.core.shadow.reconcile import Copy, State, changes_between
 from hedgerow.kernel import CallerError, PeerError, UnavailableError
@@ -32,6 +33,20 @@ class MovedOnError(CallerError):
     """The cloud's copy changed between reading and writing it; begin again."""
 
     code = "ShadowMovedOn"
+
+
+class NoAnswerError(UnavailableError):
+    """The cloud did not answer a call about a shadow within `system.shadowSyncTimeout`."""
+
+    code = "ShadowSyncTimeout"
+
+    def __init__(self, method: str, thing_name: str, patience: timedelta) -> None:
+        path = shadow_http_path(thing_name)
+        super().__init__(
+            f"{method.title()} {path}: request canceled after {patience.total_seconds():g} s "
+            "without an answer (system.shadowSyncTimeout)"
+        )
+        self.was_reading = method == "GET"
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -106,10 +121,7 @@ class CloudCopies:
             async with asyncio.timeout(self._patience.total_seconds()):
                 answer = await self._cloud.shadow(method, thing_name, body)
         except TimeoutError:
-            raise UnavailableError(
-                f"{method} of the cloud's shadow of {thing_name} was not answered within "
-                f"{self._patience.total_seconds():.0f} s (system.shadowSyncTimeout)"
-            ) from None
+            raise NoAnswerError(method, thing_name, self._patience) from None
         if answer.status == CONFLICT:
             raise MovedOnError(f"the cloud's shadow of {thing_name} changed meanwhile")
         return answer

@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from hedgerow.contract import GroupDeployment, ShadowTopic, parse_shadow_topic
 from hedgerow.core.link import Backoff, CloudMessage
-from hedgerow.core.shadow.cloud_copy import CloudCopies, MovedOnError
+from hedgerow.core.shadow.cloud_copy import CloudCopies, MovedOnError, NoAnswerError
 from hedgerow.core.shadow.database import Agreed
 from hedgerow.core.shadow.local import LocalShadows
 from hedgerow.core.shadow.reconcile import Copy, acknowledged, differ, reconciled
@@ -157,7 +157,7 @@ class ShadowSync:
         try:
             await self._synchronise(thing_name)
         except UnavailableError as error:
-            self._log.warning("a shadow is synchronised later", reason=error.message)
+            self._tell_later(thing_name, error)
             self._make_due(thing_name)
             await asyncio.sleep(self._backoff.next_delay())
         except HedgerowError as error:
@@ -203,6 +203,25 @@ class ShadowSync:
         if self._stopped.get(thing_name) != problem:
             self._log.error("a shadow is not synchronised", thing=thing_name, reason=reason)
         self._stopped[thing_name] = problem
+
+    def _tell_later(self, thing_name: str, error: UnavailableError) -> None:
+        """Log that a shadow has to wait; of a call without an answer in the documented lines.
+
+        Source: guide page gg-troubleshooting.
+        """
+        if not isinstance(error, NoAnswerError):
+            self._log.warning("a shadow is synchronised later", reason=error.message)
+            return
+        if error.was_reading:
+            self._log.error(
+                f"Cloud shadow client error: unable to get cloud shadow {thing_name} for "
+                f"synchronization. {error.message}"
+            )
+            self._log.warning(f"Failed to get cloud copy: {error.message}")
+        self._log.error(
+            f"Failed to execute sync operation {{{thing_name} VersionDiscontinued []}}",
+            reason=error.message,
+        )
 
     def _changed(self, thing_name: str) -> None:
         """Take note of a local change; a refused shadow is not tried again for every change."""
