@@ -92,6 +92,7 @@ class _Index:
             else:
                 length = lengths[place - 1]
                 _put(tables[length].setdefault(lead[:length], []), row)
+        self._always.sort(key=_ORDER)
         self._tables = tuple(tables.items())
 
     def near(self, resource: str) -> Sequence[Row]:

@@ -163,6 +163,21 @@ def test_resources_of_many_lengths_are_found() -> None:
     assert not decide(policies, asking("iot:X", THING)).allowed
 
 
+def test_of_many_that_apply_the_first_is_named_whatever_its_form() -> None:
+    exempt = {"Effect": "Allow", "Action": "iot:X", "NotResource": THING + "b"}
+    forms = [
+        statement(action="iot:X"),
+        statement(action="iot:X", resource=THING + "a"),
+        statement(action="iot:X", resource=THING + "a*"),
+        statement(action="iot:X", resource="arn:aws:iot:*:111122223333:thing/a"),
+        exempt,
+    ]
+    for turn in range(len(forms)):
+        turned = forms[turn:] + forms[:turn]
+        decision = decide([attached(*turned, *turned)], asking("iot:X", THING + "a"))
+        assert decision.statement == "Statement[0]"
+
+
 def test_an_answer_is_remembered_for_what_it_depends_on_only() -> None:
     by_tag = {"StringEquals": {"aws:PrincipalTag/team": "${aws:ResourceTag/team}"}}
     policies = [attached(statement(action="iot:X", Condition=by_tag))]
