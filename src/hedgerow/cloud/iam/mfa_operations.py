@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -55,32 +56,12 @@ class MfaOperations(IamOperations):
     @operation("EnableMFADevice")
     async def enable_mfa_device(self, call: Call) -> Answer:
         """Make a device a user's, on proof of two codes in a row."""
-        owner = await owner_of(self._directory, call, call.input["UserName"])
-        async with self._store.transaction() as tx:
-            await mfa.enable(
-                tx,
-                call.account,
-                owner.id,
-                serial=call.input["SerialNumber"],
-                codes=_codes(call),
-                now=self._clock.now(),
-            )
-        return None
+        return await self._with_codes(call, mfa.enable)
 
     @operation("ResyncMFADevice")
     async def resync_mfa_device(self, call: Call) -> Answer:
         """Put a device right whose clock is off, by two codes in a row."""
-        owner = await owner_of(self._directory, call, call.input["UserName"])
-        async with self._store.transaction() as tx:
-            await mfa.resync(
-                tx,
-                call.account,
-                owner.id,
-                serial=call.input["SerialNumber"],
-                codes=_codes(call),
-                now=self._clock.now(),
-            )
-        return None
+        return await self._with_codes(call, mfa.resync)
 
     @operation("DeactivateMFADevice")
     async def deactivate_mfa_device(self, call: Call) -> Answer:
@@ -163,6 +144,19 @@ class MfaOperations(IamOperations):
         record = await mfa.existing_device(self._store, call.account, call.input["SerialNumber"])
         return tag_page(record.document.tags, call.input)
 
+    async def _with_codes(self, call: Call, change: Callable[..., Awaitable[None]]) -> None:
+        """Change a user's device by two codes of it: `mfa.enable` or `mfa.resync`."""
+        owner = await owner_of(self._directory, call, call.input["UserName"])
+        async with self._store.transaction() as tx:
+            await change(
+                tx,
+                call.account,
+                owner.id,
+                serial=call.input["SerialNumber"],
+                codes=(call.input["AuthenticationCode1"], call.input["AuthenticationCode2"]),
+                now=self._clock.now(),
+            )
+
     async def _name_of(self, assignment: Record[MfaAssignment]) -> str:
         owner_id = assignment.parent or ""
         if owner_id == assignment.account:
@@ -182,10 +176,6 @@ class MfaOperations(IamOperations):
             if user is not None:
                 row["User"] = user_row(user)
         return row
-
-
-def _codes(call: Call) -> tuple[str, str]:
-    return call.input["AuthenticationCode1"], call.input["AuthenticationCode2"]
 
 
 def _picture(text: str) -> bytes:
