@@ -53,13 +53,11 @@ def warnings_of(
 
 
 def is_uncommon(pattern: Pattern) -> bool:
-    """Tell, quickly, whether there may be something to say of a resource.
+    """Tell, quickly, whether there may be something to say of a resource without a `${`.
 
-    There is not if it has no variables and its first wildcard stands behind the resource's type.
+    There is not if its first wildcard stands behind the resource's type.
     """
     text = pattern.source
-    if pattern.variables or "$" in text:
-        return True
     star, one = text.find("*"), text.find("?")
     head = text[: star if one < 0 or 0 <= star < one else one]
     colons = head.count(":")
