@@ -10,7 +10,6 @@ from hedgerow.kernel import CallerError, quoted
 
 _ON_ITS_WAY = "InProgress"
 _SERVES = "Success"
-_RESETS = frozenset({"ResetDeployment", "ForceResetDeployment"})
 
 
 def deployed_group_step(api: CloudApi, thing_name: str, thing_arn: str) -> Step:
@@ -77,8 +76,8 @@ def _deployed_version(api: CloudApi, group_id: str) -> str | None:
         )["DeploymentStatus"]
         first = deployment is newest_first[-1]
         if state == _SERVES or (state == _ON_ITS_WAY and first):
-            version: str = deployment["GroupArn"].partition("/versions/")[2]
-            return None if deployment["DeploymentType"] in _RESETS else version
+            # A reset is of no version: after it nothing is deployed.
+            return deployment["GroupArn"].partition("/versions/")[2] or None
     return None
 
 
