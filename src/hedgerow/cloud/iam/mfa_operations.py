@@ -56,12 +56,14 @@ class MfaOperations(IamOperations):
     @operation("EnableMFADevice")
     async def enable_mfa_device(self, call: Call) -> Answer:
         """Make a device a user's, on proof of two codes in a row."""
-        return await self._with_codes(call, mfa.enable)
+        await self._with_codes(call, mfa.enable)
+        return None
 
     @operation("ResyncMFADevice")
     async def resync_mfa_device(self, call: Call) -> Answer:
         """Put a device right whose clock is off, by two codes in a row."""
-        return await self._with_codes(call, mfa.resync)
+        await self._with_codes(call, mfa.resync)
+        return None
 
     @operation("DeactivateMFADevice")
     async def deactivate_mfa_device(self, call: Call) -> Answer:
