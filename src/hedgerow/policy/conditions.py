@@ -63,7 +63,9 @@ class Condition(msgspec.Struct, frozen=True, gc=False):
         if subject is None or subject == ():
             return self._holds_without_key(effect)
         if isinstance(subject, str):
-            return self._holds_for(subject, variables, effect)
+            if subject or self.each != "all":
+                return self._holds_for(subject, variables, effect)
+            subject = ("",)
         return self._holds_for_several(subject, variables, effect)
 
     def without_value(self, variables: Context) -> tuple[str, ...]:

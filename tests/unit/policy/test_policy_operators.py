@@ -213,6 +213,8 @@ def test_what_cannot_be_judged_neither_allows_nor_escapes_a_deny(
         ({"StringNotEquals": {TAGS: "env"}}, {TAGS: ["team"]}, True, True),
         # an empty text is no value where that lets a deny hold
         ({"ForAllValues:StringEquals": {TAGS: "env"}}, {TAGS: ["env", ""]}, False, True),
+        ({"ForAllValues:StringEquals": {TAGS: "env"}}, {TAGS: [""]}, False, True),
+        ({"ForAllValues:StringEquals": {TAG: "env"}}, {TAG: ""}, False, True),
     ],
 )
 def test_several_values_count_against_the_request(
