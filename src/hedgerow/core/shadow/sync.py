@@ -71,8 +71,11 @@ class ShadowSync:
 
     @property
     def problem(self) -> str | None:
-        """What keeps a shadow from being synchronised now, or None."""
-        return next(iter(self._stopped.values()), None)
+        """What keeps a shadow from being synchronised now and how many others are, or None."""
+        if not self._stopped:
+            return None
+        first, others = next(iter(self._stopped.values())), len(self._stopped) - 1
+        return f"{first} (the same or another reason stops {others} more)" if others else first
 
     @property
     def is_on(self) -> bool:

@@ -206,6 +206,14 @@ async def test_a_refused_shadow_is_named_tried_again_later_and_holds_up_no_other
         assert cloud.state("A") == {"reported": {"x": 2}}
 
 
+async def test_many_refused_shadows_are_one_problem(tmp_path: Path) -> None:
+    group = group_of("A", "B", "C", synced=("A", "B", "C"))
+    cloud = CloudDouble(ManualClock(), denied={("GET", name) for name in "ABC"})
+    async with pair(tmp_path, group, cloud) as both:
+        await until(lambda: "stops 2 more" in (both.sync.problem or ""))
+        assert both.sync.waiting == 3
+
+
 async def test_a_refused_shadow_does_not_ask_the_cloud_for_every_local_change(
     tmp_path: Path,
 ) -> None:
