@@ -24,6 +24,7 @@ _WHERE: Final[Mapping[LayerName, str]] = {
     "endpoint": " to the endpoint's policy",
     "trust": " to the trust policy",
 }
+_OF_AWS: Final = "arn:aws:iam::aws:policy/"
 
 
 class Near(msgspec.Struct, frozen=True):
@@ -54,6 +55,8 @@ def advice_on(
     where = _WHERE[decision.layer]
     if near is not None and not where:
         where = f" to policy {near.policy}"
+        if near.policy.startswith(_OF_AWS):
+            where = f" to a policy of your own, as {near.policy} cannot be changed,"
     return f"add a statement{where} that allows {wanted}"
 
 

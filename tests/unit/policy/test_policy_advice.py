@@ -157,3 +157,12 @@ def test_an_empty_list_is_no_value() -> None:
     for values, now in ((["a", "b"], "is 'a', 'b'"), ([], "has no value here")):
         told = explain([attached(given)], asking("iot:Publish", aws__TagKeys=values)).advice
         assert f"aws:TagKeys {now}, and ForAnyValue:StringEquals aws:TagKeys: env is asked" in told
+
+
+def test_nobody_is_sent_to_change_a_policy_of_aws() -> None:
+    name = "arn:aws:iam::aws:policy/AWSGreengrassReadOnlyAccess"
+    reading = named(statement(action="iot:Get*"), name=name)
+    assert explain([reading], publish("lamp/up", ClientId="lamp")).advice == (
+        f"add a statement to a policy of your own, as {name} cannot be changed, that allows "
+        f"iot:Publish on {TOPIC}lamp/up"
+    )
