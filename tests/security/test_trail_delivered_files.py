@@ -378,3 +378,24 @@ def test_the_command_names_the_attack_and_fails(bucket: Path, tmp_path: Path) ->
     assert dropped in done.output
     facts = json.loads(CliRunner().invoke(main, [*command, "--json"]).output)
     assert (facts["intact"], facts["findings"][0]["kind"]) == (False, "MissingRecord")
+
+
+@pytest.mark.parametrize("name", ["\x1b[1A\x1b[2K", "a\nall as they were delivered.", "\udcff"])
+def test_no_file_s_name_takes_a_finding_off_the_screen(
+    bucket: Path, tmp_path: Path, name: str
+) -> None:
+    """A terminal obeys `ESC [ 1 A ESC [ 2 K` by taking the line before away."""
+    public = tmp_path / "public.pem"
+    public.write_text(signing_key().public_pem())
+    first, second = log_files(bucket)[:2]
+    smuggled = bucket / name / second.relative_to(bucket)
+    smuggled.parent.mkdir(parents=True)
+    shutil.copy(second, smuggled)
+    first.unlink()
+    command = ["trail", "verify", str(bucket), "--public-key", str(public)]
+    done = CliRunner().invoke(main, [*command, "--end", "2026-10-07T16:30:00Z"])
+    assert done.exit_code == 1
+    assert all(line.isprintable() for line in done.output.split("\n"))
+    assert "all as they were delivered" not in done.output.splitlines()
+    kinds = {line.partition(" ")[0] for line in done.output.splitlines()}
+    assert {"MissingFile", "ExtraFile"} <= kinds

@@ -119,9 +119,9 @@ def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 def _show(report: Report) -> None:
     for finding in report.findings:
-        click.echo(str(finding))
+        _print_line(str(finding))
     for note in report.notes:
-        click.echo(f"note: {note}")
+        _print_line(f"note: {note}")
     click.echo(
         f"{report.digests} digests, {report.files} files and {report.records} records verified: "
         + ("all as they were delivered." if report.intact else f"findings: {len(report.findings)}.")
@@ -132,6 +132,11 @@ def _show(report: Report) -> None:
             f"{end.account} {end.trail}: up to {end.ends_at:%Y-%m-%dT%H:%M:%SZ}, record "
             f"{end.position}, head {end.head} ({state})"
         )
+
+
+def _print_line(text: str) -> None:
+    """Print what names files: a terminal must not obey what somebody put into a file's name."""
+    click.echo(text if text.isprintable() else text.encode("unicode_escape").decode("ascii"))
 
 
 def _facts(report: Report) -> dict[str, object]:

@@ -24,11 +24,13 @@ _RANDOM_CHARACTERS: Final = 16
 _ALPHABET: Final = string.ascii_letters + string.digits
 _LOG_NAME = re.compile(
     r"(?:(?P<prefix>.+)/)?AWSLogs/(?P<account>\d{12})/CloudTrail/(?P<region>[a-z0-9-]+)/\d{4}/\d\d/\d\d/"
-    r"\d{12}_CloudTrail_[a-z0-9-]+_(?P<time>\d{8}T\d{4}Z)_[A-Za-z0-9]{16}\.json\.gz"
+    r"\d{12}_CloudTrail_[a-z0-9-]+_(?P<time>\d{8}T\d{4}Z)_[A-Za-z0-9]{16}\.json\.gz",
+    re.DOTALL,  # a folder's name may have any character: what lies in it is seen
 )
 _DIGEST_NAME = re.compile(
     r"(?:(?P<prefix>.+)/)?AWSLogs/(?P<account>\d{12})/CloudTrail-Digest/(?P<region>[a-z0-9-]+)/\d{4}/\d\d/\d\d/"
-    r"\d{12}_CloudTrail-Digest_[a-z0-9-]+_(?P<trail>.+)_[a-z0-9-]+_(?P<time>\d{8}T\d{6}Z)\.json\.gz"
+    r"\d{12}_CloudTrail-Digest_[a-z0-9-]+_(?P<trail>.+)_[a-z0-9-]+_(?P<time>\d{8}T\d{6}Z)\.json\.gz",
+    re.DOTALL,
 )
 
 
