@@ -139,6 +139,12 @@ BEYOND = {
         [_allow(), {"Effect": "Deny", "Action": "*", "NotResource": ARN + "thing/*"}],
         [_allow(), {"Effect": "Deny", "Action": "*", "NotResource": ARN + "thing/a*"}],
     ),
+    "all but some in just those": ([_but(ARN + "thing/a*")], [_allow(ARN + "thing/a*", "*")]),
+    "what its own deny leaves to others": (
+        [_allow(ARN + "topic/*"), _deny(ARN + f"topic/{NAME}*")],
+        [_allow(ARN + "thing/*"), _deny(ARN + "topic/*")],
+    ),
+    "what the other denies first": ([_allow()], [_deny(ARN + f"topic/{NAME}"), _allow()]),
     "any name for one": ([_allow(ARN + f"topic/{NAME}")], [_allow(ARN + "topic/bob")]),
     "one name for ones own": ([_allow(ARN + "topic/bob")], [_allow(ARN + f"topic/{NAME}")]),
     "a name that is denied": (
@@ -201,6 +207,22 @@ def test_too_many_wildcards_are_an_answer_not_a_wait() -> None:
         holds=False, witness=None, reason="the policies have too many wildcards to compare"
     ) or _told_apart(answer, smaller, larger)
     assert time.process_time() - started < 2
+
+
+def test_what_was_not_looked_at_is_not_included(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither an end of actions nor one of resources makes a yes."""
+    whole = _policy(_allow(ARN + "topic/*", "iot:P*"))
+    in_parts = _policy(
+        _allow(ARN + "topic/*", "iot:Pu*"),
+        _allow([ARN + "topic/?*", ARN + "topic/"], ["iot:P?*", "iot:P"]),
+    )
+    assert includes(whole, in_parts).holds
+    for limit in range(1, 40):
+        monkeypatch.setattr("hedgerow.policy.analysis.comparison.KIND_LIMIT", limit)
+        answer = includes(whole, in_parts)
+        assert answer.holds or answer.reason == "the policies have too many wildcards to compare"
+        if limit < 8:
+            assert not answer.holds
 
 
 def test_many_wildcards_are_compared_statement_by_statement() -> None:
