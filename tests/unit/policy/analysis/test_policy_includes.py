@@ -139,6 +139,10 @@ BEYOND = {
         [_allow(), {"Effect": "Deny", "Action": "*", "NotResource": ARN + "thing/*"}],
         [_allow(), {"Effect": "Deny", "Action": "*", "NotResource": ARN + "thing/a*"}],
     ),
+    "all but what has no value": (
+        [_allow(ARN + "thing/a")],
+        [_but(ARN + f"topic/{NAME}")],
+    ),
     "all but some in just those": ([_but(ARN + "thing/a*")], [_allow(ARN + "thing/a*", "*")]),
     "what its own deny leaves to others": (
         [_allow(ARN + "topic/*"), _deny(ARN + f"topic/{NAME}*")],
