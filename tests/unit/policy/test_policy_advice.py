@@ -166,3 +166,103 @@ def test_nobody_is_sent_to_change_a_policy_of_aws() -> None:
         f"add a statement to a policy of your own, as {name} cannot be changed, that allows "
         f"iot:Publish on {TOPIC}lamp/up"
     )
+
+
+WANTED = "iot:DescribeThing"
+LAMP = IOT + "thing/lamp"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        # the action would be had for another resource as well
+        statement(action="iot:X", resource=[LAMP, IOT + "thing/door"]),
+        # what these list is what they do not give
+        {"Effect": "Allow", "NotAction": WANTED, "Resource": LAMP},
+        {"Effect": "Allow", "NotAction": "iam:X", "Resource": IOT + "thing/door"},
+        {"Effect": "Allow", "Action": WANTED, "NotResource": LAMP},
+        {"Effect": "Allow", "Action": WANTED, "NotResource": IOT + "thing/${aws:username}"},
+    ],
+)
+def test_nothing_is_added_to_a_statement_that_would_give_more(given: Any) -> None:
+    told = explain([attached(given)], asking(WANTED, LAMP)).advice
+    assert told == f"add a statement to policy p that allows {WANTED} on {LAMP}"
+
+
+def test_every_resource_is_not_added_to_one() -> None:
+    told = explain([attached(statement(action=WANTED, resource=LAMP))], asking(WANTED, "*")).advice
+    assert told.startswith(f"add a statement to policy p that allows {WANTED} on every resource")
+
+
+def test_only_the_conditions_that_fail_are_to_be_met() -> None:
+    conditions = {
+        "StringEquals": {"aws:RequestTag/a": "x", "aws:RequestTag/b": "y"},
+        "StringLike": {"aws:RequestTag/c": ["z", "w*"]},
+    }
+    values = {"aws__RequestTag/a": "x", "aws__RequestTag/b": "x"}
+    policies = [attached(statement(action=WANTED, Condition=conditions))]
+    explanation = explain(policies, asking(WANTED, LAMP, **values))
+    assert explanation.advice == (
+        f"meet what Statement[0] of policy p asks for before it allows {WANTED} on {LAMP}: "
+        "aws:RequestTag/b is 'x', and StringEquals aws:RequestTag/b: y is asked for; "
+        "aws:RequestTag/c has no value here, and StringLike aws:RequestTag/c is asked for"
+    )
+    assert explanation.statements[0].objections == (
+        ("its condition StringEquals aws:RequestTag/b: y does not hold, aws:RequestTag/b is 'x'"),
+        (
+            "its condition StringLike aws:RequestTag/c: z, w* does not hold, aws:RequestTag/c has "
+            "no value here"
+        ),
+    )
+
+
+def test_every_variable_without_a_value_is_named() -> None:
+    given = statement(action=WANTED, resource=IOT + "${aws:userid}/${aws:username}")
+    told = explain([attached(given)], asking(WANTED, LAMP)).advice
+    assert told.startswith("give ${aws:userid} and ${aws:username} a value that fits: ")
+
+
+def test_who_asks_is_named_in_advice_on_a_trust_policy_alone() -> None:
+    role = "arn:aws:iam::111122223333:role/Deployer"
+    session = Requester(
+        "111122223333", "arn:aws:sts::111122223333:assumed-role/Deployer/run-1", role_arn=role
+    )
+    trusting = {"Effect": "Allow", "Action": "sts:AssumeRole"}
+    trust = attached(
+        {**trusting, "Principal": {"AWS": "444455556666"}}, dialect=Dialect.TRUST, name="role/x"
+    )
+    told = explain_trust(trust, asking("sts:AssumeRole", LAMP, principal=session)).advice
+    assert told == f"add a statement to the trust policy that allows sts:AssumeRole to {role}"
+    told = explain_trust(trust, asking("sts:AssumeRole", LAMP)).advice
+    assert told == f"add a statement to the trust policy that allows sts:AssumeRole on {LAMP}"
+    door = attached(statement(action="iam:*", Principal="*"), dialect=Dialect.ENDPOINT)
+    policies = PolicySet((attached(statement(action="*")),), endpoint=(door,))
+    told = explain(policies, asking(WANTED, LAMP, principal=session)).advice
+    assert told == f"add a statement to the endpoint's policy that allows {WANTED} on {LAMP}"
+
+
+def test_a_condition_of_a_trust_policy_is_to_be_met_by_whom_it_names() -> None:
+    external = {"StringEquals": {"sts:ExternalId": "x"}}
+    trust = attached(
+        {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Principal": {"AWS": "111122223333"},
+            "Condition": external,
+        },
+        dialect=Dialect.TRUST,
+        name="role/x",
+    )
+    alice = Requester("111122223333", "arn:aws:iam::111122223333:user/alice")
+    explanation = explain_trust(trust, asking("sts:AssumeRole", LAMP, principal=alice))
+    assert explanation.advice.startswith("meet what Statement[0] of policy role/x asks for")
+    assert explanation.cause == "trust-condition"
+    other = explain_trust(trust, asking("sts:TagSession", LAMP, principal=alice))
+    assert other.nearest is None
+    assert other.cause == "trust-policy"
+    door = attached(
+        statement(action=WANTED, Principal={"AWS": "111122223333"}, Condition=external),
+        dialect=Dialect.ENDPOINT,
+    )
+    policies = PolicySet((attached(statement(action="*")),), endpoint=(door,))
+    assert explain(policies, asking(WANTED, LAMP, principal=alice)).cause == "endpoint-policy"

@@ -36,3 +36,17 @@ def test_one_direction_makes_no_statement_for_the_other() -> None:
 def test_no_row_makes_no_policy() -> None:
     with pytest.raises(CallerError, match="no row"):
         core_message_policy(region="us-east-1", account="123456789012")
+
+
+def test_the_other_direction_makes_what_hearing_needs() -> None:
+    policy = core_message_policy(region="us-east-1", account="123456789012", from_cloud=["a"])
+    actions = [one["Action"] for one in json.loads(policy)["Statement"]]
+    assert actions == [["iot:Subscribe"], ["iot:Receive"]]
+
+
+@pytest.mark.parametrize(
+    ("region", "account"), [("*", "123456789012"), ("us-east-1", "*"), ("", "123456789012")]
+)
+def test_a_name_that_means_more_than_itself_is_refused(region: str, account: str) -> None:
+    with pytest.raises(CallerError, match="cannot stand in a policy"):
+        core_message_policy(region=region, account=account, to_cloud=["a"])

@@ -165,3 +165,39 @@ def test_a_second_resource_without_a_value_does_not_hide_the_first() -> None:
     given = statement(resource=[TOPIC + "a", TOPIC + "${aws:username}"])
     asked = asking("iot:Publish", TOPIC + "a")
     assert explain([attached(given)], asked).statements[0].applies
+
+
+def test_a_deny_that_does_not_apply_is_not_near() -> None:
+    far = statement("Deny", resource=TOPIC + "a/b")
+    near = statement(resource=TOPIC + "z")
+    assert explain([named(far)], publish("a")).nearest is None
+    explanation = explain([named(far, near)], publish("a"))
+    assert explanation.nearest is explanation.statements[1]
+
+
+def test_what_is_not_near_does_not_hide_what_is() -> None:
+    policies = [
+        named(statement(action="iot:Connect", resource=TOPIC + "x"), statement(resource=TOPIC))
+    ]
+    explanation = explain(policies, publish("a"))
+    assert explanation.nearest is explanation.statements[1]
+
+
+def test_the_nearest_begins_as_the_resource_does_in_one_of_its_resources() -> None:
+    policies = [
+        named(
+            statement(resource=TOPIC + "zebra/of/the/longest/name"),
+            statement(resource=[TOPIC + "lamp/up", TOPIC + "zebra"]),
+            statement(resource=TOPIC + "lamp/down"),
+        )
+    ]
+    explanation = explain(policies, publish("lamp/upward"))
+    assert explanation.nearest is explanation.statements[1]
+
+
+def test_of_two_as_near_the_one_with_fewer_objections_is_named_then_the_first() -> None:
+    other = {"StringEquals": {"iot:ClientId": "door"}}
+    far, near = statement(resource=TOPIC + "x", Condition=other), statement(resource=TOPIC + "x")
+    for statements, place in (((far, near), 1), ((near, far), 0), ((near, near), 0)):
+        explanation = explain([named(*statements)], publish("a", ClientId="lamp"))
+        assert explanation.nearest is explanation.statements[place]
