@@ -72,6 +72,18 @@ def test_a_query_is_cut_at_every_ampersand_and_only_there() -> None:
     )
 
 
+@pytest.mark.parametrize("query", ["a=%FF", "%FF=a", "a=1&b=%C3"])
+def test_escapes_that_are_not_utf_8_are_refused(query: str) -> None:
+    """Two of those could decode to the same text."""
+    with pytest.raises(SignatureError, match="not UTF-8") as error:
+        query_pairs(query)
+    assert error.value.fault is SignatureFault.INCOMPLETE
+
+
+def test_what_is_behind_the_first_equals_sign_is_the_value() -> None:
+    refused(with_authorization("Signature=", "Signature=="), SignatureFault.MISMATCH)
+
+
 def test_a_plus_sign_stays_one() -> None:
     assert query_pairs("a+b=c+d%20e") == (("a+b", "c+d e"),)
 
