@@ -47,7 +47,10 @@ def _wild(pattern: list[str], text: str) -> bool:
 
 
 def _put_in(pattern: str, facts: Facts, *, wildcards: bool = True) -> list[str] | None:
-    """Return letters and wildcards, with values as letters; None if one has no value."""
+    """Return letters and wildcards, with values as letters; None if one has no value.
+
+    An empty text is no value.
+    """
     letters: list[str] = []
     while pattern:
         for written, key, default in (
@@ -55,7 +58,7 @@ def _put_in(pattern: str, facts: Facts, *, wildcards: bool = True) -> list[str] 
             ("${aws:username, 'b'}", NAME, "b"),
         ):
             if pattern.startswith(written):
-                value = facts.get(key, default)
+                value = facts.get(key) or default
                 if not isinstance(value, str):
                     return None
                 letters += list(value)

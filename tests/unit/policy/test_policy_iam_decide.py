@@ -110,6 +110,16 @@ def test_what_is_exempt_without_a_value_lets_an_allow_say_nothing_and_a_deny_say
     assert effect(deny, "iot:X", THING + "x") == "allow"
 
 
+def test_an_empty_tag_is_no_value_and_opens_nothing() -> None:
+    tag = "aws:PrincipalTag/team"
+    for resource in (f"{THING}${{{tag}}}*", f"{IOT}*${{{tag}}}"):
+        request = AccessRequest("iot:X", THING + "secret", context({tag: ""}))
+        assert not decide([attached(statement(action="*", resource=resource))], request).allowed
+    default = statement(action="*", resource=f"{THING}${{{tag}, 'none'}}")
+    request = AccessRequest("iot:X", THING + "none", context({tag: ""}))
+    assert decide([attached(default)], request).allowed
+
+
 def test_names_of_people_and_tags_are_no_mqtt_filters() -> None:
     """`+` stands in session names and tags; only a device's values may not hold it."""
     allow = [attached(statement(action="*", resource=THING + "${aws:username}"))]
