@@ -107,6 +107,27 @@ def test_a_request_without_a_date_is_told_which_header_it_lacks() -> None:
     assert "requires a 'X-Amz-Date' or a 'Date'" in refused(request, SignatureFault.INCOMPLETE)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "20261007t120000Z",
+        "20261007T120000z",
+        "20261007T120000",
+        "20261007T120000Z0",
+        "2026100 T120000Z",
+        "20261007T12 000Z",
+        "+2261007T120000Z",
+        "20261307T120000Z",
+        "20261007T126000Z",
+        "\u0662\u0660\u0662\u06661007T120000Z",
+        "2026-10-07T12:00",
+    ],
+)
+def test_a_date_has_exactly_one_form(text: str) -> None:
+    words = refused(changed(SIGNED, {"x-amz-date": text}), SignatureFault.INCOMPLETE)
+    assert "must be in ISO-8601 'basic format'" in words
+
+
 def test_space_around_what_was_signed_does_not_count() -> None:
     padded = {name: f" {SIGNED.headers[name]} " for name in ("authorization", "x-amz-date")}
     assert verified(changed(SIGNED, dict(padded))).access_key_id == ACCESS_KEY

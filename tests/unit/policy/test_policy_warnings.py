@@ -35,6 +35,9 @@ def warnings(*statements: Any, dialect: Dialect = Dialect.IDENTITY, **more: Any)
         ("", "within the resource's type", statement(resource="arn:aws:lambda:r:1:*:f:*")),
         ("", "allows nothing; give the variable a default",
          {"Effect": "Allow", "Action": "*", "NotResource": THING + "${aws:username}"}),
+        ("", "allows nothing; give the variable a default",
+         {"Effect": "Allow", "Action": "*",
+          "NotResource": THING + "${aws:userid, 'x'}/${aws:username}"}),
         (".Condition.StringEquals.aws:TagKeys", "has several values",
          statement(Condition={"StringEquals": {"aws:TagKeys": "env"}})),
         (".Condition.ForAllValues:StringEquals.aws:TagKeys", "met by a request without the key",
@@ -110,6 +113,7 @@ def test_a_device_s_policy_is_warned_about_its_resources_only() -> None:
     told = warnings(given, dialect=Dialect.IOT)
     assert len(told) == 2
     assert all("has a wildcard for the service" in one for one in told)
+    assert warnings(statement(resource="arn:aws:iot:*:1:topic/a"), dialect=Dialect.IOT) == ()
 
 
 @pytest.mark.parametrize(
@@ -141,3 +145,14 @@ def test_not_principal_is_named() -> None:
         "Action": "sts:*",
     }
     assert "AWS wants both" in warnings(given, dialect=Dialect.TRUST)[0]
+
+
+def test_services_that_may_act_for_anybody_are_named_in_order() -> None:
+    given = {
+        "Effect": "Allow",
+        "Principal": {"Service": [f"{name}.amazonaws.com" for name in "dcba"]},
+        "Action": "sts:AssumeRole",
+    }
+    told = warnings(given, dialect=Dialect.TRUST)[0]
+    names = ", ".join(f"{name}.amazonaws.com" for name in "abcd")
+    assert told.startswith(f"Statement[0]: {names} may assume the role")
