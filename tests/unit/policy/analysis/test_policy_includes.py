@@ -139,6 +139,22 @@ BEYOND = {
         [_allow(), {"Effect": "Deny", "Action": "*", "NotResource": ARN + "thing/*"}],
         [_allow(), {"Effect": "Deny", "Action": "*", "NotResource": ARN + "thing/a*"}],
     ),
+    "more than no region": (
+        [_allow("arn:aws:iot:*:123456789012:topic/x")],
+        [_allow("arn:aws:iot::123456789012:topic/x")],
+    ),
+    "what a deny reaches over parts": (
+        [_allow("arn:aws:iot:eu-west-1:9:thing:b")],
+        [_allow(), _deny("arn:aws:iot:*:thing:b")],
+    ),
+    "another variable": (
+        [_allow(ARN + f"topic/{NAME}")],
+        [_allow(ARN + "topic/${aws:PrincipalTag/team}")],
+    ),
+    "all but ones own, without the condition": (
+        [_but(ARN + f"topic/{NAME}")],
+        [{**_but(ARN + f"topic/{NAME}"), "Condition": MFA}],
+    ),
     "all but what has no value": (
         [_allow(ARN + "thing/a")],
         [_but(ARN + f"topic/{NAME}")],
