@@ -156,3 +156,33 @@ def test_a_name_that_means_more_than_itself_is_refused(name: str) -> None:
         minimal_core_policy(region=REGION, account=ACCOUNT, core_thing_name=CORE, group_id=name)
     with pytest.raises(CallerError, match="cannot stand in a policy"):
         minimal_device_policy(region=REGION, account=ACCOUNT, thing_name=name)
+
+
+@pytest.mark.parametrize(
+    ("topic_filter", "received", "others"),
+    [
+        ("a/#", ["a", "a/b", "a/b/c"], ["ab", "b"]),
+        ("#", ["a", "a/b"], []),
+        ("x/+", ["x/y"], ["x"]),
+        ("x/y", ["x/y"], ["x", "x/z"]),
+        ("a?/+/b", ["a?/x/b"], ["ab/x/b", "a?/b"]),
+    ],
+)
+def test_what_a_filter_brings_in_may_be_received_and_nothing_else(
+    topic_filter: str, received: list[str], others: list[str]
+) -> None:
+    policy = json.loads(
+        minimal_device_policy(
+            region=REGION,
+            account=ACCOUNT,
+            thing_name="lamp",
+            publish=["a?"],
+            subscribe=[topic_filter],
+        )
+    )
+    for topic in received:
+        assert _allowed(policy, "iot:Receive", f"{IOT}topic/{topic}")
+    for topic in others:
+        assert not _allowed(policy, "iot:Receive", f"{IOT}topic/{topic}")
+    assert _allowed(policy, "iot:Publish", f"{IOT}topic/a?")
+    assert not _allowed(policy, "iot:Publish", f"{IOT}topic/ab")
