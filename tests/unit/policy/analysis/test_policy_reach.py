@@ -101,3 +101,46 @@ def test_policies_are_looked_at_together() -> None:
     other = NamedPolicy("other", _policy(_statement("a", Action="iot:*")))
     told = unused_statements([one, other], [_request("iot:GetThing"), _request("iot:Publish")])
     assert [(each.policy, each.statement) for each in told] == [("one", "a")]
+
+
+def test_a_deny_of_all_but_some_takes_what_is_not_exempt() -> None:
+    allow = _statement("a", Action=["iot:Publish", "iot:DeleteThing"], Resource=ARN + "topic/a/*")
+
+    def told(**exempt: Any) -> list[tuple[str, tuple[str, ...]]]:
+        deny = {"Sid": "no", "Effect": "Deny", **exempt}
+        return [(one.action, one.denied_by) for one in reach(_policy(allow, deny))]
+
+    publish, delete = ("iot:Publish", ()), ("iot:DeleteThing", ())
+    everything = {"Resource": "*"}
+    assert told(NotAction=["iot:Publish", "iam:*"], **everything) == [publish]
+    assert told(NotAction=["iot:*"], **everything) == [publish, delete]
+    assert told(NotAction=["iot:Pub*", "iot:D*"], **everything) == [publish, delete]
+    partly = [("iot:Publish", ("no",)), ("iot:DeleteThing", ("no",))]
+    assert told(Action="*", NotResource=[ARN + "topic/a/b", ARN + "thing/*"]) == partly
+    assert told(Action="*", NotResource=[ARN + "topic/*", ARN + "thing/*"]) == [publish, delete]
+    assert told(Action="*", NotResource=ARN + "thing/*") == []
+    # without a value for it, nobody knows what is exempt
+    assert told(Action="*", NotResource=ARN + "topic/${aws:username}*") == partly
+    assert told(Action=["iot:Publish", "iam:X"], Resource=[ARN + "x/*", ARN + "topic/*"]) == [
+        delete
+    ]
+    assert told(Action=["iot:Pub*"], Resource=[ARN + "x/*", ARN + "topic/a/b"]) == [
+        partly[0],
+        delete,
+    ]
+
+
+def test_a_deny_for_others_takes_nothing_away() -> None:
+    def told(denied: Any, allowed: Any, dialect: Dialect) -> list[tuple[str, tuple[str, ...]]]:
+        resource = {} if dialect is Dialect.TRUST else {"Resource": "*"}
+        statements = [
+            {"Sid": sid, "Effect": effect, "Action": "sts:AssumeRole", "Principal": who, **resource}
+            for sid, effect, who in (("a", "Allow", allowed), ("no", "Deny", denied))
+        ]
+        text = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        return [(one.statement, one.denied_by) for one in reach(parse_policy(text, dialect))]
+
+    mine, yours = {"AWS": "111122223333"}, {"AWS": "444455556666"}
+    for dialect in (Dialect.TRUST, Dialect.ENDPOINT):
+        assert told(yours, mine, dialect) == [("a", ("no",))]
+        assert told(mine, mine, dialect) == []
