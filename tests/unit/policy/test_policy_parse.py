@@ -79,6 +79,8 @@ def test_a_well_formed_policy_is_understood(text: str) -> None:
         ("Statement[0].Action", "neither", document(statement(action=[]))),
         ("Statement[0].Action", "neither", document(statement(action=None))),
         ("Statement[0].Action", "neither", document(statement(action={"iot:Publish": 1}))),
+        ("Statement[0].Action", "neither", document(statement(action=7))),
+        ("Statement[0].Action", "neither", document(statement(action={"iot:Publish": 1}))),
         ("Statement[0].Resource", "neither", document(statement(resource={"*": 1}))),
         ("Statement[0].Action", "'Publish' is not", document(statement(action="Publish"))),
         ("Statement[0].Action", "is not an action", document(statement(action=""))),
