@@ -22,11 +22,6 @@ class Operator(msgspec.Struct, frozen=True, gc=False):
     folded: bool = False
     relation: Relation = "="
 
-    @property
-    def takes_variables(self) -> bool:
-        """Whether a `${…}` may stand in its values."""
-        return self.kind in ("text", "arn")
-
 
 OPERATORS: Final[Mapping[str, Operator]] = {
     "StringEquals": Operator("text"),

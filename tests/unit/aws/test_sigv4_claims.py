@@ -16,14 +16,14 @@ from tests.support.aws_requests import (
 from tests.support.clock import ManualClock
 
 from hedgerow.aws import Credential, HttpRequest, VerifiedCaller
-from hedgerow.aws.claims import MAX_EXPIRES, query_pairs, read_claim
+from hedgerow.aws.claims import query_pairs, read_claim
 from hedgerow.aws.signature_errors import SignatureError, SignatureFault
 from hedgerow.aws.sigv4 import Scope, SigningKeys, verify
 from hedgerow.kernel import Secret
 
 NOW = ManualClock().now()
 SCOPE = Scope({"iot", "data.iot"}, {REGION})
-WEEK = int(MAX_EXPIRES.total_seconds())
+WEEK = 604_800
 SIGNED = signed_request(unsigned_request(), now=NOW)
 PRESIGNED = signed_request(unsigned_request(), now=NOW, presigned_for=60)
 

@@ -251,3 +251,15 @@ def test_connecting_as_oneself_needs_the_client_s_resource() -> None:
     variables = {"iot:ClientId": "lamp"}
     assert decide(policies, AccessRequest("iot:Connect", CLIENT + "lamp", variables)).allowed
     assert not decide(policies, AccessRequest("iot:Connect", CLIENT + "door", variables)).allowed
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"StringEquals": {"iot:CertificateId": "0" * 64}},
+        {"Bool": {"iot:Connection.Thing.IsAttached": "true"}},
+    ],
+)
+def test_a_deny_on_what_every_connection_has_denies_one_that_lacks_it(condition: Any) -> None:
+    policies = [named(statement(), statement("Deny", Condition=condition))]
+    assert decide(policies, publish("a")).effect == "explicit-deny"

@@ -156,3 +156,17 @@ def test_services_that_may_act_for_anybody_are_named_in_order() -> None:
     told = warnings(given, dialect=Dialect.TRUST)[0]
     names = ", ".join(f"{name}.amazonaws.com" for name in "abcd")
     assert told.startswith(f"Statement[0]: {names} may assume the role")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "CurrentTime", "EpochTime", "MultiFactorAuthAge", "MultiFactorAuthPresent", "PrincipalArn",
+        "PrincipalAccount", "PrincipalTag/team", "RequestTag/team", "RequestedRegion",
+        "ResourceTag/team", "SecureTransport", "SourceAccount", "SourceArn", "SourceIdentity",
+        "SourceIp", "SourceVpce", "TokenIssueTime", "UserAgent", "userid", "username",
+    ],
+)  # fmt: skip
+def test_the_keys_of_requests_are_known(key: str) -> None:
+    assert warnings(statement(Condition={"Null": {f"aws:{key}": "false"}})) == ()
+    assert "no such key" in warnings(statement(Condition={"Null": {f"aws:x{key}": "false"}}))[0]
