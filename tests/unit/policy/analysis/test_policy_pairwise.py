@@ -17,6 +17,7 @@ from hedgerow.policy import (
     decide,
     parse_policy,
 )
+from hedgerow.policy.analysis import includes
 from hedgerow.policy.analysis.pairwise import within_pairwise
 
 THING = "arn:aws:iot:eu-west-1:123456789012:thing/"
@@ -77,6 +78,26 @@ def test_a_yes_is_never_refuted() -> None:
             yes += bool(ours)
             assert ours <= theirs, (smaller, larger)
     assert yes > 100
+
+
+def test_includes_says_the_same_with_a_witness_or_without() -> None:
+    chance = random.Random(11)  # noqa: S311 - likewise
+    yes = no = 0
+    for _ in range(2500):
+        theirs = [_any_statement(chance) for _ in range(chance.randint(1, 3))]
+        ours = [*theirs[: chance.randint(0, 2)], _any_statement(chance)]
+        smaller, larger = policy(*ours), policy(*theirs)
+        answer = includes(smaller, larger)
+        first, second = NamedPolicy("smaller", smaller), NamedPolicy("larger", larger)
+        for one in REQUESTS if answer.holds else ():
+            assert not decide([first], one).allowed or decide([second], one).allowed, (ours, theirs)
+        if answer.witness is not None:
+            no += 1
+            assert decide([first], answer.witness).allowed
+            assert not decide([second], answer.witness).allowed
+        yes += answer.holds
+    assert yes > 500
+    assert no > 500
 
 
 @pytest.mark.parametrize(
