@@ -1,7 +1,7 @@
 """Temporary credentials: made, revoked, and forgotten some time after they have ended."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,10 +14,11 @@ from hedgerow.cloud.iam.facts import RoleFacts
 from hedgerow.cloud.iam.key_ids import TEMPORARY, account_of, new_key_id
 from hedgerow.cloud.sts.documents import SESSION, SessionKind, StoredSession
 from hedgerow.cloud.sts.endings import Endings
+from hedgerow.cloud.sts.live_sessions import Issuer, LiveSessions
 from hedgerow.cloud.sts.principals import session_principal
 from hedgerow.cloud.sts.service_trust import require_service_trust
 from hedgerow.kernel import Clock, DeniedError, Secret, new_token
-from hedgerow.store import Store
+from hedgerow.store import Record, Store
 
 KEPT_AFTER_END: Final = timedelta(days=1)
 """How long an ended session is remembered, so that its holder hears that it has expired."""
@@ -73,6 +74,7 @@ class Sessions:
         self._directory = directory
         self._clock = clock
         self._endings = Endings()
+        self._live = LiveSessions(self._kept)
         self._learnt = False
         self._cleaner: asyncio.Task[None] | None = None
 
@@ -90,7 +92,11 @@ class Sessions:
             self._cleaner = None
 
     async def issue(self, grant: Grant) -> TemporaryCredentials:
-        """Make credentials; they are good from the moment this returns."""
+        """Make credentials; they are good from the moment this returns.
+
+        Raises `Throttling` if a caller asked for them and the user, role or root has as many live
+        sessions as it may; `DeniedError` if it is gone.
+        """
         now = self._clock.now().replace(microsecond=0)
         stored = StoredSession(
             kind=grant.kind,
@@ -112,9 +118,7 @@ class Sessions:
         if principal is None:
             raise DeniedError("the user or role was deleted meanwhile; no session can be made")
         key_id = new_key_id(TEMPORARY, grant.account)
-        async with self._store.transaction() as tx:
-            await tx.insert(SESSION, grant.account, key_id, stored, parent=grant.issuer_id)
-        self._endings.add(stored.expires_at, grant.account, key_id)
+        await self._keep(grant, key_id, stored)
         return TemporaryCredentials(
             access_key_id=key_id,
             secret_access_key=Secret(stored.secret),
@@ -122,6 +126,31 @@ class Sessions:
             expires_at=stored.expires_at,
             principal=principal,
         )
+
+    async def _keep(self, grant: Grant, key_id: str, stored: StoredSession) -> None:
+        issuer = (grant.account, grant.issuer_id)
+        bounded = not grant.invoked_by
+        room: tuple[str, ...] = ()
+        if bounded:
+            room = await self._live.admit(issuer, key_id, stored.expires_at, stored.issued_at)
+        try:
+            async with self._store.transaction() as tx:
+                await tx.insert(SESSION, grant.account, key_id, stored, parent=grant.issuer_id)
+        except BaseException:
+            if bounded:
+                self._live.release(issuer, key_id)
+            raise
+        self._endings.add(stored.expires_at, grant.account, key_id)
+        await self._forget([(grant.account, ended) for ended in room])
+
+    async def _kept(self, issuer: Issuer) -> dict[str, datetime]:
+        account, issuer_id = issuer
+        records = await self._store.all(SESSION, account, parent=issuer_id)
+        return {
+            record.id: record.document.expires_at
+            for record in records
+            if not record.document.invoked_by
+        }
 
     async def assume_role_for_service(
         self,
@@ -173,6 +202,8 @@ class Sessions:
             record = await tx.get(SESSION, account, access_key_id)
             if record is not None:
                 await tx.delete(record)
+        if record is not None:
+            self._live.release((account, record.document.issuer_id), access_key_id)
 
     async def revoke_all_of(self, account: str, issuer_id: str) -> int:
         """End every session of a role, user or root (by unique id); return how many there were."""
@@ -180,6 +211,8 @@ class Sessions:
             records = await tx.all(SESSION, account, parent=issuer_id)
             for record in records:
                 await tx.delete(record)
+        for record in records:
+            self._live.release((account, issuer_id), record.id)
         return len(records)
 
     async def forget_ended(self) -> int:
@@ -188,13 +221,23 @@ class Sessions:
         before = self._clock.now() - KEPT_AFTER_END
         forgotten = 0
         while ended := self._endings.take(before, FORGOTTEN_AT_ONCE):
+            forgotten += await self._forget(ended)
+        return forgotten
+
+    async def _forget(self, ended: Sequence[tuple[str, str]]) -> int:
+        """Remove sessions, by account and key id; return how many there were."""
+        forgotten: list[Record[StoredSession]] = []
+        for start in range(0, len(ended), FORGOTTEN_AT_ONCE):
+            chunk = ended[start : start + FORGOTTEN_AT_ONCE]
             async with self._store.transaction() as tx:
-                for account, access_key_id in ended:
+                for account, access_key_id in chunk:
                     record = await tx.get(SESSION, account, access_key_id)
                     if record is not None:
                         await tx.delete(record)
-                        forgotten += 1
-        return forgotten
+                        forgotten.append(record)
+        for record in forgotten:
+            self._live.release((record.account, record.document.issuer_id), record.id)
+        return len(forgotten)
 
     async def _learn_endings(self) -> None:
         """Take in what was issued before this process began; what it issues is added as it is."""
