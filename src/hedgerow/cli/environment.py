@@ -2,7 +2,6 @@
 
 import shlex
 from pathlib import Path
-from typing import TypeVar
 
 import click
 import msgspec
@@ -10,11 +9,9 @@ import msgspec
 from hedgerow.cli.account_session import entered
 from hedgerow.cli.options import data_option
 from hedgerow.cli.output import as_json, print_json
-from hedgerow.cloud.app import AdministratorFile, Endpoints, Layout
+from hedgerow.cloud.app import Endpoints, Layout, read_administrator
 from hedgerow.cloud.organizations import DEFAULT_ROLE
 from hedgerow.kernel import ConfigurationError
-
-T = TypeVar("T")
 
 
 def environment(data: Path) -> dict[str, str]:
@@ -22,16 +19,16 @@ def environment(data: Path) -> dict[str, str]:
 
     The access key is left out once its file was moved away.
 
-    Raises `ConfigurationError` if the cloud does not run or the folder is not a cloud's.
+    Raises `ConfigurationError` if the cloud does not run, the folder is not a cloud's, or others
+    can read the key.
     """
     layout = Layout(data)
     if not layout.settings.exists():
         raise ConfigurationError(
             f"{data} is not a cloud's data folder; make one with: hedgerow cloud init --data {data}"
         )
-    endpoints = _read(
+    endpoints = _endpoints(
         layout.endpoints,
-        Endpoints,
         f"the cloud does not run; start it with: hedgerow cloud run --data {data}",
     )
     return {
@@ -46,18 +43,18 @@ def environment(data: Path) -> dict[str, str]:
 
 def _access_key(path: Path) -> dict[str, str]:
     """Return the administrator's access key; nothing if it is kept elsewhere by now."""
-    if not path.exists():
+    administrator = read_administrator(path)
+    if administrator is None:
         return {}
-    administrator = _read(path, AdministratorFile, "")
     return {
         "AWS_ACCESS_KEY_ID": administrator.access_key_id,
         "AWS_SECRET_ACCESS_KEY": administrator.secret_access_key,
     }
 
 
-def _read(path: Path, kind: type[T], without: str) -> T:
+def _endpoints(path: Path, without: str) -> Endpoints:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(path.read_bytes(), type=Endpoints)
     except FileNotFoundError:
         raise ConfigurationError(f"there is no {path}: {without}") from None
     except (OSError, msgspec.DecodeError) as error:

@@ -6,7 +6,7 @@ rule of any service. What must never happen here: a door that serves without TLS
 others can read, a default that allows. The tests are in `tests/unit/cloud/app`.
 """
 
-from hedgerow.cloud.app.administrator import AdministratorFile
+from hedgerow.cloud.app.administrator import AdministratorFile, read_administrator
 from hedgerow.cloud.app.birth import InitResult, init_cloud
 from hedgerow.cloud.app.cloud_app import (
     ANY_HOST,
@@ -32,6 +32,7 @@ __all__ = [
     "Layout",
     "PrivateApi",
     "init_cloud",
+    "read_administrator",
     "read_private_api",
     "run_cloud",
 ]

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from hedgerow.cloud.access.endpoint import ApiEndpoint, ApiPeer
-from hedgerow.cloud.app.administrator import write_administrator
+from hedgerow.cloud.app.administrator import require_private_administrator, write_administrator
 from hedgerow.cloud.app.authorities import Authorities, load_authorities
 from hedgerow.cloud.app.composition import Rooms, compose
 from hedgerow.cloud.app.device_front import AnyProtocol, DeviceFront
@@ -120,6 +120,7 @@ class CloudApp:
             )
         layout = Layout(data_dir)
         settings = read_settings(layout)
+        require_private_administrator(layout.administrator)
         authorities = await asyncio.to_thread(load_authorities, layout, clock)
         master_key = MasterKey.from_file(layout.master_key)
         trail_keys = await asyncio.to_thread(TrailKeys.open, layout.trail, master_key)
