@@ -135,6 +135,16 @@ def test_all_but_less_is_more() -> None:
     assert not within_pairwise(but("iam:*"), policy(allow(action="*"), deny(action="sts:X")))
 
 
+def test_a_deny_and_an_allow_of_all_but_some_are_not_taken_for_what_they_name() -> None:
+    everything = allow(action="*")
+    all_but_b = {"Effect": "Deny", "NotAction": "iot:B", "Resource": "*"}
+    assert not within_pairwise(policy(allow()), policy(everything, all_but_b))
+    all_but_there = {"Effect": "Deny", "Action": "*", "NotResource": THING + "b"}
+    assert not within_pairwise(policy(allow(THING + "a")), policy(everything, all_but_there))
+    but_a = {"Effect": "Allow", "Action": "iot:A", "NotResource": THING + "a"}
+    assert not within_pairwise(policy(but_a), policy(everything, deny(THING + "b")))
+
+
 def test_who_is_named_counts() -> None:
     def door(principal: Any, effect: str = "Allow") -> dict[str, Any]:
         return {**allow(), "Effect": effect, "Principal": principal}
