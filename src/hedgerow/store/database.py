@@ -8,12 +8,12 @@ or a reading of everything, runs on a thread. `bench/api_calls.py` has what this
 import asyncio
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Final
 
-from hedgerow.kernel import ConfigurationError, UnavailableError
+from hedgerow.kernel import ConfigurationError, HedgerowError, UnavailableError
 from hedgerow.store.errors import TamperedError, VersionConflictError
 from hedgerow.store.worker import Worker
 
@@ -117,23 +117,41 @@ def create_private(path: Path) -> None:
     os.close(descriptor)
 
 
-@contextmanager
-def database_errors() -> Iterator[None]:
-    """Say whose fault an error of the database is, without its parameters."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
+class _Errors:
+    """Says whose fault an error of the database is, without its parameters."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, sqlite3.Error):
+            # One without a code shows what was read.
+            raise _as_ours(error) from (error if hasattr(error, "sqlite_errorcode") else None)
+
+
+_ERRORS: Final = _Errors()
+
+
+def database_errors() -> _Errors:
+    """Return the block in which an error of the database becomes one of ours."""
+    return _ERRORS
+
+
+def _as_ours(error: sqlite3.Error) -> HedgerowError:
+    if isinstance(error, sqlite3.OperationalError):
         if not hasattr(error, "sqlite_errorcode"):  # it was read, but is not what it should be
-            raise TamperedError("a stored record has a text where bytes were written") from None
-        raise UnavailableError(f"the store cannot be used now: {error}") from error
-    except sqlite3.IntegrityError as error:
-        raise VersionConflictError(
-            "another writer wrote the same record first; read it again"
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise TamperedError(
-            f"the store's file is damaged ({error}); restore it from a backup"
-        ) from error
+            return TamperedError("a stored record has a text where bytes were written")
+        return UnavailableError(f"the store cannot be used now: {error}")
+    if isinstance(error, sqlite3.IntegrityError):
+        return VersionConflictError("another writer wrote the same record first; read it again")
+    return TamperedError(f"the store's file is damaged ({error}); restore it from a backup")
 
 
 def _connect(path: Path, *, query_only: bool = False) -> sqlite3.Connection:

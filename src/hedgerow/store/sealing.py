@@ -134,7 +134,7 @@ class Sealer:
         )
 
     def _index(self, *parts: str) -> bytes:
-        return hmac.digest(self._index_key, _join(*(part.encode() for part in parts)), _DIGEST)
+        return hmac.digest(self._index_key, _join(*[part.encode() for part in parts]), _DIGEST)
 
     def _decrypt(self, row: SealedRow) -> bytes:
         salt, rest = row.sealed[:_SALT_BYTES], row.sealed[_SALT_BYTES:]
@@ -168,7 +168,7 @@ def _associated_data(row: SealedRow) -> bytes:
 
 def _join(*parts: bytes) -> bytes:
     """Concatenate so that no two lists of parts give the same bytes."""
-    return b"".join(len(part).to_bytes(_LENGTH_BYTES) + part for part in parts)
+    return b"".join([len(part).to_bytes(_LENGTH_BYTES) + part for part in parts])
 
 
 @cache

@@ -1,9 +1,9 @@
 """The store itself: opening, reading, writing one transaction at a time, and the change feed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from hedgerow.kernel import Clock, ConfigurationError
@@ -84,26 +84,13 @@ class Store(Reader):
             if self._hold is not None:
                 self._hold.release()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    def transaction(self) -> "WriteTurn":
         """Give a transaction; commit it when the block ends, undo it when the block raises.
 
         Subscribers hear of its changes after the commit, in the order of commits. A task has one
         transaction at a time: asking for a second inside the first is a mistake and raises.
         """
-        if self._hold is None:
-            raise RuntimeError("this store was opened for reading only")
-        task = asyncio.current_task()
-        if task is not None and task is self._writer_task:
-            raise RuntimeError("this task is already in a transaction; use that one")
-        async with self._writing:
-            self._writer_task = task
-            try:
-                self._database.begin()
-                async with self._ended_with_block() as transaction:
-                    yield transaction
-            finally:
-                self._writer_task = None
+        return WriteTurn(self)
 
     def on_change(self, callback: Callback) -> Callable[[], None]:
         """Call `callback` after every commit, once per change; return what ends that.
@@ -124,20 +111,31 @@ class Store(Reader):
         """Return an iterator of changes of these kinds (all kinds if none is given)."""
         return Watch(self._feed, kinds)
 
-    @asynccontextmanager
-    async def _ended_with_block(self) -> AsyncIterator[Transaction]:
-        transaction = Transaction(self._database.writing, self._sealer, self._tokens, self._clock)
+    async def _begin(self) -> Transaction:
+        if self._hold is None:
+            raise RuntimeError("this store was opened for reading only")
+        task = asyncio.current_task()
+        if task is not None and task is self._writer_task:
+            raise RuntimeError("this task is already in a transaction; use that one")
+        await self._writing.acquire()
         try:
-            yield transaction
+            self._database.begin()
         except BaseException:
-            transaction.finish()
-            self._database.rollback()
+            self._writing.release()
             raise
-        changes = transaction.finish()
-        if changes:
-            await self._commit(changes)
-        else:
-            self._database.rollback()
+        self._writer_task = task
+        return Transaction(self._database.writing, self._sealer, self._tokens, self._clock)
+
+    async def _end(self, transaction: Transaction, *, keep: bool) -> None:
+        try:
+            changes = transaction.finish()
+            if keep and changes:
+                await self._commit(changes)
+            else:
+                self._database.rollback()
+        finally:
+            self._writer_task = None
+            self._writing.release()
 
     async def _commit(self, changes: Sequence[Change]) -> None:
         """Commit and tell, also if this task is cancelled meanwhile: the outcome is known then."""
@@ -157,6 +155,29 @@ class Store(Reader):
 
     async def _scan(self, statement: str, values: Values) -> Sequence[Row]:
         return await self._database.scan(statement, values)
+
+
+class WriteTurn:
+    """The block in which one task writes; `Store.transaction` makes it."""
+
+    __slots__ = ("_store", "_transaction")
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._transaction: Transaction | None = None
+
+    async def __aenter__(self) -> Transaction:
+        self._transaction = await self._store._begin()  # noqa: SLF001 - its other half
+        return self._transaction
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if self._transaction is not None:
+            await self._store._end(self._transaction, keep=kind is None)  # noqa: SLF001 - likewise
 
 
 def _open(path: Path, master_key: MasterKey, *, create: bool) -> tuple[Database, StoreKeys]:

@@ -77,7 +77,10 @@ class DeviceDirectory:
             self._unsubscribe = None
 
     def on_change(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` after every change; return what ends that. It must not wait."""
+        """Call `listener` after every change that concerns a certificate; return what ends that.
+
+        It must not wait.
+        """
         ticket = object()
         self._listeners[ticket] = listener
 
@@ -158,6 +161,8 @@ class DeviceDirectory:
             things |= self._things_of_all(before)
             anchors_changed |= self._put(key, document)
             certificates |= before | self._touched(key)
+        if not certificates:
+            return  # it concerns nobody who could be let in, as a thing that was just registered
         self.epoch += 1
         things |= self._things_of_all(certificates)
         things |= {identifier for kind, identifier in documents if kind == THING.name}

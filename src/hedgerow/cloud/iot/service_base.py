@@ -2,8 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -52,11 +52,9 @@ class IotOperations(Service):
         self._directory = directory
         self._endpoint = endpoint
 
-    @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[Transaction]:
+    def _writing(self) -> AbstractAsyncContextManager[Transaction]:
         """Give a transaction; when its block is left, every door of this process knows of it."""
-        async with self._store.transaction() as transaction:
-            yield transaction
+        return self._store.transaction()
 
     async def _page(
         self, kind: Kind[T], limit: int | None, token: str | None, *, parent: str | None = None

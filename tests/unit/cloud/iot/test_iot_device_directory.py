@@ -142,8 +142,23 @@ async def test_a_listener_that_fails_does_not_keep_others_from_hearing(
     registrar.directory.on_change(broken)
     registrar.directory.on_change(heard.append)
     await registrar.certificate(device)
-    await registrar.thing("lamp")
+    await registrar.status(device, "INACTIVE")
     assert len(heard) == 2
+
+
+async def test_what_concerns_no_certificate_is_told_to_nobody(
+    registrar: Registrar, device: Device
+) -> None:
+    """Thousands of things are registered in a row while devices are connected."""
+    await registrar.enrol("lamp", device)
+    heard: list[DirectoryChange] = []
+    registrar.directory.on_change(heard.append)
+    before = registrar.directory.epoch
+    await registrar.thing("fan", {"plant": "north"})
+    await registrar.policy("unused")
+    assert (heard, registrar.directory.epoch) == ([], before)
+    await registrar.attach_thing("fan", device)
+    assert {thing for change in heard for thing in change.things} == {"lamp", "fan"}
 
 
 async def test_the_epoch_grows_with_every_change(registrar: Registrar, device: Device) -> None:
