@@ -38,8 +38,9 @@ def test_the_cause_of_a_fault_is_named(plant: Plant, fault: Fault) -> None:
     assert not after.answer["allowed"]
     cause = after.answer["cause"]
     assert (cause["name"], cause["code"]) == (fault.step, fault.code), after
-    # What a certificate's own time forbids is refused by TLS, before policies are asked.
-    assert after.cloud in (False, None) or fault.step == "validity"
+    # What a certificate's own time forbids is refused by TLS, before policies are asked; and the
+    # simulator takes a resource as it is given, though no call is judged on it.
+    assert after.cloud in (False, None) or fault.step in ("validity", "resource")
     assert cause["says"]
     assert "*" not in cause["change"]
     told = Told(fault.about, fault.says, after.words, cause)
@@ -115,6 +116,17 @@ def test_an_answered_call_says_what_allowed_it(plant: Plant) -> None:
             "did you mean iot:Publish",
         ),
         (("device", "--thing", "press", "--action", "iot:Publish"), "needs a --resource"),
+        (
+            ("device", "--thing", "press", "--action", "iot:Publish", "--resource", "line/1"),
+            "begins with topic/, and 'line/1' does not; did you mean --resource 'topic/line/1'?",
+        ),
+        (
+            (
+                *("access", "--principal", "administrator", "--action", "sts:AssumeRole"),
+                *("--resource", "arn:aws:iam::*:role/x"),
+            ),
+            "names no account",
+        ),
         (("access", "--principal", "nobody", "--action", "iot:ListThings"), "has no user or role"),
         (
             ("access", "--principal", "administrator", "--action", "iot:ListThigns"),
@@ -175,6 +187,23 @@ def test_an_action_is_judged_on_what_its_call_is_judged_on(plant: Plant) -> None
     )
     (permission,) = [step for step in associate["steps"] if step["name"] == "permission"]
     assert permission["says"].endswith("a call can also need iam:PassRole on ROLEARN")
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "/greengrass/groups/G/deployments",
+        "line-7-group",
+        "arn:aws:greengrass:eu-west-1:123456789012:groups/G",
+    ],
+)
+def test_what_no_call_asks_for_is_never_said_to_be_allowed(plant: Plant, resource: str) -> None:
+    words = ("why", "access", "--principal", "administrator", "--resource", resource)
+    answer = plant.ask((*words, "--action", "greengrass:CreateDeployment"))
+    assert answer["cause"]["code"] == "not-judged-on"
+    form = greengrass("groups/GROUPID")
+    assert answer["cause"]["says"].startswith(f"greengrass:CreateDeployment is judged on {form}")
+    assert f"ask with --resource {greengrass('groups/')}" in answer["cause"]["change"]
 
 
 def test_what_needs_no_permission_is_refused_by_a_private_door_only(plant: Plant) -> None:

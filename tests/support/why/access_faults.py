@@ -228,6 +228,18 @@ def other_account(plant: Plant) -> Iterator[Words]:
     yield ask(alice, _READ, _GROUP.replace(ACCOUNT, "210987654321"))
 
 
+@ACCESS.named(
+    "the policy and the question name a resource that the call is never judged on",
+    step="resource",
+    code="not-judged-on",
+)
+def never_judged_on(plant: Plant) -> Iterator[Words]:
+    deploy, never = "greengrass:CreateDeployment", f"{_GROUP}/deployments"
+    alice = plant.user(allow(deploy, [_GROUP, f"{never}*"]))
+    yield ask(alice, deploy)
+    yield ask(alice, deploy, never)
+
+
 def _until(moment: str) -> dict[str, object]:
     return allow(_READ, _GROUP, Condition={"DateLessThan": {"aws:CurrentTime": moment}})
 

@@ -101,6 +101,9 @@ def judged_steps(holder: Holder, grants: Grants, asked: Asked) -> Iterator[Step]
     if on.row is not None and on.row.judged == "never":
         policies = policies_for(on.row, grants)
     yield on.step
+    if on.misfit is not None:
+        yield on.misfit
+        return
     explanation = explain(policies, request)
     yield policies_step(explanation)
     yield decision_step("decision", explanation)
@@ -149,6 +152,10 @@ def _account_step(holder: Holder, asked: Asked) -> Step:
     theirs = (
         Arn.parse(asked.judged.resource).account if asked.judged.resource.startswith("arn:") else ""
     )
+    if "*" in theirs or "?" in theirs:
+        raise CallerError(
+            f"{quoted(asked.judged.resource)} names no account; ask about one resource"
+        )
     if theirs in ("", "aws", mine) or asked.judged.action == ASSUME_ROLE:
         return Step("account", passed=True, says=f"it is within account {mine}")
     return Step(

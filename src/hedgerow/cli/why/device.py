@@ -10,7 +10,7 @@ import click
 from hedgerow.cli.output import as_json, print_json
 from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cli.why.decided import decision_step, policies_step
-from hedgerow.cli.why.names import known_action, resource_arn
+from hedgerow.cli.why.names import device_resource, known_action
 from hedgerow.cli.why.own import DISCOVER, WITHOUT_RESOURCE, Question, own_steps
 from hedgerow.cli.why.path import Answer, Step, show
 from hedgerow.cli.why.registry import Registered, found, registered
@@ -65,7 +65,7 @@ def question_of(
     """
     if resource is None:
         resource = _resource_of(thing, action, client_id)
-    arn = resource_arn(api, resource)
+    arn = device_resource(api, action, resource)
     if client_id is None and action == CONNECT:
         client_id = arn.partition(f":{_CLIENT}")[2]
     return Question(thing, action, arn, client_id or thing)

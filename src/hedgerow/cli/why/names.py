@@ -1,8 +1,9 @@
 """What people type for an action or a resource, made exact or refused with the nearest one."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
+from typing import Final
 
 from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cloud.access import models, rows_of
@@ -27,6 +28,21 @@ DEVICE_ACTIONS = (
     "greengrass:UpdateCoreDeploymentStatus",
 )
 """What devices and cores can be allowed."""
+_DEVICE_RESOURCES: Final[Mapping[str, str]] = {
+    "iot:Connect": "client/",
+    "iot:Publish": "topic/",
+    "iot:Receive": "topic/",
+    "iot:RetainPublish": "topic/",
+    "iot:Subscribe": "topicfilter/",
+    "iot:GetThingShadow": "thing/",
+    "iot:UpdateThingShadow": "thing/",
+    "iot:DeleteThingShadow": "thing/",
+    "greengrass:Discover": "thing/",
+    "greengrass:GetDeployment": "/greengrass/groups/",
+    "greengrass:GetDeploymentArtifacts": "/greengrass/groups/",
+    "greengrass:UpdateCoreDeploymentStatus": "/greengrass/groups/",
+}
+"""How the resource of a device's request begins, behind the account."""
 
 
 def known_action(text: str, known: Collection[str] = DEVICE_ACTIONS) -> str:
@@ -69,3 +85,23 @@ def resource_arn(api: CloudApi, resource: str) -> str:
         return resource
     service = "greengrass" if resource.startswith("/greengrass/") else "iot"
     return str(Arn(service, api.region, api.account, resource))
+
+
+def device_resource(api: CloudApi, action: str, resource: str) -> str:
+    """Return the ARN of what a device asks for; raise `CallerError` for another kind of thing."""
+    arn = resource_arn(api, resource)
+    begins = device_resource_begins(action)
+    if begins is None or arn == "*" or Arn.parse(arn).resource.startswith(begins):
+        return arn
+    given = Arn.parse(arn).resource
+    kinds = set(_DEVICE_RESOURCES.values())
+    meant = given.partition("/")[2] if given.startswith(tuple(kinds)) else given.lstrip("/")
+    raise CallerError(
+        f"the resource of {action} begins with {begins}, and {quoted(given)} does not; did you "
+        f"mean --resource {quoted(begins + meant)}?"
+    )
+
+
+def device_resource_begins(action: str) -> str | None:
+    """Return how the resource of a device's action begins, None if nothing is known of it."""
+    return _DEVICE_RESOURCES.get(action)

@@ -1,44 +1,89 @@
 """What the table of permissions says of an action: what it is judged on, what else it needs."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from hedgerow.cli.provision.api import CloudApi
+from hedgerow.cli.why.judged_on import Form, forms_of, meant
+from hedgerow.cli.why.names import device_resource_begins, resource_arn
 from hedgerow.cli.why.path import Step
 from hedgerow.cloud.access import Need, Row, operations_of
-from hedgerow.kernel import CallerError
+from hedgerow.kernel import Arn, CallerError
 
 _MEMBER: Final = re.compile(r"\{(\w+)[^}]*\}")
 _ANYTHING: Final = "*"
+_PASSING: Final = "iam:passrole"
+"""The action that no operation has for its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An action with the resource that it is really judged on, and the row it stands in."""
+    """An action with the resource that it is really judged on, and the row it stands in.
+
+    `misfit` is the step that fails if no call with this action is ever judged on that resource.
+    """
 
     action: str
     resource: str
     row: Row | None
     step: Step
+    misfit: Step | None = None
+    tagged: str | None = None
+    """What carries the resource's tags; None if nothing does."""
 
 
 def judged(api: CloudApi, action: str, resource: str) -> Judged:
     """Return what a call is judged on; raise `CallerError` if its resource was not named."""
     row = _row_of(action)
-    if row is None:
-        says = f"{action} is judged on {resource}"
-        return Judged(action, resource, None, Step("permission", passed=None, says=says))
-    first, *further = row.needs
-    if not first.targets:
-        resource = _ANYTHING
+    if row is not None and not row.needs[0].targets:
         says = f"{action} has no resource of its own: it is judged on {_ANYTHING}"
-    else:
-        forms = _forms(api, first)
-        if resource == _ANYTHING and not all(target.optional for target in first.targets):
-            raise CallerError(f"{action} is judged on a resource; name it with --resource {forms}")
-        says = f"{action} is judged on {forms}"
-    return Judged(action, resource, row, _step(api, row, further, says))
+        return Judged(action, _ANYTHING, row, _step(api, row, says))
+    forms = forms_of(action)
+    shown = _shown(api, row, action, resource)
+    says = f"{action} is judged on {shown}"
+    step = Step("permission", passed=None, says=says) if row is None else _step(api, row, says)
+    if resource == _ANYTHING:
+        if row is not None and not all(target.optional for target in row.needs[0].targets):
+            raise CallerError(f"{action} is judged on a resource; name it with --resource {shown}")
+        return Judged(action, resource, row, step)
+    if not _can_be(action, forms, resource):
+        return Judged(action, resource, row, step, _misfit(api, forms, action, resource, shown))
+    carriers = (form.carrier(resource) for form in forms)
+    tagged = next((carrier for carrier in carriers if carrier is not None), None)
+    return Judged(action, resource, row, step, tagged=tagged)
+
+
+def _shown(api: CloudApi, row: Row | None, action: str, resource: str) -> str:
+    """Return the forms that an action is judged on, for people."""
+    if row is not None:
+        return _forms(api, row.needs[0])
+    if action.lower() == _PASSING:
+        return f"arn:aws:iam::{api.account}:role/ROLE"
+    begins = device_resource_begins(action)
+    return resource if begins is None else resource_arn(api, f"{begins}NAME")
+
+
+def _can_be(action: str, forms: Sequence[Form], resource: str) -> bool:
+    """Tell whether any call is judged on a resource; of actions unknown here it may be."""
+    begins = device_resource_begins(action)
+    if begins is not None and Arn.parse(resource).resource.startswith(begins):
+        return True
+    return any(form.fits(resource) for form in forms) or not (forms or begins)
+
+
+def _misfit(api: CloudApi, forms: Sequence[Form], action: str, resource: str, shown: str) -> Step:
+    known = {"region": api.region, "account": api.account}
+    instead = meant(forms, resource, known) or shown
+    return Step(
+        "resource",
+        passed=False,
+        says=f"{action} is judged on {shown}, and never on {resource}: no call asks for that, "
+        "whatever policies say to it",
+        code="not-judged-on",
+        change=f"ask with --resource {instead}, and name that in policies too",
+    )
 
 
 def _row_of(action: str) -> Row | None:
@@ -49,7 +94,7 @@ def _row_of(action: str) -> Row | None:
     return None
 
 
-def _step(api: CloudApi, row: Row, further: list[Need], says: str) -> Step:
+def _step(api: CloudApi, row: Row, says: str) -> Step:
     step = Step("permission", passed=None, says=says)
     if row.judged == "never":
         return replace(step, says=f"{row.needs[0].action} needs no permission")
@@ -57,7 +102,7 @@ def _step(api: CloudApi, row: Row, further: list[Need], says: str) -> Step:
         return replace(
             step, says=f"{says}, and by the role's trust policy: ask 'hedgerow why role'"
         )
-    always = [f"{need.action} on {_forms(api, need) or _ANYTHING}" for need in further]
+    always = [f"{need.action} on {_forms(api, need) or _ANYTHING}" for need in row.needs[1:]]
     if not always:
         return step
     return replace(step, says=f"{says}; a call can also need {', '.join(always)}")
