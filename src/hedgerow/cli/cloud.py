@@ -132,7 +132,7 @@ def run(
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. The ports in force are in DIR/endpoints.json."""
     doors = [read_private_api(text) for text in private_apis]
-    configure_log(sys.stderr, SystemClock())
+    configure_log(sys.stderr, SystemClock(), for_good=True)
     uvloop.run(
         run_cloud(
             data,
