@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
+from tests.support.cloud import ACCOUNT
+from tests.support.roles import trust_policy
 from tests.support.why.fault import Fault, asked
 from tests.support.why.faults import FAULTS
 from tests.support.why.oracle import allowed_by_cloud
@@ -204,6 +208,45 @@ def test_what_no_call_asks_for_is_never_said_to_be_allowed(plant: Plant, resourc
     form = greengrass("groups/GROUPID")
     assert answer["cause"]["says"].startswith(f"greengrass:CreateDeployment is judged on {form}")
     assert f"ask with --resource {greengrass('groups/')}" in answer["cause"]["change"]
+
+
+def test_the_tags_of_a_resource_are_read_as_for_a_call(plant: Plant) -> None:
+    """What is said of a tagged group, of a version of it, and of a role is what calls meet."""
+    hall = {"StringEquals": {"aws:ResourceTag/hall": "7"}}
+    arn = greengrass(f"groups/{plant.group.group_id}")
+    role = plant.role(trust_policy(account=ACCOUNT))
+    alice = plant.user(allow(["greengrass:*", "iam:GetRole"], Condition=hall))
+    versions = plant.call("greengrass", "list_group_versions", GroupId=plant.group.group_id)
+    version = versions["Versions"][0]["Version"]
+    asked = {
+        "greengrass:GetGroup": (arn, {"GroupId": plant.group.group_id}),
+        "greengrass:GetGroupVersion": (
+            f"{arn}/versions/{version}",
+            {"GroupId": plant.group.group_id, "GroupVersionId": version},
+        ),
+        "iam:GetRole": (f"arn:aws:iam::{ACCOUNT}:role/{role}", {"RoleName": role}),
+    }
+    key = plant.key_of(alice)
+
+    def both() -> list[tuple[bool, bool]]:
+        said = []
+        for action, (resource, members) in asked.items():
+            words = ("--principal", alice, "--action", action, "--resource", resource)
+            service, _, name = action.partition(":")
+            operation = xform_name(name)
+            try:
+                plant.call_as(key, service, operation, **members)
+            except ClientError:
+                said.append((plant.ask(("why", "access", *words))["allowed"], False))
+            else:
+                said.append((plant.ask(("why", "access", *words))["allowed"], True))
+        return said
+
+    assert both() == [(False, False)] * 3
+    plant.call("greengrass", "tag_resource", ResourceArn=arn, tags={"hall": "7"})
+    plant.call("iam", "tag_role", RoleName=role, Tags=[{"Key": "hall", "Value": "7"}])
+    assert both() == [(True, True)] * 3
+    plant.call("greengrass", "untag_resource", ResourceArn=arn, TagKeys=["hall"])
 
 
 def test_what_needs_no_permission_is_refused_by_a_private_door_only(plant: Plant) -> None:

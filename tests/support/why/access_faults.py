@@ -168,6 +168,20 @@ def without_tag(plant: Plant) -> Iterator[Words]:
 
 
 @ACCESS.named(
+    "it asks for a tag that was taken from the resource", step="decision", code="condition"
+)
+def tag_taken(plant: Plant) -> Iterator[Words]:
+    group = greengrass(f"groups/{plant.group.group_id}")
+    alice = plant.user(
+        allow(_READ, group, Condition={"StringEquals": {"aws:ResourceTag/hall": "7"}})
+    )
+    plant.call("greengrass", "tag_resource", ResourceArn=group, tags={"hall": "7"})
+    yield ask(alice, _READ, group)
+    plant.call("greengrass", "untag_resource", ResourceArn=group, TagKeys=["hall"])
+    yield ask(alice, _READ, group)
+
+
+@ACCESS.named(
     "it asks for a tag of the user that has another value", step="decision", code="condition"
 )
 def tag_of_user(plant: Plant) -> Iterator[Words]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 from tests.support.cloud import ACCOUNT
-from tests.support.why.plant import Plant, Words
+from tests.support.why.plant import Plant, Words, greengrass
 
 _TESTED: Final[Mapping[str, str]] = {
     "iot:Connect": "CONNECT",
@@ -76,6 +76,8 @@ def _simulated(plant: Plant, options: Mapping[str, str]) -> bool:
     arn = f"arn:aws:iam::{ACCOUNT}:{name if '/' in name else f'user/{name}'}"
     now = f"{plant.clock.now():%Y-%m-%dT%H:%M:%SZ}"  # the simulator takes the time as given
     known = {"aws:CurrentTime": now}
+    if options["resource"].startswith(greengrass("")):
+        known.update(_tags(plant, options["resource"]))  # the simulator takes these as given too
     if "context" in options:
         key, _, value = options["context"].partition("=")
         known[key] = value
@@ -96,6 +98,14 @@ def _simulated(plant: Plant, options: Mapping[str, str]) -> bool:
         ContextEntries=entries,
     )
     return bool(simulated["EvaluationResults"][0]["EvalDecision"] == "allowed")
+
+
+def _tags(plant: Plant, resource: str) -> dict[str, str]:
+    try:
+        tags = plant.call("greengrass", "list_tags_for_resource", ResourceArn=resource)["tags"]
+    except ClientError:
+        return {}
+    return {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
 
 
 def _discovered(plant: Plant, options: Mapping[str, str]) -> bool:

@@ -14,15 +14,17 @@ from hedgerow.cli.why.decided import decision_step, policies_step
 from hedgerow.cli.why.names import known_api_action, resource_arn
 from hedgerow.cli.why.path import Answer, Step, show
 from hedgerow.cli.why.permission import Judged, judged
+from hedgerow.cli.why.tags import tags_of
 from hedgerow.cloud.access import Grants
 from hedgerow.cloud.access.every_call import policies_for
-from hedgerow.cloud.access.keys import principal_values, wanted_keys
+from hedgerow.cloud.access.keys import principal_values, resource_tag_values, wanted_keys
 from hedgerow.kernel import Arn, CallerError, Clock, SystemClock, quoted
 from hedgerow.policy import (
     Context,
     Dialect,
     NamedPolicy,
     PolicySet,
+    Values,
     context,
     explain,
     parse_policy,
@@ -38,11 +40,12 @@ class Asked:
 
     judged: Judged
     known: Context
+    api: CloudApi
 
     @classmethod
     def of(cls, api: CloudApi, action: str, resource: str, known: Context) -> "Asked":
         """Read what was typed; raise `CallerError` for what cannot be asked."""
-        return cls(judged(api, known_api_action(action), resource_arn(api, resource)), known)
+        return cls(judged(api, known_api_action(action), resource_arn(api, resource)), known, api)
 
 
 @click.command()
@@ -67,6 +70,7 @@ def access(
 ) -> None:
     """Say which of a user's or role's policies decides, and what would change it.
 
+    Tags of the resource are read where a policy asks for them and --context does not give them.
     Needs the environment that 'hedgerow env' prints, and iam:GetAccountAuthorizationDetails.
     """
     api, clock = CloudApi(), SystemClock()
@@ -96,7 +100,6 @@ def judged_steps(holder: Holder, grants: Grants, asked: Asked) -> Iterator[Step]
     keys = {key for named in _all(grants.policies) for key in named.policy.keys}
     of_principal = principal_values(wanted_keys(keys), holder.principal, holder.held.tags)
     on = asked.judged
-    request = grants.request(on.action, on.resource, context({**of_principal, **asked.known}))
     policies = grants.policies
     if on.row is not None and on.row.judged == "never":
         policies = policies_for(on.row, grants)
@@ -104,6 +107,14 @@ def judged_steps(holder: Holder, grants: Grants, asked: Asked) -> Iterator[Step]
     if on.misfit is not None:
         yield on.misfit
         return
+    of_resource: Mapping[str, Values] = {}
+    wanted = wanted_keys(keys - asked.known.keys())
+    if wanted.resource_tags and on.tagged is not None:
+        tags = tags_of(asked.api, on.tagged)
+        yield tags.step
+        of_resource = resource_tag_values(wanted, Arn.parse(on.tagged).service, tags.of_resource)
+    known = context({**of_principal, **of_resource, **asked.known})
+    request = grants.request(on.action, on.resource, known)
     explanation = explain(policies, request)
     yield policies_step(explanation)
     yield decision_step("decision", explanation)
