@@ -9,11 +9,11 @@ import click
 from hedgerow.cli.options import PORT, root_option
 from hedgerow.cli.output import as_json, print_json, print_pairs, progress
 from hedgerow.cli.provision.api import CloudApi, DeviceEndpoint
+from hedgerow.cli.provision.checks import require_free, require_rows, require_thing_names
 from hedgerow.cli.provision.config_file import config_bytes, config_document, config_path
 from hedgerow.cli.provision.group import GroupContent, start_deployment
 from hedgerow.cli.provision.identity import (
     Identity,
-    discarded_on_failure,
     let_core_carry,
     let_core_sync,
     make_core_identity,
@@ -21,6 +21,7 @@ from hedgerow.cli.provision.identity import (
 )
 from hedgerow.cli.provision.row import Row
 from hedgerow.cli.provision.service_role import ensure_service_role
+from hedgerow.cli.provision.undo import Undo, undone_on_failure
 from hedgerow.kernel import CallerError, ConfigurationError, quoted
 from hedgerow.pki import write_public
 
@@ -35,6 +36,18 @@ class Made:
     group_version: str
     deployment_id: str | None
     endpoint: DeviceEndpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What provisioning is to make."""
+
+    root: Path
+    name: str
+    devices: tuple[str, ...]
+    devices_dir: Path
+    rows: tuple[Row, ...]
+    synced: tuple[str, ...]
 
 
 @click.command()
@@ -90,35 +103,45 @@ def provision(
 
     Needs the environment that 'hedgerow env' prints.
     """
-    if config_path(root).exists():
-        raise ConfigurationError(f"{config_path(root)} exists; this root belongs to a core already")
-    _require_members(synced, (name, *devices))
+    wanted = Wanted(root, name, devices, devices_dir, tuple(Row(*row) for row in rows), synced)
+    _check(wanted)
     api = CloudApi()
-    content = _group(api, group or f"{name}-group")
     endpoint = api.device_endpoint()
-    with progress(f"Making the identity of {name}"):
-        core = make_core_identity(api, root / "certs", name, content.group_id, endpoint.root_ca_pem)
-    made_devices: list[Identity] = []
-    with discarded_on_failure(api, [core]), discarded_on_failure(api, made_devices):
-        for device in devices:
-            made = _device(api, devices_dir, device, endpoint)
-            made_devices.append(made)
+    require_rows(api, wanted.rows, (name, *devices))
+    there = _coreless(api, group or f"{name}-group")
+    with undone_on_failure() as undo:
+        content = there or GroupContent.create(api, undo, group or f"{name}-group")
+        with progress(f"Making the identity of {name}"):
+            core = make_core_identity(
+                api, undo, root / "certs", name, content.group_id, endpoint.root_ca_pem
+            )
+        made_devices = [_device(api, undo, devices_dir, device, endpoint) for device in devices]
         with progress("Making the group"):
-            content = content.with_core(api, core, synced)
-            content = content.with_devices(api, made_devices, synced)
-            table = [Row(*row) for row in rows]
-            content = content.with_rows(api, table)
-            let_core_carry(api, core.certificate_arn, f"{name}-messages", table)
-            let_core_sync(api, core.certificate_arn, f"{name}-shadows", sorted(set(synced)))
-            version = content.save(api)
-    deployment = _deploy(api, content.group_id, version) if deploy else None
-    document = config_document(core, endpoint, mqtt_port=mqtt_port, daemon_port=daemon_port)
-    write_public(config_path(root), config_bytes(document))
+            version = _filled(api, undo, content, wanted, core, made_devices)
+            if there is not None:
+                there.restored_on_failure(api, undo)
+        undo.wrote(config_path(root))
+        document = config_document(core, endpoint, mqtt_port=mqtt_port, daemon_port=daemon_port)
+        write_public(config_path(root), config_bytes(document))
+        deployment = _deploy(api, content.group_id, version) if deploy else None
     result = Made(core, tuple(made_devices), content.group_id, version, deployment, endpoint)
     if as_json:
         print_json(facts(result))
     else:
         _show(root, result)
+
+
+def _check(wanted: Wanted) -> None:
+    """Return if nothing speaks against it on this machine."""
+    if config_path(wanted.root).exists():
+        raise ConfigurationError(
+            f"{config_path(wanted.root)} exists; this root belongs to a core already"
+        )
+    require_thing_names((wanted.name, *wanted.devices))
+    _require_members(wanted.synced, (wanted.name, *wanted.devices))
+    require_free(wanted.root / "certs", wanted.name)
+    for device in wanted.devices:
+        require_free(wanted.devices_dir / device, device)
 
 
 def _require_members(synced: Sequence[str], members: Sequence[str]) -> None:
@@ -129,19 +152,37 @@ def _require_members(synced: Sequence[str], members: Sequence[str]) -> None:
             )
 
 
-def _group(api: CloudApi, name: str) -> GroupContent:
-    """Return the group to fill: the one of that name if it has no core yet, else a new one."""
+def _coreless(api: CloudApi, name: str) -> GroupContent | None:
+    """Return the group of that name to fill, or None; `CallerError` if it has a core already."""
     found = GroupContent.find(api, name)
-    if found is None:
-        return GroupContent.create(api, name)
-    if found.has_core:
+    if found is not None and found.has_core:
         raise CallerError(f"the group {quoted(name)} has a core already; a group has exactly one")
     return found
 
 
-def _device(api: CloudApi, folder: Path, name: str, endpoint: DeviceEndpoint) -> Identity:
+def _device(
+    api: CloudApi, undo: Undo, folder: Path, name: str, endpoint: DeviceEndpoint
+) -> Identity:
     with progress(f"Making the identity of {name}"):
-        return make_device_identity(api, folder / name, name, endpoint.root_ca_pem)
+        return make_device_identity(api, undo, folder / name, name, endpoint.root_ca_pem)
+
+
+def _filled(
+    api: CloudApi,
+    undo: Undo,
+    content: GroupContent,
+    wanted: Wanted,
+    core: Identity,
+    devices: Sequence[Identity],
+) -> str:
+    """Fill the group, let its core do what that needs, and return the new version."""
+    content = content.with_core(api, undo, core, wanted.synced)
+    content = content.with_devices(api, undo, devices, wanted.synced)
+    content = content.with_rows(api, undo, wanted.rows)
+    certificate, name = core.certificate_arn, wanted.name
+    let_core_carry(api, undo, certificate, f"{name}-messages", wanted.rows)
+    let_core_sync(api, undo, certificate, f"{name}-shadows", sorted(set(wanted.synced)))
+    return content.save(api)
 
 
 def _deploy(api: CloudApi, group_id: str, version: str) -> str:

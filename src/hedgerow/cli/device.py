@@ -1,5 +1,6 @@
 """`hedgerow device provision`: a client device, in a group of its own choice."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -7,14 +8,16 @@ import click
 from hedgerow.cli.core_provision import device_lines, identity_facts
 from hedgerow.cli.output import as_json, print_json, progress
 from hedgerow.cli.provision.api import CloudApi
+from hedgerow.cli.provision.checks import require_free, require_rows, require_thing_names
 from hedgerow.cli.provision.group import GroupContent, start_deployment
 from hedgerow.cli.provision.identity import (
-    discarded_on_failure,
+    Identity,
     let_core_carry,
     let_core_sync,
     make_device_identity,
 )
 from hedgerow.cli.provision.row import Row
+from hedgerow.cli.provision.undo import Undo, undone_on_failure
 from hedgerow.contract import CLOUD
 from hedgerow.kernel import CallerError, quoted
 
@@ -58,31 +61,50 @@ def provision(
 
     Needs the environment that 'hedgerow env' prints.
     """
-    api = CloudApi()
     if sync_shadow and group is None:
         raise CallerError("--sync-shadow needs a --group: its core does it")
+    require_thing_names([name])
+    require_free(folder, name)
+    table = [Row(*row) for row in rows]
+    api = CloudApi()
     content = None if group is None else _existing(api, group)
     endpoint = api.device_endpoint()
-    with progress(f"Making the identity of {name}"):
-        identity = make_device_identity(api, folder, name, endpoint.root_ca_pem)
-    if content is not None:
-        with discarded_on_failure(api, [identity]):
-            synced = [name] if sync_shadow else []
-            content = content.with_devices(api, [identity], synced)
-            table = [Row(*row) for row in rows]
-            content = content.with_rows(api, table)
-            if any(CLOUD in (row.source, row.target) for row in table):
-                let_core_carry(api, content.core_certificate(api), f"messages-of-{name}", table)
-            if synced:
-                let_core_sync(api, content.core_certificate(api), f"shadow-of-{name}", synced)
-            version = content.save(api)
-        if deploy:
-            start_deployment(api, content.group_id, version)
+    require_rows(api, table, [name])
+    with undone_on_failure() as undo:
+        with progress(f"Making the identity of {name}"):
+            identity = make_device_identity(api, undo, folder, name, endpoint.root_ca_pem)
+        if content is not None:
+            version = _added(api, undo, content, identity, table, sync_shadow=sync_shadow)
+            content.restored_on_failure(api, undo)
+            if deploy:
+                start_deployment(api, content.group_id, version)
     if as_json:
         print_json(identity_facts(identity))
         return
     for line in device_lines([identity], endpoint):
         click.echo(line)
+
+
+def _added(
+    api: CloudApi,
+    undo: Undo,
+    content: GroupContent,
+    device: Identity,
+    table: Sequence[Row],
+    *,
+    sync_shadow: bool,
+) -> str:
+    """Add the device and its rows to the group, and return the new version."""
+    name = device.thing_name
+    synced = [name] if sync_shadow else []
+    content = content.with_devices(api, undo, [device], synced)
+    content = content.with_rows(api, undo, table)
+    if any(CLOUD in (row.source, row.target) for row in table):
+        certificate = content.core_certificate(api)
+        let_core_carry(api, undo, certificate, f"messages-of-{name}", table)
+    if synced:
+        let_core_sync(api, undo, content.core_certificate(api), f"shadow-of-{name}", synced)
+    return content.save(api)
 
 
 def _existing(api: CloudApi, name: str) -> GroupContent:

@@ -7,6 +7,7 @@ from typing import Any
 from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cli.provision.identity import Identity
 from hedgerow.cli.provision.row import Row
+from hedgerow.cli.provision.undo import Undo
 from hedgerow.contract import CLOUD, SHADOW_SERVICE
 from hedgerow.kernel import CallerError, new_uuid, quoted
 
@@ -25,9 +26,15 @@ class GroupContent:
     versions: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def create(cls, api: CloudApi, name: str) -> "GroupContent":
+    def create(cls, api: CloudApi, undo: Undo, name: str) -> "GroupContent":
         """Make a new, empty group."""
-        return cls(api.call("greengrass", "create_group", Name=name)["Id"])
+        made = cls(api.call("greengrass", "create_group", Name=name)["Id"])
+        undo.made(
+            f"the group {name}",
+            lambda: api.call("greengrass", "delete_group", GroupId=made.group_id),
+            advice=f"delete it: aws greengrass delete-group --group-id {made.group_id}",
+        )
+        return made
 
     @classmethod
     def find(cls, api: CloudApi, name: str) -> "GroupContent | None":
@@ -78,25 +85,25 @@ class GroupContent:
         return [] if arn is None else self._listed(api, "device", "Devices", arn)
 
     def with_core(
-        self, api: CloudApi, core: Identity, synced: Collection[str] = ()
+        self, api: CloudApi, undo: Undo, core: Identity, synced: Collection[str] = ()
     ) -> "GroupContent":
         """Return the group with its core, and with the function that publishes its addresses.
 
         Its shadow is synchronised if its name is among `synced`.
         """
-        with_core = self.with_added(api, "core", "Cores", [_member(core, synced)])
-        return with_core.with_added(api, "function", "Functions", [_IP_DETECTOR])
+        with_core = self.with_added(api, undo, "core", "Cores", [_member(core, synced)])
+        return with_core.with_added(api, undo, "function", "Functions", [_IP_DETECTOR])
 
     def with_devices(
-        self, api: CloudApi, devices: Sequence[Identity], synced: Collection[str] = ()
+        self, api: CloudApi, undo: Undo, devices: Sequence[Identity], synced: Collection[str] = ()
     ) -> "GroupContent":
         """Return the group with more client devices; `synced` are names as for `with_core`."""
         if not devices:
             return self
         members = [_member(device, synced) for device in devices]
-        return self.with_added(api, "device", "Devices", members)
+        return self.with_added(api, undo, "device", "Devices", members)
 
-    def with_rows(self, api: CloudApi, rows: Sequence[Row]) -> "GroupContent":
+    def with_rows(self, api: CloudApi, undo: Undo, rows: Sequence[Row]) -> "GroupContent":
         """Return the group with more rows in its subscription table."""
         if not rows:
             return self
@@ -109,7 +116,7 @@ class GroupContent:
             }
             for row in rows
         ]
-        return self.with_added(api, "subscription", "Subscriptions", entries)
+        return self.with_added(api, undo, "subscription", "Subscriptions", entries)
 
     def save(self, api: CloudApi) -> str:
         """Make a new group version of this content and return its id."""
@@ -119,8 +126,12 @@ class GroupContent:
         version: str = made["Version"]
         return version
 
+    def restored_on_failure(self, api: CloudApi, undo: Undo) -> None:
+        """Let this content, of a group that was there before, be its latest version again."""
+        undo.made(f"the new version of the group {self.group_id}", lambda: self.save(api))
+
     def with_added(
-        self, api: CloudApi, kind: str, listed: str, entries: Sequence[dict[str, Any]]
+        self, api: CloudApi, undo: Undo, kind: str, listed: str, entries: Sequence[dict[str, Any]]
     ) -> "GroupContent":
         """Return the group with entries added to the definition of one kind.
 
@@ -136,6 +147,11 @@ class GroupContent:
                 InitialVersion={listed: list(entries)},
             )
             arn = made["LatestVersionArn"]
+            made_id = {f"{kind.capitalize()}DefinitionId": made["Id"]}
+            undo.made(
+                f"the {kind} definition {made['Id']}",
+                lambda: api.call("greengrass", f"delete_{kind}_definition", **made_id),
+            )
         else:
             arn = self._extended(api, kind, listed, current, entries)
         return GroupContent(self.group_id, {**self.versions, member: arn})
