@@ -76,6 +76,30 @@ def key_deleted(plant: Plant) -> Iterator[Words]:
     yield ask(plant.request_of(key, *_LIST))
 
 
+@CALLS.named(
+    "a session's token is left over beside a lasting key",
+    step="signature",
+    code="token-with-lasting-key",
+)
+def token_left_over(plant: Plant) -> Iterator[Words]:
+    key = plant.key_of(plant.user(_MAY_LIST))
+    session = in_boto3_words(plant.call_as(key, "sts", "get_session_token")["Credentials"])
+    yield ask(plant.request_of(key, *_LIST))
+    left = {"aws_session_token": session["aws_session_token"]}
+    yield ask(plant.request_of({**key, **left}, *_LIST))
+
+
+@CALLS.named("the access key was made after the call", step="signature", code="key-was-unknown")
+def key_made_later(plant: Plant) -> Iterator[Words]:
+    alice = plant.user(_MAY_LIST)
+    key = plant.key_of(alice)
+    yield ask(plant.request_of(key, *_LIST))
+    with plant.clock.behind(-timedelta(minutes=5)):
+        later = plant.key_of(alice)
+    left = {"aws_session_token": "none"}
+    yield ask(plant.request_of({**later, **left}, *_LIST))
+
+
 @CALLS.named("the secret key is another one's", step="signature", code="wrong-secret")
 def wrong_secret(plant: Plant) -> Iterator[Words]:
     key = plant.key_of(plant.user(_MAY_LIST))

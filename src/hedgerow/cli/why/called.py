@@ -1,6 +1,7 @@
 """A recorded call of an API: who, what, from where, and what decided for or against it."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from hedgerow.cli.provision.api import CloudApi
@@ -31,7 +32,8 @@ def call_steps(api: CloudApi, event: Event) -> Iterator[Step]:
         yield Step("endpoint", passed=None, says=says)
     code, message = event.get("errorCode", ""), event.get("errorMessage", "")
     key_id = event["userIdentity"].get("accessKeyId", "")
-    unproven = None if not code else signature_step(api, code, message, key_id)
+    at = datetime.fromisoformat(event["eventTime"])
+    unproven = None if not code else signature_step(api, code, message, key_id, at)
     if unproven is not None:
         yield unproven
         return

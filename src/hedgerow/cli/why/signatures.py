@@ -1,6 +1,7 @@
 """Refusals before anybody was known: what is wrong with a signature or a key, and what to do."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from hedgerow.aws.signature_errors import SignatureFault, aws_codes
@@ -41,7 +42,8 @@ _MEANINGS: Final = (
         SignatureFault.TOKEN_EXPIRED,
         "session-expired",
         "the temporary credentials had ended",
-        "get new ones from where these came: aws sts assume-role or get-session-token",
+        "get new ones from where these came: aws sts get-session-token, or aws sts assume-role "
+        "--role-arn ROLE --role-session-name NAME",
     ),
     _Meaning(
         SignatureFault.REQUEST_EXPIRED,
@@ -82,15 +84,20 @@ _MEANINGS: Final = (
         "wrong-secret",
         "the signature was not made with the secret of this access key",
         "use the secret access key that was given out together with this id, or make a new pair "
-        "with: aws iam create-access-key",
+        "with: aws iam create-access-key --user-name USER",
     ),
 )
 
 
-def signature_step(api: CloudApi, code: str, message: str, key_id: str) -> Step | None:
-    """Return what was wrong with a signature; None if the code is of something else."""
+def signature_step(
+    api: CloudApi, code: str, message: str, key_id: str, at: datetime
+) -> Step | None:
+    """Return what was wrong with a signature; None if the code is of something else.
+
+    `at` is when the call was made.
+    """
     if code in aws_codes(SignatureFault.UNKNOWN_KEY):
-        return _unknown_key(api, key_id)
+        return _unknown_key(api, key_id, at)
     for meaning in _MEANINGS:
         if code in aws_codes(meaning.fault) and message.startswith(meaning.begins):
             says = meaning.says if not key_id else f"{meaning.says} (access key {key_id})"
@@ -98,14 +105,15 @@ def signature_step(api: CloudApi, code: str, message: str, key_id: str) -> Step 
     return None
 
 
-def _unknown_key(api: CloudApi, key_id: str) -> Step:
+def _unknown_key(api: CloudApi, key_id: str, at: datetime) -> Step:
     """Say why no such key was known: it is looked up as it is now."""
     if is_temporary(key_id):
         return _failed(
             "session-unknown",
             f"access key {key_id} of a session is not known with this session token: it was "
             "revoked, its role or user is gone, or the token is another session's",
-            "get new ones with: aws sts assume-role, and use all three parts together",
+            "get new ones with: aws sts assume-role --role-arn ROLE --role-session-name NAME, and use "
+            "all three parts together",
         )
     owner = found(api, "iam", "get_access_key_last_used", AccessKeyId=key_id)
     user = "" if owner is None else owner.get("UserName", "")
@@ -114,11 +122,7 @@ def _unknown_key(api: CloudApi, key_id: str) -> Step:
         if key["AccessKeyId"] != key_id:
             continue
         if key["Status"] == _ACTIVE:
-            return _failed(
-                "key-was-unknown",
-                f"access key {key_id} of user {user} is active now, but was not then",
-                "call again",
-            )
+            return _refused_though_active(key_id, user, made_later=key["CreateDate"] > at)
         return _failed(
             "key-inactive",
             f"access key {key_id} of user {user} is inactive",
@@ -128,7 +132,29 @@ def _unknown_key(api: CloudApi, key_id: str) -> Step:
     return _failed(
         "key-unknown",
         f"no user of this account has the access key {key_id}",
-        "use a key of this cloud, or make one with: aws iam create-access-key",
+        "use a key of this cloud, or make one with: aws iam create-access-key --user-name USER",
+    )
+
+
+def _refused_though_active(key_id: str, user: str, *, made_later: bool) -> Step:
+    """Return why a key that is active now was refused then.
+
+    The record does not keep whether a session token came with it. A lasting key has none, and
+    with one it is as unknown as with another session's.
+    """
+    if made_later:
+        return _failed(
+            "key-was-unknown",
+            f"access key {key_id} of user {user} was made after this call",
+            "call again",
+        )
+    return _failed(
+        "token-with-lasting-key",
+        f"access key {key_id} of user {user} is active, and was refused: either a session token "
+        "came with it, left over from a session, and a lasting key has none; or the key was "
+        "inactive at that time",
+        "take the token away with: unset AWS_SESSION_TOKEN (or aws_session_token out of the "
+        "profile), and call again",
     )
 
 
