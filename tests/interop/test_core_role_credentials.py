@@ -115,7 +115,7 @@ async def test_boto3_on_the_core_is_the_groups_role_and_may_do_what_it_may(
         await estate.deploy(core)
         refused = await as_role(estate, "true")
         assert refused.code != 0
-        assert "You need to attach an IAM role to this deployment group." in refused.error
+        assert f"associate-role-to-group --group-id {group_id} --role-arn" in refused.error
 
         await give_role(cloud, group_id, "line")
         await allow(cloud, "line", "iot:DescribeThing", f"{THINGS}A")
@@ -148,7 +148,7 @@ async def test_boto3_on_the_core_is_the_groups_role_and_may_do_what_it_may(
         await cloud.greengrass("disassociate_role_from_group", GroupId=group_id)
         await until(lambda: core.role.held is None)
         refused = await as_role(estate, "true")
-        assert "You need to attach an IAM role to this deployment group." in refused.error
+        assert f"associate-role-to-group --group-id {group_id} --role-arn" in refused.error
 
 
 async def the_trail_tells(cloud: RunningCloud, arn: str, group_id: str) -> None:

@@ -40,6 +40,7 @@ _CONNECTIONS_LIMIT = 4
 _OK = 200
 _UNAUTHORIZED = 401
 _FORBIDDEN = 403
+_NOT_FOUND = 404
 _TOO_MANY = 429
 _SERVER_ERRORS = 500
 _SHADOW_ANSWERS = frozenset({_OK, 400, 404, 409, 413})
@@ -121,9 +122,21 @@ class CloudHttp:
         return decode(answer, CertificateAnswer)
 
     async def group_credentials(self, group_id: str) -> GroupCredentials:
-        """Ask for credentials of the group's role (`greengrass:AssumeRoleForGroup`)."""
-        answer = await self._greengrass_call("POST", group_credentials_path(group_id))
-        return decode(answer, GroupCredentials)
+        """Ask for credentials of the group's role (`greengrass:AssumeRoleForGroup`).
+
+        Raises `CallerError` with the command that gives the group a role if it has none.
+        """
+        path = group_credentials_path(group_id)
+        answer = await self._exchange(self._greengrass, "POST", path)
+        if answer.status == _NOT_FOUND:
+            raise CallerError(
+                f"the group {group_id} has no role, so there are no credentials; give it one: aws "
+                f"greengrass associate-role-to-group --group-id {group_id} --role-arn ROLE_ARN",
+                code="NoGroupRole",
+            )
+        if answer.status != _OK:
+            raise _refusal(answer.status, answer.body, f"POST {path}")
+        return decode(answer.body, GroupCredentials)
 
     async def report_shadow(self, thing_name: str, reported: object) -> None:
         """Set the reported state of a thing's shadow (`iot:UpdateThingShadow`)."""
@@ -156,7 +169,7 @@ class CloudHttp:
         raise _refusal(answer.status, answer.body, f"{method} {path}")
 
     async def _exchange(
-        self, endpoint: _Endpoint | None, method: str, path: str, body: bytes | None
+        self, endpoint: _Endpoint | None, method: str, path: str, body: bytes | None = None
     ) -> HttpAnswer:
         if endpoint is None:
             raise UnavailableError("the link to the cloud is not open")

@@ -402,6 +402,22 @@ async def test_a_refusal_keeps_the_clouds_words(
     assert words in str(caught.value)
 
 
+async def test_a_group_without_a_role_is_one_sentence_with_the_command_that_gives_it_one(
+    cloud: CloudDouble, http: CloudHttp
+) -> None:
+    words = "You need to attach an IAM role to this deployment group."
+    cloud.answers["POST"] = json_answer({"message": words}, 404)
+    with pytest.raises(CallerError) as caught:
+        await http.group_credentials("group-1")
+    assert str(caught.value) == (
+        "the group group-1 has no role, so there are no credentials; give it one: aws greengrass "
+        "associate-role-to-group --group-id group-1 --role-arn ROLE_ARN"
+    )
+    cloud.answers["POST"] = json_answer({"message": "greengrass:AssumeRoleForGroup"}, 403)
+    with pytest.raises(DeniedError, match="AssumeRoleForGroup"):
+        await http.group_credentials("group-1")
+
+
 async def test_an_answer_that_is_no_document_is_the_clouds_fault(
     cloud: CloudDouble, http: CloudHttp
 ) -> None:
