@@ -1,6 +1,7 @@
 """What `hedgerow why` says of signatures and of records, and how answers are put together."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ def test_every_fault_of_a_signature_has_a_meaning_in_every_protocol(
     fault: SignatureFault, protocol: str
 ) -> None:
     error = aws_signature_error(SignatureError(fault, _MESSAGES.get(fault, "said")), protocol)
-    step = signature_step(NoCalls(), error.code, error.message, "AKIAEXAMPLE")
+    step = signature_step(NoCalls(), error.code, error.message, "AKIAEXAMPLE", _AT)
     assert step is not None
     assert step.passed is False
     assert step.code
@@ -45,9 +46,12 @@ def test_every_fault_of_a_signature_has_a_meaning_in_every_protocol(
     assert "AKIAEXAMPLE" in step.says
 
 
+_AT = datetime(2026, 3, 1, tzinfo=UTC)
+
+
 def test_other_codes_are_not_taken_for_a_fault_of_a_signature() -> None:
     for code in ("AccessDenied", "AccessDeniedException", "ResourceNotFoundException", ""):
-        assert signature_step(NoCalls(), code, "said", "AKIAEXAMPLE") is None
+        assert signature_step(NoCalls(), code, "said", "AKIAEXAMPLE", _AT) is None
 
 
 def event(**more: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Refusals before anybody was known: what is wrong with a signature or a key, and what to do."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from hedgerow.aws.signature_errors import SignatureFault, aws_codes
@@ -12,6 +12,8 @@ from hedgerow.cloud.iam.key_ids import is_temporary
 
 _STEP: Final = "signature"
 _ACTIVE: Final = "Active"
+_A_SECOND: Final = timedelta(seconds=1)
+"""How exact the time of a record is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +114,8 @@ def _unknown_key(api: CloudApi, key_id: str, at: datetime) -> Step:
             "session-unknown",
             f"access key {key_id} of a session is not known with this session token: it was "
             "revoked, its role or user is gone, or the token is another session's",
-            "get new ones with: aws sts assume-role --role-arn ROLE --role-session-name NAME, and use "
-            "all three parts together",
+            "get new ones with: aws sts assume-role --role-arn ROLE --role-session-name NAME, and "
+            "use all three parts together",
         )
     owner = found(api, "iam", "get_access_key_last_used", AccessKeyId=key_id)
     user = "" if owner is None else owner.get("UserName", "")
@@ -122,7 +124,9 @@ def _unknown_key(api: CloudApi, key_id: str, at: datetime) -> Step:
         if key["AccessKeyId"] != key_id:
             continue
         if key["Status"] == _ACTIVE:
-            return _refused_though_active(key_id, user, made_later=key["CreateDate"] > at)
+            return _refused_though_active(
+                key_id, user, made_later=key["CreateDate"] >= at + _A_SECOND
+            )
         return _failed(
             "key-inactive",
             f"access key {key_id} of user {user} is inactive",
