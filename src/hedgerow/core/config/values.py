@@ -54,6 +54,11 @@ class CoreFolders:
         return self.state / "credentials.sock"
 
     @property
+    def client_id(self) -> Path:
+        """The client id that the cloud let in last."""
+        return self.state / "client-id"
+
+    @property
     def endpoints(self) -> Path:
         """The ports in force, written once the core serves."""
         return self.state / "endpoints.json"

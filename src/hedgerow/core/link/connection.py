@@ -60,6 +60,7 @@ class LinkConnection:
         log: FilteringBoundLogger,
         on_message: Callable[[CloudMessage], None],
         on_connected: Callable[[], None] = lambda: None,
+        on_refused: Callable[[], None] = lambda: None,
     ) -> None:
         self._plan = plan
         self._settings = settings
@@ -69,6 +70,7 @@ class LinkConnection:
         self._log = log
         self._on_message = on_message
         self._on_connected = on_connected
+        self._on_refused = on_refused
         self._id_index = 0
         self._client: ReasonedClient | None = None
         self._publishing = asyncio.Lock()
@@ -89,6 +91,7 @@ class LinkConnection:
             try:
                 await self._stand()
             except DeniedError as error:
+                self._on_refused()
                 if self._try_next_id():
                     self._log.info("another client id is tried", reason=error.message)
                     continue

@@ -2,7 +2,8 @@
 
 Client ids are the documented, predictable ones, so that policies can name them: `<core>` (or its
 override), and `<core>-c00` and on. A policy that admits only `<core>-*`, as the documented
-minimal one does, gets `<core>-c00` for the first connection too.
+minimal one does, gets `<core>-c00` for the first connection too, and the core begins with that
+one from then on.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 from hedgerow.contract import core_client_id, subscription_client_id
 from hedgerow.core.config import CoreConfig
+from hedgerow.core.link.admitted_id import AdmittedId
 from hedgerow.core.link.backoff import Backoff
 from hedgerow.core.link.client import ClientSettings
 from hedgerow.core.link.connection import CloudMessage, ConnectionPlan, LinkConnection
@@ -75,8 +77,15 @@ class CloudLink:
         self._subject_connections: dict[ConnectionPlan, LinkConnection] = {}
         first = core_client_id(config.thing_name, config.core_client_id)
         self._fallback = subscription_client_id(config.thing_name, 0)
-        plan = ConnectionPlan((first, self._fallback), tuple(notice_filters))
-        self._main = self._connection(plan, handlers.notice, handlers.connected)
+        self._admitted = AdmittedId(config.folders.client_id, (first, self._fallback))
+        self._let_in: str | None = None
+        self._let_in_changed = asyncio.Event()
+        self._main = self._connection(
+            ConnectionPlan(self._admitted.in_turn(), tuple(notice_filters)),
+            handlers.notice,
+            self._main_connected,
+            lambda: self._note_admitted(None),
+        )
 
     @property
     def is_connected(self) -> bool:
@@ -99,6 +108,7 @@ class CloudLink:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._main.run(), name="cloud link")
             tasks.create_task(self._keep_subject_connections(), name="cloud subjects")
+            tasks.create_task(self._keep_admitted(), name="cloud client id")
 
     def listen_to(self, subjects: Sequence[str], *, qos: int = 0) -> None:
         """Subscribe in the cloud to exactly these topic filters from now on."""
@@ -122,6 +132,24 @@ class CloudLink:
         """Publish at QoS 1 and return the cloud's answer; `UnavailableError` without one."""
         answer = await self._main.publish(topic, payload, _QOS_TO_CLOUD)
         return Published(accepted=not answer.is_failure, reason=str(answer))
+
+    def _main_connected(self) -> None:
+        self._note_admitted(self._main.client_id)
+        self._handlers.connected()
+
+    def _note_admitted(self, client_id: str | None) -> None:
+        self._let_in = client_id
+        self._let_in_changed.set()
+
+    async def _keep_admitted(self) -> None:
+        """Write down which client id is let in; without that the next start tries in turn."""
+        while True:
+            await self._let_in_changed.wait()
+            self._let_in_changed.clear()
+            try:
+                await asyncio.to_thread(self._admitted.keep, self._let_in)
+            except OSError as error:
+                self._log.warning("the client id could not be remembered", reason=str(error))
 
     async def _keep_subject_connections(self) -> None:
         """Hold one connection for each fifty subjects; those whose subjects stay are left alone."""
@@ -170,6 +198,7 @@ class CloudLink:
         plan: ConnectionPlan,
         on_message: Callable[[CloudMessage], None],
         on_connected: Callable[[], None] = lambda: None,
+        on_refused: Callable[[], None] = lambda: None,
     ) -> LinkConnection:
         config = self._config
         settings = ClientSettings(
@@ -188,6 +217,7 @@ class CloudLink:
             log=self._log,
             on_message=on_message,
             on_connected=on_connected,
+            on_refused=on_refused,
         )
 
 

@@ -124,6 +124,53 @@ async def test_a_policy_that_admits_only_numbered_ids_gets_a_numbered_id(
         await until(lambda: ids(cloud) == ["core-1-c00", "core-1-c01"])
 
 
+async def first_id(core: Core) -> str:
+    """Let the core connect, and return as whom; the core has remembered that when this returns."""
+    kept = core.config.folders.client_id
+    async with core.running() as link:
+        await link.wait_connected()
+        await until(
+            lambda: kept.exists() and kept.read_bytes().endswith(b"\n" + link.client_id.encode())
+        )
+        return link.client_id
+
+
+async def test_a_core_begins_with_the_client_id_that_was_let_in(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
+    """So an ordinary start provokes no refusal; a client id that is refused is forgotten."""
+    refused = cloud.authority.refused_clients
+    refused["core-1"] = turned_away(CONNECT + "core-1")
+    assert await first_id(Core(cloud, tmp_path)) == "core-1-c00"
+    refused.clear()
+    assert await first_id(Core(cloud, tmp_path)) == "core-1-c00"
+    refused["core-1-c00"] = turned_away(CONNECT + "core-1-c00")
+    assert await first_id(Core(cloud, tmp_path)) == "core-1"
+    refused["core-1"] = turned_away(CONNECT + "core-1")
+    core = Core(cloud, tmp_path)
+    async with core.running():
+        await until(lambda: not core.config.folders.client_id.exists())
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"core-1\ncore-1-c00\nsomebody", b"x" * 9999])
+async def test_what_is_remembered_never_names_another_client_id(
+    cloud: CloudDouble, tmp_path: Path, content: bytes
+) -> None:
+    core = Core(cloud, tmp_path)
+    core.config.folders.client_id.parent.mkdir(parents=True, exist_ok=True)
+    core.config.folders.client_id.write_bytes(content)
+    assert await first_id(Core(cloud, tmp_path)) == "core-1"
+
+
+@pytest.mark.spec("H16")
+async def test_a_client_id_that_is_configured_later_counts(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
+    cloud.authority.refused_clients["core-1"] = turned_away(CONNECT + "core-1")
+    assert await first_id(Core(cloud, tmp_path)) == "core-1-c00"
+    assert await first_id(Core(cloud, tmp_path, coreClientId="my-own")) == "my-own"
+
+
 @pytest.mark.spec("H16")
 async def test_the_client_id_can_be_overridden(cloud: CloudDouble, tmp_path: Path) -> None:
     async with Core(cloud, tmp_path, coreClientId="my-own").running() as link:
