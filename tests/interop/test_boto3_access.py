@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from tests.support.access import allow, deny, document
 from tests.support.api_users import AccountAdministrator, ApiUser, in_thread, refusal_of
 from tests.support.cloud import ACCOUNT, REGION, RunningCloud, running_cloud
@@ -116,6 +117,8 @@ async def test_the_four_ways_to_be_permitted_that_greengrass_knows(cloud: Runnin
         service_role = administrator.role("Greengrass_ServiceRole", trust_greengrass())
         greengrass.associate_service_role_to_account(RoleArn=service_role)
         assert greengrass.get_service_role_for_account()["RoleArn"] == service_role
+        with pytest.raises(ClientError, match="Service-linked roles are not supported"):
+            administrator.iam.create_service_linked_role(AWSServiceName="greengrass.amazonaws.com")
 
     await in_thread(check, cloud)
 
@@ -202,10 +205,14 @@ def id_member(action: str) -> str:
 @pytest.mark.spec("L04")
 async def test_lists_are_judged_on_everything(cloud: RunningCloud) -> None:
     def check(administrator: AccountAdministrator) -> None:
-        user = administrator.user("u", allow("greengrass:ListGroups", on=f"{GREENGRASS}/*"))
-        assert user.refusal("greengrass", "list_groups")
-        administrator.rewrite("u", allow("greengrass:ListGroups"))
-        assert user.refusal("greengrass", "list_groups") is None
+        kinds = [f"list_{kind.name.lower()}_definitions" for kind in DEFINITION_KINDS]
+        lists = ["list_groups", "list_bulk_deployments", *kinds]
+        user = administrator.user("u", allow("greengrass:List*", on=f"{GREENGRASS}/*"))
+        for operation in lists:
+            assert user.refusal("greengrass", operation), operation
+        administrator.rewrite("u", allow("greengrass:List*"))
+        for operation in lists:
+            assert user.refusal("greengrass", operation) is None, operation
 
     await in_thread(check, cloud)
 
@@ -273,6 +280,9 @@ async def test_a_code_proven_for_the_credentials_can_be_a_condition(cloud: Runni
         assert user.refusal("iot", "list_things")
         assert plain.refusal("iot", "list_things")
         assert ApiUser(cloud, proven["Credentials"]).refusal("iot", "list_things") is None
+        old = {"NumericGreaterThan": {"aws:MultiFactorAuthAge": "3600"}}
+        administrator.rewrite("u", allow("iot:ListThings", Condition=old))
+        assert ApiUser(cloud, proven["Credentials"]).refusal("iot", "list_things")
 
     await in_thread(check, cloud)
 

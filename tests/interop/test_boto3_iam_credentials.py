@@ -30,6 +30,14 @@ async def test_a_key_is_changed_for_another_without_a_gap(cloud: RunningCloud) -
         assert (await asyncio.to_thread(client.get_caller_identity))[
             "Arn"
         ] == f"arn:aws:iam::{ACCOUNT}:user/ada"
+    forged = cloud.client(
+        "sts",
+        aws_access_key_id=old["AccessKeyId"],
+        aws_secret_access_key=new["SecretAccessKey"],
+    )
+    with pytest.raises(ClientError) as caught:
+        await asyncio.to_thread(forged.get_caller_identity)
+    assert caught.value.response["Error"]["Code"] == "SignatureDoesNotMatch"
     await cloud.call(
         "iam",
         "update_access_key",

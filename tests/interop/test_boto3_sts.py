@@ -42,6 +42,12 @@ async def call(client: Any, operation: str, **members: Any) -> Any:
     return await asyncio.to_thread(getattr(client, operation), **members)
 
 
+async def events(cloud: RunningCloud) -> list[dict[str, Any]]:
+    """Return what the history tells, the newest first."""
+    found = await cloud.call("cloudtrail", "lookup_events")
+    return [json.loads(event["CloudTrailEvent"]) for event in found["Events"]]
+
+
 async def device(cloud: RunningCloud, user: str) -> tuple[str, TOTP, int]:
     """Enable a device for a user; return its serial number, its codes, and the step used last."""
     made = await cloud.call("iam", "create_virtual_mfa_device", VirtualMFADeviceName=user)
@@ -115,7 +121,7 @@ async def test_another_account_is_entered_by_an_assumed_role_only(cloud: Running
             )
 
 
-@pytest.mark.spec("L05", "L20")
+@pytest.mark.spec("L05", "R10")
 async def test_a_one_time_code_opens_what_asks_for_one(cloud: RunningCloud) -> None:
     needs_code = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
     await cloud.call("iam", "create_user", UserName="ada")
@@ -140,8 +146,20 @@ async def test_a_one_time_code_opens_what_asks_for_one(cloud: RunningCloud) -> N
     assert await call(cloud.client("iot", **keys(proven["Credentials"])), "list_things")
     with pytest.raises(ClientError, match="invalid MFA one time pass code"):
         await call(sts, "get_session_token", SerialNumber=serial, TokenCode=code)
+    calls = [event for event in await events(cloud) if event["eventName"] == "ListThings"]
+    assert {event["userIdentity"]["userName"] for event in calls} == {"ada"}
+    assert [
+        (
+            event["userIdentity"]
+            .get("sessionContext", {})
+            .get("attributes", {})
+            .get("mfaAuthenticated")
+        )
+        for event in reversed(calls)
+    ] == [None, "false", "true"]
 
 
+@pytest.mark.spec("R10")
 async def test_a_federated_user_and_the_small_operations(cloud: RunningCloud) -> None:
     made = await cloud.call(
         "sts", "get_federation_token", Name="guest", Policy=policy(allow("iot:ListThings"))
@@ -150,6 +168,9 @@ async def test_a_federated_user_and_the_small_operations(cloud: RunningCloud) ->
     assert await call(cloud.client("iot", **session), "list_things")
     with pytest.raises(ClientError, match="no session policy allows"):
         await call(cloud.client("iot", **session), "list_policies")
+    for event in await events(cloud):
+        by_guest = event["eventName"] in {"ListThings", "ListPolicies"}
+        assert event["userIdentity"]["type"] == ("FederatedUser" if by_guest else "IAMUser")
     info = await cloud.call(
         "sts", "get_access_key_info", AccessKeyId=made["Credentials"]["AccessKeyId"]
     )
@@ -173,6 +194,7 @@ async def test_no_secret_of_a_session_is_in_the_trail(cloud: RunningCloud) -> No
 
 
 @pytest.mark.promise(8)
+@pytest.mark.spec("R10")
 async def test_every_use_of_the_root_is_flagged_and_logged_as_a_warning(
     cloud: RunningCloud,
 ) -> None:
@@ -195,9 +217,8 @@ async def test_every_use_of_the_root_is_flagged_and_logged_as_a_warning(
         "ListUsers",
     ]
     assert all(entry["caller"] == ROOT for entry in warned)
-    found = await cloud.call("cloudtrail", "lookup_events")
-    events = [json.loads(event["CloudTrailEvent"]) for event in found["Events"]]
-    by_root = [event for event in events if event["userIdentity"].get("type") == "Root"]
+    told = await events(cloud)
+    by_root = [event for event in told if event["userIdentity"].get("type") == "Root"]
     assert sorted(event["eventName"] for event in by_root) == [
         "GetSessionToken",
         "ListThings",

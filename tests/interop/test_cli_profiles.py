@@ -125,7 +125,7 @@ async def authenticator(cloud: RunningCloud, name: str) -> tuple[str, str]:
     return device["SerialNumber"], codes[2]
 
 
-@pytest.mark.spec("L01", "L20")
+@pytest.mark.spec("L01")
 async def test_profiles_assume_roles_with_a_code_and_along_a_chain(
     cloud: RunningCloud, tmp_path: Path
 ) -> None:
