@@ -13,7 +13,7 @@ from hedgerow.aws import Principal, Session
 from hedgerow.cloud.greengrass import Assumption
 from hedgerow.cloud.home import Home
 from hedgerow.kernel import Clock, DeniedError, Secret
-from hedgerow.policy import Context, Decision
+from hedgerow.policy import Decision
 
 GREENGRASS = "greengrass.amazonaws.com"
 
@@ -133,11 +133,11 @@ class IamDouble:
         self.revoked.append((account, access_key_id))
 
     async def judge(
-        self, principal: Principal, action: str, resource: str, more: Context, /
+        self, principal: Principal, action: str, resource: str, *, tagged: str | None = None
     ) -> Decision:
         """Allow what is not refused."""
         assert principal.session is not None
-        assert more["aws:securetransport"] == "true"
+        assert tagged == resource
         self.judged.append((action, resource))
         allowed = action not in self.refused
         return Decision(

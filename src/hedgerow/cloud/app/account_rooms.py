@@ -139,12 +139,13 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
     shared = ground.identities
     sessions = shared.sessions
     role_sessions = RoleSessions(store, home, directory=directory, sessions=sessions, clock=clock)
+    calls = ServiceCalls(shared.decider, resource_tags(store, shared.directory), home, clock)
     roles = RoleDesk(
         store,
         home,
         directory=shared.directory,
         sessions=sessions,
-        judge=shared.decider,
+        judge=calls,
         given=role_sessions,
         record=functools.partial(record_assumed_role, trail),
     )
@@ -159,7 +160,6 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         roles=roles,
         clock=clock,
     )
-    calls = ServiceCalls(shared.decider, resource_tags(store, shared.directory), home, clock)
     bulk = BulkRunner(
         store,
         home,

@@ -7,12 +7,10 @@ version in it (guide page bulk-deploy-cli). A policy may name either; a deny of 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Protocol
 
-from hedgerow.aws import Principal
 from hedgerow.cloud.greengrass.arns import group_arn, group_version_arn
 from hedgerow.cloud.greengrass.role_desk import RoleDesk
-from hedgerow.cloud.greengrass.role_sources import TemporaryKeys
+from hedgerow.cloud.greengrass.role_sources import CallJudge, TemporaryKeys
 from hedgerow.cloud.home import Home
 from hedgerow.kernel import Clock, DeniedError
 from hedgerow.policy import Decision
@@ -20,15 +18,6 @@ from hedgerow.policy import Decision
 GET_OBJECT = "s3:GetObject"
 CREATE_DEPLOYMENT = "greengrass:CreateDeployment"
 _RENEWED_BEFORE_END = timedelta(minutes=1)
-
-
-class CallJudge(Protocol):
-    """Who decides what a role's session may do (`cloud.access.ServiceCalls`)."""
-
-    async def judge(
-        self, principal: Principal, action: str, resource: str, *, tagged: str | None = None
-    ) -> Decision:
-        """Decide; `tagged` is what has the resource's tags."""
 
 
 class ExecutionRole:

@@ -22,8 +22,8 @@ from hedgerow.cloud.greengrass.faults import bad_request
 from hedgerow.cloud.greengrass.permissions import Need, Refusal
 from hedgerow.cloud.greengrass.role_sessions import RoleSessions
 from hedgerow.cloud.greengrass.role_sources import (
-    AccessJudge,
     Assumption,
+    CallJudge,
     RecordAssumption,
     RoleDirectory,
     RoleFacts,
@@ -34,7 +34,6 @@ from hedgerow.cloud.greengrass.trust import GREENGRASS, trust_findings
 from hedgerow.cloud.home import Home
 from hedgerow.contract import GroupCredentials
 from hedgerow.kernel import Arn, CallerError, DeniedError
-from hedgerow.policy import context
 from hedgerow.store import Store
 
 INVALID_ROLE: Final = "That role ARN is invalid."
@@ -54,8 +53,6 @@ GROUP_ROLE_LIFE: Final = timedelta(hours=1)
 SERVICE_ROLE_LIFE: Final = timedelta(minutes=15)
 _JUDGED_AT_ONCE: Final = 100
 _SERVICE_SESSION: Final = "greengrass-deployment"
-_OURS: Final = context({"aws:SecureTransport": "true"})
-"""What conditions can know of what Greengrass does with the service role."""
 
 _SEAL = object()
 _LOG = structlog.get_logger(__name__)
@@ -100,7 +97,7 @@ class RoleDesk:
         *,
         directory: RoleDirectory,
         sessions: ServiceSessions,
-        judge: AccessJudge,
+        judge: CallJudge,
         given: RoleSessions,
         record: RecordAssumption,
     ) -> None:
@@ -234,7 +231,9 @@ class RoleDesk:
         for number, need in enumerate(needs):
             if number % _JUDGED_AT_ONCE == 0:
                 await asyncio.sleep(0)  # let others have their turn: there can be thousands
-            decision = await self._judge.judge(principal, need.action, need.resource, _OURS)
+            decision = await self._judge.judge(
+                principal, need.action, need.resource, tagged=need.resource
+            )
             if not decision.allowed:
                 refusals.append(Refusal(need, role_arn, decision.reason))
         return tuple(refusals)

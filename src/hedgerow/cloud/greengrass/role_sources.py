@@ -7,7 +7,7 @@ from typing import Protocol
 
 from hedgerow.aws import Principal
 from hedgerow.kernel import Secret
-from hedgerow.policy import Context, Decision
+from hedgerow.policy import Decision
 
 
 class RoleFacts(Protocol):
@@ -76,13 +76,13 @@ class ServiceSessions(Protocol):
         """End credentials before their time."""
 
 
-class AccessJudge(Protocol):
-    """Who decides what a principal may do (`cloud.access.AccessDecider`)."""
+class CallJudge(Protocol):
+    """Who decides what a role's session may do (`cloud.access.ServiceCalls`)."""
 
     async def judge(
-        self, principal: Principal, action: str, resource: str, more: Context, /
+        self, principal: Principal, action: str, resource: str, *, tagged: str | None = None
     ) -> Decision:
-        """Decide by the policies of the principal; `more` is what else conditions can know."""
+        """Decide; `tagged` is what has the resource's tags."""
 
 
 @dataclass(frozen=True, slots=True)
