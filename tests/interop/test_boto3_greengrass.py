@@ -334,6 +334,10 @@ async def test_groups_and_definitions_are_tagged_versions_are_not(cloud: Running
     assert error["Code"] == "BadRequestException"
     error = await refused(cloud, "tag_resource", ResourceArn=core["Arn"], tags={"aws:x": "b"})
     assert "aws:" in error["Message"]
+    await call("delete_group", GroupId=group["Id"])
+    await call("delete_core_definition", CoreDefinitionId=core["Id"])
+    for arn in (group["Arn"], core["Arn"]):
+        assert (await refused(cloud, "list_tags_for_resource", ResourceArn=arn))["Status"] == 404
 
 
 @pytest.mark.spec("E08")

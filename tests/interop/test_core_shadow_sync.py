@@ -236,6 +236,36 @@ async def test_a_shadow_that_is_not_to_be_synchronised_never_changes_the_clouds_
         assert await cloud_state(estate, "B") == both
 
 
+@pytest.mark.spec("Q02")
+async def test_the_cores_own_shadow_is_synchronised_only_if_that_is_asked_for(
+    estate: Estate,
+) -> None:
+    await allow_shadows(estate, "A", CORE)
+    core_thing = estate.group.core
+    rows = (
+        *own_rows(estate.a),
+        row(estate.a, topic(CORE, "update"), SHADOW_SERVICE),
+        row(SHADOW_SERVICE, topic(CORE, "#"), estate.a),
+    )
+    estate.group.core = dataclasses.replace(core_thing, sync_shadow=False)
+    await estate.group.new_version(estate.a, rows=rows)
+    async with deployed(estate) as core, estate.device(core, estate.a) as a:
+        await a.subscribe(topic(CORE, "#"))
+        await report(a, CORE, line="up")
+        await heard(a, topic(CORE, "update/accepted"))
+        await a.subscribe(topic("A", "#"))
+        await report(a, "A", door="shut")
+        await heard(a, topic("A", "update/accepted"))
+        await until(lambda: synchronised(core))
+        assert await cloud_state(estate, "A") == {"reported": {"door": "shut"}}
+        assert await cloud_state(estate, CORE) is None
+        estate.group.core = core_thing
+        await estate.group.new_version(estate.a, rows=rows)
+        await estate.deploy(core)
+        await until(lambda: synchronised(core))
+        assert await cloud_state(estate, CORE) == {"reported": {"line": "up"}}
+
+
 @pytest.mark.spec("Q06")
 async def test_a_cloud_that_does_not_answer_in_time_is_told_of_in_the_documented_lines(
     estate: Estate, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,23 @@ async def test_only_a_role_of_this_account_is_associated(greengrass: Estate, arn
         "BadRequestException",
         "That role ARN is invalid.",
     )
+
+
+@pytest.mark.spec("L09")
+async def test_the_service_role_is_the_accounts_in_one_region(greengrass: Estate) -> None:
+    """Each region has its own; the second bears the name that V1's device setup gives."""
+    store, now = greengrass.registrar.store, greengrass.registrar.clock.now()
+    names = {"us-west-2": "Greengrass_ServiceRole", "us-east-1": "GreengrassServiceRole_x7Qz1"}
+    for region, name in names.items():
+        home = replace(HOME, region=region)
+        role = await greengrass.roles.associable(greengrass.iam.add(HOME, name))
+        with pytest.raises(AwsError, match="in this region"):
+            await roles.service_role(store, home, {})
+        async with store.transaction() as tx:
+            await roles.associate_service_role(tx, home, {}, role=role, now=now)
+    for region, name in names.items():
+        shown = await roles.service_role(store, replace(HOME, region=region), {})
+        assert shown["RoleArn"].endswith(f":role/{name}")
 
 
 @pytest.mark.spec("L11")
