@@ -25,13 +25,36 @@ _WHERE: Final[Mapping[LayerName, str]] = {
     "trust": " to the trust policy",
 }
 _OF_AWS: Final = "arn:aws:iam::aws:policy/"
+_PROOFS: Final = frozenset(
+    {
+        "aws:multifactorauthpresent",
+        "aws:multifactorauthage",
+        "aws:sourceaccount",
+        "aws:sourcearn",
+        "aws:sourceip",
+        "aws:sourcevpce",
+        "sts:externalid",
+    }
+)
+"""What a statement asks of who calls, whatever is called: a new one beside it has to ask too."""
+_HOW: Final[Mapping[str, str]] = {
+    "aws:multifactorauthpresent": " (use a session that was made with an MFA code: --serial-number "
+    "and --token-code of aws sts assume-role or get-session-token, or mfa_serial in the profile)",
+    "aws:sourcevpce": " (it is the private door that a call comes through)",
+}
+"""How a key gets a value that its name does not tell of."""
 
 
 class Near(msgspec.Struct, frozen=True):
-    """The allow statement that lacked least, and the policy it stands in."""
+    """A statement that matters most, and the policy it stands in.
+
+    Of a refusal without a deny it is the allow statement that lacked least, else what denies.
+    """
 
     policy: str
     statement: Statement
+    device: bool = False
+    """Whether it is AWS IoT's, whose policies have no NotAction."""
 
     def __str__(self) -> str:
         return f"{self.statement.label} of policy {self.policy}"
@@ -45,10 +68,11 @@ def advice_on(
         return ""
     wanted = _wanted(request, decision.layer)
     if decision.effect == "explicit-deny":
-        return (
-            f"to allow {wanted}, take it out of {decision.statement} of policy {decision.policy}; "
-            "no allow statement can outweigh a deny"
-        )
+        denies = f"{decision.statement} of policy {decision.policy}"
+        undone = f"take it out of {denies}"
+        if near is not None:
+            undone = undoing(near, request, variables, denies)
+        return f"to allow {wanted}, {undone}; no allow statement can outweigh a deny"
     change = None if near is None else _change_of(near, request, variables)
     if change is not None:
         return change
@@ -57,7 +81,60 @@ def advice_on(
         where = f" to policy {near.policy}"
         if near.policy.startswith(_OF_AWS):
             where = f" to a policy of your own, as {near.policy} cannot be changed,"
-    return f"add a statement{where} that allows {wanted}"
+    return f"add a statement{where} that allows {wanted}{_kept(near, request)}"
+
+
+def _kept(near: Near | None, request: AccessRequest) -> str:
+    """Return which conditions a new statement takes over from its neighbour, so as not to open."""
+    if near is None or not near.statement.covers_action(request.action):
+        return ""
+    names, who = near.statement.principals, request.principal
+    if names is not None and who is not None and bool(names.services) != bool(who.service):
+        return ""
+    kept = [condition_shown(one) for one in near.statement.conditions if one.key in _PROOFS]
+    return f", on the condition of {near.statement.label}: {' and '.join(kept)}" if kept else ""
+
+
+def undoing(near: Near, request: AccessRequest, variables: Context, denies: str) -> str:
+    """Return what would keep a statement from denying this request, and as little else as can be.
+
+    Its conditions come first: who meets them changes no policy.
+    """
+    statement = near.statement
+    if statement.conditions:
+        ways = [_not_to_hold(one, variables) for one in statement.conditions]
+        return f"let {denies} not hold: {', or '.join(ways)}"
+    if any(one.exact == request.action.lower() for one in statement.actions):
+        return f"take it out of {denies}"
+    alone = request.resource == "*" or (
+        len(statement.resources) == 1 and statement.resources[0].exact == request.resource
+    )
+    if alone and not near.device and not statement.not_resources:
+        if statement.not_actions:
+            return f"add {request.action} to the NotAction of {denies}"
+        if [one.source for one in statement.actions] == ["*"]:
+            return f"say NotAction: {request.action} in place of the Action of {denies}"
+    return f"narrow {denies}, which denies more than it names, so that it leaves this out"
+
+
+def _not_to_hold(condition: Condition, variables: Context) -> str:
+    """Return what a condition of a deny is met by, and what would not meet it."""
+    now = f"{condition.shown} {_now(condition, variables)}"
+    values = [value.source for value in condition.values]
+    hidden = any("*" in value for value in values)
+    listed = "as the condition lists" if hidden else " or ".join(values)
+    kind, how = condition.operator.kind, _HOW.get(condition.key, "")
+    if kind == "presence":
+        absent = "true" in [value.lower() for value in values]
+        return f"{now}, and would have to have {'a' if absent else 'no'} value{how}"
+    if kind == "truth" and len(values) == 1:
+        other = "false" if values[0].lower() == "true" else "true"
+        return f"{now}, and would have to be {other}{how}"
+    if condition.operator.negated:
+        return f"{now}, and would have to be {listed}{how}"
+    if condition.operator.relation == "=":
+        return f"{now}, and would have to be other than {listed}{how}"
+    return f"{now}, and {condition_shown(condition)} would have to fail{how}"
 
 
 def literal(resource: str) -> str:
@@ -107,7 +184,7 @@ def _change_of(near: Near, request: AccessRequest, variables: Context) -> str | 
 def _conditions_to_meet(near: Near, request: AccessRequest, variables: Context) -> str:
     asked = [
         f"{condition.shown} {_now(condition, variables)}, and {condition_shown(condition)} is "
-        "asked for"
+        f"asked for{_HOW.get(condition.key, '')}"
         for condition in near.statement.conditions
         if not condition.holds(variables, near.statement.effect)
     ]

@@ -12,6 +12,7 @@ from hedgerow.policy.conditions import Condition, Effect
 from hedgerow.policy.context import Context, context
 from hedgerow.policy.decide import decide, decide_trust, layers_that_limit
 from hedgerow.policy.decisions import Decision, LayerName, shown
+from hedgerow.policy.dialects import Dialect
 from hedgerow.policy.documents import NamedPolicy, PolicySet, Statement
 from hedgerow.policy.patterns import Pattern
 from hedgerow.policy.principals import Named
@@ -135,9 +136,16 @@ def _explanation(
         for named in policies
         for statement in named.policy.statements
     ]
+    of_devices = {
+        named.name
+        for _, policies in layers
+        for named in policies
+        if named.policy.dialect is Dialect.IOT
+    }
     nearest = None
     if decision.effect == "implicit-deny":
         nearest = _nearest([one for one in judged if one[0].layer == decision.layer], request)
+    matters = nearest if decision.effect != "explicit-deny" else _denying(judged, decision)
     return Explanation(
         request=request,
         decision=decision,
@@ -145,11 +153,23 @@ def _explanation(
         nearest=None if nearest is None else nearest[0],
         advice=advice_on(
             decision,
-            None if nearest is None else Near(nearest[0].policy, nearest[1]),
+            None
+            if matters is None
+            else Near(matters[0].policy, matters[1], device=matters[0].policy in of_devices),
             request,
             variables,
         ),
     )
+
+
+def _denying(judged: _Judged, decision: Decision) -> tuple[StatementExplanation, Statement] | None:
+    """Return the statement that denied."""
+    wanted = (decision.layer, decision.policy, decision.statement)
+    for explanation, statement in judged:
+        named = (explanation.layer, explanation.policy, explanation.statement)
+        if explanation.effect == "Deny" and explanation.applies and named == wanted:
+            return explanation, statement
+    return None
 
 
 def _explain(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tests.support.cloud import ACCOUNT
 from tests.support.why.fault import Faults
-from tests.support.why.plant import Plant, Words, allow, deny, document, greengrass
+from tests.support.why.plant import DOOR, Plant, Words, allow, deny, document, greengrass
 
 ACCESS = Faults("A user or a role")
 _GROUP = greengrass("groups/d4f1c8a0-0000-4000-8000-000000000001")
@@ -80,6 +80,26 @@ def user_denied(plant: Plant) -> Iterator[Words]:
     alice = plant.user(_MAY_READ)
     yield ask(alice)
     plant.grant(alice, _MAY_READ, deny(_READ, _GROUP, Sid="NotThisGroup"))
+    yield ask(alice)
+
+
+@ACCESS.named(
+    "a statement denies everything that does not come by the private door",
+    step="decision",
+    code="explicit-deny",
+)
+def denied_but_by_door(plant: Plant) -> Iterator[Words]:
+    only = {"StringNotEquals": {"aws:SourceVpce": DOOR}}
+    alice = plant.user(_MAY_READ, deny("*", Condition=only))
+    yield ask(alice, _READ, _GROUP, "--context", f"aws:SourceVpce={DOOR}")
+    yield ask(alice)
+
+
+@ACCESS.named("a statement denies all actions on it", step="decision", code="explicit-deny")
+def all_denied(plant: Plant) -> Iterator[Words]:
+    alice = plant.user(_MAY_READ)
+    yield ask(alice)
+    plant.grant(alice, _MAY_READ, deny("*", _GROUP))
     yield ask(alice)
 
 

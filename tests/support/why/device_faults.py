@@ -327,6 +327,17 @@ def not_own_thing(plant: Plant) -> Iterator[Words]:
 
 
 @DEVICE.named(
+    "it asks for another thing's cores, and its policy does not allow that either",
+    step="own thing",
+    code="not-own-thing",
+)
+def not_own_thing_nor_allowed(plant: Plant) -> Iterator[Words]:
+    press = plant.press.name
+    yield ask(press, "greengrass:Discover")
+    yield ask(press, "greengrass:Discover", "--resource", "thing/panel")
+
+
+@DEVICE.named(
     "the core's policy lacks fetching its deployments",
     step="decision",
     code="no-policy-allows",

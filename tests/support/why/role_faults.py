@@ -180,6 +180,16 @@ def role_asks_for_mfa(plant: Plant) -> Iterator[Words]:
     yield assume(keeper, alice)
 
 
+@ROLES.named("the role trusts somebody else, and asks for MFA", step="trust", code="trust-policy")
+def trusts_somebody_with_mfa(plant: Plant) -> Iterator[Words]:
+    alice, bob = plant.user(allow("iot:ListThings")), plant.user(allow("iot:*"), name="bob")
+    keeper, mfa = plant.role(_people(_user_arn(alice))), "aws:MultiFactorAuthPresent"
+    yield assume(keeper, alice)
+    only = {"Bool": {mfa: "true"}}
+    _trusts(plant, keeper, _people(_user_arn(bob), Condition=only))
+    yield assume(keeper, alice, "--context", f"{mfa}=true")
+
+
 @ROLES.named(
     "the role trusts the account, and the user's own policies do not allow to assume it",
     step="own policies",

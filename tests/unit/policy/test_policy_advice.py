@@ -266,3 +266,91 @@ def test_a_condition_of_a_trust_policy_is_to_be_met_by_whom_it_names() -> None:
     )
     policies = PolicySet((attached(statement(action="*")),), endpoint=(door,))
     assert explain(policies, asking(WANTED, LAMP, principal=alice)).cause == "endpoint-policy"
+
+
+_SEVERAL = "; no allow statement can outweigh a deny"
+
+
+@pytest.mark.parametrize(
+    ("given", "undone"),
+    [
+        # the condition is what one would want to meet
+        ({"Condition": {"StringNotEquals": {"aws:SourceVpce": "vpce-0plant"}}},
+         ("let Statement[1] of policy p not hold: aws:SourceVpce has no value here, and would have "
+         "to be vpce-0plant (it is the private door that a call comes through)")),
+        ({"Condition": {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}},
+         ("let Statement[1] of policy p not hold: aws:RequestedRegion is 'eu-west-1', and would "
+         "have to be other than eu-west-1")),
+        ({"Condition": {"Null": {"aws:SourceVpce": "true"}}},
+         ("let Statement[1] of policy p not hold: aws:SourceVpce has no value here, and would have "
+         "to have a value (it is the private door that a call comes through)")),
+        ({"Condition": {"StringNotLike": {"aws:SourceArn": "a*"}}},
+         ("let Statement[1] of policy p not hold: aws:SourceArn has no value here, and would have "
+         "to be as the condition lists")),
+        ({"Condition": {"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}},
+         ("let Statement[1] of policy p not hold: aws:CurrentTime is '2026-01-01T00:00:00Z', and "
+         "DateGreaterThan aws:CurrentTime: 2020-01-01T00:00:00Z would have to fail")),
+        # one action on this alone can be taken out of what denies everything
+        ({"action": "*", "resource": LAMP},
+         f"say NotAction: {WANTED} in place of the Action of Statement[1] of policy p"),
+        ({"NotAction": "iam:X", "resource": LAMP},
+         f"add {WANTED} to the NotAction of Statement[1] of policy p"),
+        # of several resources it would take out more than was asked for
+        ({"action": "*"}, ("narrow Statement[1] of policy p, which denies more than it names, so "
+         "that it leaves this out")),
+        ({"action": "iot:Desc*", "resource": LAMP},
+         ("narrow Statement[1] of policy p, which denies more than it names, so that it leaves "
+         "this out")),
+        ({"action": WANTED}, "take it out of Statement[1] of policy p"),
+    ],
+)  # fmt: skip
+def test_what_denies_is_undone_by_its_condition_or_by_as_little_as_can_be(
+    given: dict[str, Any], undone: str
+) -> None:
+    denying = statement("Deny", **{"action": "*", **given})
+    if "NotAction" in denying:
+        del denying["Action"]
+    policy = attached(statement(action="*"), denying)
+    facts = {"aws__RequestedRegion": "eu-west-1", "aws__CurrentTime": "2026-01-01T00:00:00Z"}
+    told = explain([policy], asking(WANTED, LAMP, **facts)).advice
+    assert told == f"to allow {WANTED} on {LAMP}, {undone}{_SEVERAL}"
+
+
+def test_a_deny_of_mfa_missing_says_how_to_have_it() -> None:
+    only = {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}
+    policy = attached(statement(action="*"), statement("Deny", action="*", Condition=only))
+    told = explain([policy], asking(WANTED, LAMP)).advice
+    assert "aws:MultiFactorAuthPresent has no value here, and would have to be true (use" in told
+    assert "--serial-number and --token-code" in told
+
+
+def test_a_device_s_policy_has_no_not_action() -> None:
+    denying = statement("Deny", action="*", resource=TOPIC + "lamp/up")
+    told = advice(statement(action="*"), denying)
+    assert "narrow Statement[1] of policy p" in told
+    assert "NotAction" not in told
+
+
+def test_a_new_statement_asks_of_who_calls_what_its_neighbour_asks() -> None:
+    """Else who follows the advice opens with it what was held shut."""
+    only = {"Bool": {"aws:MultiFactorAuthPresent": "true"}, "StringEquals": {"aws:UserAgent": "x"}}
+    ada, bob = ("arn:aws:iam::111122223333:user/ada", "arn:aws:iam::111122223333:user/bob")
+    trust = attached(
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": ada},
+            "Action": "sts:AssumeRole",
+            "Condition": only,
+        },
+        dialect=Dialect.TRUST,
+    )
+    asked = asking("sts:AssumeRole", principal=Requester("111122223333", bob))
+    assert explain_trust(trust, asked).advice == (
+        f"add a statement to the trust policy that allows sts:AssumeRole to {bob}, on the "
+        "condition of Statement[0]: Bool aws:MultiFactorAuthPresent: true"
+    )
+    service = asking("sts:AssumeRole", principal=Requester("", "", service="lambda.amazonaws.com"))
+    assert "MultiFactor" not in explain_trust(trust, service).advice
+    reading = statement(action=[WANTED, "iot:X"], resource=IOT + "thing/door", Condition=only)
+    told = explain([attached(reading)], asking(WANTED, LAMP)).advice
+    assert told.endswith("on the condition of Statement[0]: Bool aws:MultiFactorAuthPresent: true")

@@ -20,6 +20,10 @@ _CHANGES: Final[Mapping[str, str]] = {
     "session-limit": "call with the credentials of a user or a role's own session",
     "no-role": "name a role that exists; aws iam list-roles lists them",
 }
+_MFA: Final = "MultiFactorAuthentication"
+_ONE_CODE: Final = (
+    "call with the next code of the MFA device: each is good once, and for half a minute"
+)
 
 
 def call_steps(api: CloudApi, event: Event) -> Iterator[Step]:
@@ -128,7 +132,7 @@ def _answer(code: str, message: str) -> Step:
             passed=False,
             says=f"no policy is in the way, but the operation itself refuses it: {message}",
             code="refused-by-operation",
-            change="change what the message says",
+            change=_ONE_CODE if _MFA in message else "change what the message says",
         )
     return Step(
         "answer",

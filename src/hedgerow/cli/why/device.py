@@ -11,7 +11,13 @@ from hedgerow.cli.output import as_json, print_json
 from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cli.why.decided import decision_step, policies_step
 from hedgerow.cli.why.names import device_resource, known_action
-from hedgerow.cli.why.own import DISCOVER, WITHOUT_RESOURCE, Question, own_steps
+from hedgerow.cli.why.own import (
+    DISCOVER,
+    WITHOUT_RESOURCE,
+    Question,
+    deployed_steps,
+    ownership_steps,
+)
 from hedgerow.cli.why.path import Answer, Step, show
 from hedgerow.cli.why.registry import Registered, found, registered
 from hedgerow.cloud.iot.admission import bound_thing, needs_own_policy
@@ -109,8 +115,9 @@ def certificate_steps(
     yield _state(known.described["status"])
     yield _validity(known.described["validity"], clock.now())
     yield _attachment(question.thing, attached=question.thing in known.things)
+    yield from ownership_steps(api, question)
     yield from _judged(question, known)
-    yield from own_steps(api, question, clock)
+    yield from deployed_steps(api, question, clock)
 
 
 def _registration(known: Registered | None) -> Step:

@@ -40,16 +40,22 @@ class Question:
     client_id: str
 
 
-def own_steps(api: CloudApi, question: Question, clock: Clock) -> Iterator[Step]:
+def ownership_steps(api: CloudApi, question: Question) -> Iterator[Step]:
+    """Yield whether it is the device's own thing that is asked for: else no policy can help."""
+    thing = question.thing
+    if question.action == DISCOVER:
+        yield _own_thing(question, thing, resource_arn(api, f"thing/{thing}"))
+    elif question.action in _CONNECTIVITY:
+        own = connectivity_thing(thing)
+        yield _own_thing(question, own, resource_arn(api, f"thing/{own}"))
+
+
+def deployed_steps(api: CloudApi, question: Question, clock: Clock) -> Iterator[Step]:
     """Yield what the data plane asks for beside a policy."""
     thing = question.thing
     arn = resource_arn(api, f"thing/{thing}")
     if question.action == DISCOVER:
-        yield _own_thing(question, thing, arn)
         yield deployed_group_step(api, thing, arn)
-    elif question.action in _CONNECTIVITY:
-        own = connectivity_thing(thing)
-        yield _own_thing(question, own, resource_arn(api, f"thing/{own}"))
     elif question.action in _OF_DEPLOYMENT:
         group_id = question.resource.partition("/groups/")[2].partition("/")[0]
         yield _own_group(thing, group_id, own=is_core_of(api, arn, group_id))
