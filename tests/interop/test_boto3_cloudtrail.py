@@ -236,6 +236,7 @@ async def test_wrong_lookups_have_awss_errors(cloud: RunningCloud) -> None:
     assert await code_of(lambda: lookup(EventCategory="insight")) == "InvalidEventCategoryException"
 
 
+@pytest.mark.spec("R08")
 async def test_a_trail_delivers_and_what_it_delivered_verifies(
     cloud: RunningCloud, tmp_path: Path
 ) -> None:
@@ -251,18 +252,21 @@ async def test_a_trail_delivers_and_what_it_delivered_verifies(
     assert arn == f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/main"
     await trail(cloud, "start_logging", Name=arn)
     await cloud.iot("create_thing", thingName="lamp")
+    await cloud.greengrass("create_core_definition", InitialVersion={"Cores": []})
     await trail(cloud, "stop_logging", Name=arn)
     async with asyncio.timeout(10):
         while "LatestDigestDeliveryTime" not in await trail(cloud, "get_trail_status", Name=arn):
             pass
     bucket = cloud.data_dir / "deliveries" / ACCOUNT / "audit"
     assert (bucket / "plant" / "one" / "AWSLogs" / ACCOUNT / "CloudTrail" / REGION).is_dir()
-    names = {
-        record["eventName"]
+    records = {
+        record["eventName"]: record
         for file in log_files(bucket)
         for record in json.loads(gzip.decompress(file.read_bytes()))["Records"]
     }
-    assert {"StartLogging", "CreateThing", "StopLogging"} <= names
+    assert {"StartLogging", "CreateThing", "StopLogging"} <= records.keys()
+    (shown,) = await looked_up(cloud, "EventName", "CreateCoreDefinition")
+    assert records["CreateCoreDefinition"] == event_of(shown)
     public = tmp_path / "public.pem"
     runner = CliRunner()
     public.write_text(runner.invoke(main, ["trail", "key", "--data", str(cloud.data_dir)]).output)

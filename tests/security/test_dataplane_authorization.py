@@ -247,6 +247,30 @@ async def test_a_core_that_was_replaced_gets_nothing_any_more(cloud: RunningClou
         assert (await new.get(deployment_path(group.group_id, old_deployment))).status == 403
 
 
+@pytest.mark.spec("D03")
+@pytest.mark.promise(1)
+async def test_a_policy_of_a_thing_group_grants_no_call_of_a_core(cloud: RunningCloud) -> None:
+    group = await cloud.group("core")
+    await give_role(cloud, group.group_id, "line")
+    await group.deploy(succeed=False)
+    await cloud.iot("create_thing_group", thingGroupName="cores")
+    await cloud.iot("create_policy", policyName="all", policyDocument=EVERYTHING)
+    arn = (await cloud.iot("describe_thing_group", thingGroupName="cores"))["thingGroupArn"]
+    await cloud.iot("attach_policy", policyName="all", target=arn)
+    await cloud.iot("add_thing_to_thing_group", thingGroupName="cores", thingName="core")
+    await cloud.edit_policy("core", EVERYTHING.replace('"*"', '"iot:Connect"', 1))
+    async with cloud.https(group.core.identity) as core:
+        for call in CORE_CALLS.values():
+            answer = await ask(core, call, group)
+            assert answer.status == 403, call.action
+            assert call.action in answer.message
+        shadow = await core.get(shadow_http_path("core"))
+        assert shadow.status == 404, "what is not Greengrass's is granted by the group"
+        await cloud.iot("attach_policy", policyName="all", target=group.core.certificate_arn)
+        for call in CORE_CALLS.values():
+            assert (await ask(core, call, group)).status == 200, call.action
+
+
 @pytest.mark.spec("D11")
 @pytest.mark.promise(1)
 async def test_a_device_discovers_for_itself_only(cloud: RunningCloud) -> None:
