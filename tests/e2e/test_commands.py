@@ -180,7 +180,6 @@ def test_doctor_names_a_role_that_can_be_misused(plant: Plant) -> None:
     assert plant.provisioned["groupId"] in found["advice"]
 
 
-@pytest.mark.spec("L14")
 def test_a_command_runs_as_the_groups_role(plant: Plant) -> None:
     account = plant.provisioned["core"]["thingArn"].split(":")[4]
     make_group_role(plant, "line", {"StringEquals": {"aws:SourceAccount": account}})

@@ -106,7 +106,7 @@ async def role_of(core: CoreApp, name: str | None) -> None:
     await until(lambda: core.role.held is None or core.role.held.role_arn.endswith(f"/{name}"))
 
 
-@pytest.mark.spec("L14", "L17", "D04", "L16")
+@pytest.mark.spec("L17", "D04", "L16")
 async def test_boto3_on_the_core_is_the_groups_role_and_may_do_what_it_may(
     estate: Estate,
 ) -> None:
@@ -176,7 +176,6 @@ def of(event: dict[str, Any]) -> str:
     return str(event["userIdentity"].get("arn"))
 
 
-@pytest.mark.spec("L14")
 async def test_the_aws_cli_finds_it_too_and_a_copied_token_is_of_no_use(estate: Estate) -> None:
     async with running_core(estate.root) as core:
         await estate.deploy(core)

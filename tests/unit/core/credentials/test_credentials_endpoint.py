@@ -120,14 +120,12 @@ async def asked_by(place: Place, program: str) -> list[Any]:
     return answer
 
 
-@pytest.mark.spec("L14")
 async def test_botocore_finds_the_role_by_its_default_chain(place: Place) -> None:
     method, key_id, secret, session = await asked_by(place, BOTOCORE)
     assert (method, secret, session) == ("container-role", KEY, TOKEN)
     assert key_id.startswith("ASIA")
 
 
-@pytest.mark.spec("L14")
 async def test_the_sdks_in_c_find_it_too(place: Place) -> None:
     """The default chain of the common runtime, which the SDKs for C++, Java and others share."""
     key_id, secret, session = await asked_by(place, AWS_CRT)
