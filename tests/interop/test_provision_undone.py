@@ -113,6 +113,24 @@ async def test_what_was_made_is_taken_back_when_a_later_step_fails(
     assert files(tmp_path) == []
 
 
+async def allow_fitter(cloud: RunningCloud, *denied: str) -> None:
+    """Let the fitter do everything but these actions."""
+    statements = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+    statements += [{"Effect": "Deny", "Action": each, "Resource": "*"} for each in denied]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    one = {"UserName": "fitter", "PolicyName": "own"}
+    await cloud.call("iam", "put_user_policy", **one, PolicyDocument=policy)
+
+
+async def as_fitter(cloud: RunningCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run commands as a user who may do everything but deploy."""
+    await cloud.call("iam", "create_user", UserName="fitter")
+    await allow_fitter(cloud, "greengrass:CreateDeployment")
+    key = (await cloud.call("iam", "create_access_key", UserName="fitter"))["AccessKey"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+
+
 @pytest.mark.promise(6)
 @pytest.mark.parametrize("group_there", [False, True])
 async def test_a_deployment_that_is_refused_takes_everything_back(
@@ -122,17 +140,7 @@ async def test_a_deployment_that_is_refused_takes_everything_back(
     await cloud.service_role()
     if group_there:
         await cloud.greengrass("create_group", Name="line-group")
-    statements = [
-        {"Effect": "Allow", "Action": "*", "Resource": "*"},
-        {"Effect": "Deny", "Action": "greengrass:CreateDeployment", "Resource": "*"},
-    ]
-    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
-    await cloud.call("iam", "create_user", UserName="fitter")
-    one = {"UserName": "fitter", "PolicyName": "own"}
-    await cloud.call("iam", "put_user_policy", **one, PolicyDocument=policy)
-    key = (await cloud.call("iam", "create_access_key", UserName="fitter"))["AccessKey"]
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+    await as_fitter(cloud, monkeypatch)
     before = await estate(cloud)
     done = await provision(tmp_path, *LINE)
     assert done.exit_code == 1
@@ -140,8 +148,37 @@ async def test_a_deployment_that_is_refused_takes_everything_back(
     assert "could not be taken back" not in done.output
     assert await estate(cloud) == before
     assert files(tmp_path) == []
-    statements.pop()
-    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
-    await cloud.call("iam", "put_user_policy", **one, PolicyDocument=policy)
+    await allow_fitter(cloud)
     again = await provision(tmp_path, *LINE)
     assert again.exit_code == 0, again.output
+
+
+async def latest(cloud: RunningCloud, group_id: str) -> dict[str, str]:
+    """Return what the latest version of a group points at."""
+    group = await cloud.greengrass("get_group", GroupId=group_id)
+    version = await cloud.greengrass(
+        "get_group_version", GroupId=group_id, GroupVersionId=group["LatestVersion"]
+    )
+    found: dict[str, str] = version["Definition"]
+    return found
+
+
+@pytest.mark.promise(6)
+async def test_a_device_whose_group_cannot_be_deployed_is_taken_back(
+    cloud: RunningCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The group's latest version is again what it was."""
+    made = await provision(tmp_path, "--name", "line", "--no-deploy")
+    assert made.exit_code == 0, made.output
+    group_id = (await cloud.greengrass("list_groups"))["Groups"][0]["Id"]
+    await as_fitter(cloud, monkeypatch)
+    before, content = await estate(cloud), await latest(cloud, group_id)
+    command = ["device", "provision", "--name", "late", "--dir", str(tmp_path / "late")]
+    command += ["--group", "line-group", "--row", "late", "a", "cloud", "--sync-shadow"]
+    done = await asyncio.to_thread(CliRunner().invoke, main, command)
+    assert done.exit_code == 1
+    assert "greengrass:CreateDeployment" in done.output
+    assert "could not be taken back" not in done.output
+    assert await estate(cloud) == before
+    assert await latest(cloud, group_id) == content
+    assert list((tmp_path / "late").iterdir()) == []
