@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
+from botocore.session import get_session
 from click.testing import CliRunner, Result
 from tests.support.cloud import ACCOUNT
 from tests.support.roles import trust_policy
@@ -149,6 +151,7 @@ def test_an_answered_call_says_what_allowed_it(plant: Plant) -> None:
             ),
             "'nix' is not KEY=VALUE",
         ),
+        (("role", "--group", "group-of-egde"), "did you mean 'group-of-edge'?"),
         (("role", "--role", "user/administrator"), "is a user; only roles can be assumed"),
         (("role", "--role", "Line_GroupRole", "--for", "nobody"), "has no user or role"),
         (
@@ -249,6 +252,45 @@ def test_the_tags_of_a_resource_are_read_as_for_a_call(plant: Plant) -> None:
     plant.call("greengrass", "untag_resource", ResourceArn=arn, TagKeys=["hall"])
 
 
+def test_a_group_can_be_named_by_its_name_if_one_alone_has_it(plant: Plant) -> None:
+    found = plant.call("greengrass", "list_groups")["Groups"]
+    (name,) = [group["Name"] for group in found if group["Id"] == plant.group.group_id]
+    by_name = plant.ask(("why", "role", "--group", name))
+    assert by_name == plant.ask(("why", "role", "--group", plant.group.group_id))
+    twice = plant.fresh("twice")
+    for _ in range(2):
+        plant.call("greengrass", "create_group", Name=twice)
+    said = hedgerow(plant, "why", "role", "--group", twice)
+    assert said.exit_code == 1
+    assert f"2 groups are called '{twice}'; name one by its id: " in said.output
+
+
+def test_a_role_or_thing_that_was_mistyped_is_named(plant: Plant) -> None:
+    role = plant.ask(("why", "role", "--role", "Line_GruopRole"))
+    assert role["cause"]["says"] == (
+        "there is no role Line_GruopRole; did you mean 'Line_GroupRole'?"
+    )
+    thing = plant.ask(("why", "device", "--thing", "pannel", "--action", "iot:Connect"))
+    assert thing["cause"]["says"] == "there is no thing 'pannel'; did you mean 'panel'?"
+
+
+def test_commands_that_are_advised_are_complete() -> None:
+    """Every `aws` command in the answers has the arguments that its operation requires."""
+    session = get_session()
+    commands = re.findall(
+        r"aws ([a-z]+) ([a-z]+(?:-[a-z]+)+)((?: --[a-z-]+ [^ ]+)*)",
+        DOCUMENT.read_text(encoding="utf-8").replace("\\", ""),
+    )
+    assert len(commands) >= 20
+    for service, command, arguments in commands:
+        model = session.get_service_model(service)
+        (operation,) = [name for name in model.operation_names if xform_name(name, "-") == command]
+        shape = model.operation_model(operation).input_shape
+        given = set(re.findall(r"--([a-z-]+)", arguments))
+        needed = set() if shape is None else set(shape.required_members)
+        assert {xform_name(name, "-") for name in needed} <= given, (service, command, arguments)
+
+
 def test_what_needs_no_permission_is_refused_by_a_private_door_only(plant: Plant) -> None:
     who = ("why", "access", "--principal", plant.user(deny("sts:GetCallerIdentity")))
     words = (*who, "--action", "sts:GetCallerIdentity")
@@ -307,7 +349,11 @@ def test_people_read_the_verdict_first_then_the_way_then_the_change(plant: Plant
     assert said[0].startswith("Refused (certificate ")
     assert said[1].lstrip().startswith("✓ certificate")
     assert said[-2].lstrip().startswith("✗ decision")
-    assert said[-1].lstrip().startswith("To change it: add a statement that allows iot:Publish on")
+    assert (
+        said[-1]
+        .lstrip()
+        .startswith("To change it: add a statement to policy press-policy that allows")
+    )
 
 
 @pytest.mark.parametrize("command", ["device", "access", "role", "call", "refusals"])

@@ -39,7 +39,7 @@ _PROOFS: Final = frozenset(
 """What a statement asks of who calls, whatever is called: a new one beside it has to ask too."""
 _HOW: Final[Mapping[str, str]] = {
     "aws:multifactorauthpresent": " (use a session that was made with an MFA code: --serial-number "
-    "and --token-code of aws sts assume-role or get-session-token, or mfa_serial in the profile)",
+    "and --token-code of sts:AssumeRole or sts:GetSessionToken, or mfa_serial in the profile)",
     "aws:sourcevpce": " (it is the private door that a call comes through)",
 }
 """How a key gets a value that its name does not tell of."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from hedgerow.cli.provision.api import CloudApi
-from hedgerow.cli.why.device import certificate_steps
+from hedgerow.cli.why.device import REGISTER_CERTIFICATE, certificate_steps
 from hedgerow.cli.why.names import resource_arn
 from hedgerow.cli.why.own import Question
 from hedgerow.cli.why.path import Step
@@ -33,7 +33,7 @@ _TLS: Final[Mapping[str, tuple[str, str, str]]] = {
     "CERTIFICATE_VERIFY_FAILED": (
         "certificate-not-accepted",
         "the device's certificate is neither of this cloud nor registered as ACTIVE, or has ended",
-        "register it with: aws iot register-certificate-without-ca --status ACTIVE",
+        REGISTER_CERTIFICATE,
     ),
     "TLSV1_ALERT_UNKNOWN_CA": (
         "cloud-not-trusted",

@@ -14,7 +14,7 @@ _SERVES = "Success"
 
 def deployed_group_step(api: CloudApi, thing_name: str, thing_arn: str) -> Step:
     """Return whether discovery has a core for this thing: it is a device of a deployed group."""
-    waiting: list[str] = []
+    waiting: list[tuple[str, str]] = []
     for group in api.pages("greengrass", "list_groups", "Groups"):
         name = group.get("Name") or group["Id"]
         deployed = _deployed_version(api, group["Id"])
@@ -23,16 +23,18 @@ def deployed_group_step(api: CloudApi, thing_name: str, thing_arn: str) -> Step:
             return Step("group", passed=True, says=says)
         newest = group.get("LatestVersion")
         if newest and newest != deployed and _has_device(api, group["Id"], newest, thing_arn):
-            waiting.append(name)
+            deploy = f"--group-id {group['Id']} --group-version-id {newest}"
+            waiting.append((name, deploy))
     if waiting:
+        name, deploy = waiting[0]
         return Step(
             "group",
             passed=False,
-            says=f"{quoted(thing_name)} is in the newest version of group {quoted(waiting[0])}, "
+            says=f"{quoted(thing_name)} is in the newest version of group {quoted(name)}, "
             "which is not deployed",
             code="group-not-deployed",
-            change=f"deploy that version of group {quoted(waiting[0])} with: "
-            "aws greengrass create-deployment --deployment-type NewDeployment",
+            change=f"deploy that version of group {quoted(name)} with: "
+            f"aws greengrass create-deployment {deploy} --deployment-type NewDeployment",
         )
     return Step(
         "group",

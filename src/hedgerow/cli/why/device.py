@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import click
@@ -10,7 +11,7 @@ import click
 from hedgerow.cli.output import as_json, print_json
 from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cli.why.decided import decision_step, policies_step
-from hedgerow.cli.why.names import device_resource, known_action
+from hedgerow.cli.why.names import device_resource, known_action, nearest, resource_arn
 from hedgerow.cli.why.own import (
     DISCOVER,
     WITHOUT_RESOURCE,
@@ -26,7 +27,14 @@ from hedgerow.policy import Explanation, explain
 
 CONNECT = "iot:Connect"
 _ACTIVE = "ACTIVE"
+_SEARCHED_THINGS = 1_000
+"""How many things are looked through for a name that was mistyped."""
+_NEW_STATEMENT = "add a statement that allows "
 _CLIENT = "client/"
+REGISTER_CERTIFICATE = (
+    "register it with: aws iot register-certificate-without-ca --certificate-pem "
+    "file://CERTIFICATE.pem --status ACTIVE"
+)
 
 
 @click.command()
@@ -93,13 +101,13 @@ def device_answers(
     """Yield one answer for every certificate that the device may have, or for the one given."""
     thing = found(api, "iot", "describe_thing", thingName=question.thing)
     if thing is None:
-        yield Answer((_no_thing(question.thing),))
+        yield Answer((_no_thing(api, question.thing),))
         return
     attached = api.pages("iot", "list_thing_principals", "principals", thingName=question.thing)
     ids = [arn.rpartition("/")[2] for arn in attached]
     wanted = ids if certificate is None else [certificate.rpartition("/")[2]]
     if not wanted:
-        yield Answer((_no_certificate(question.thing),))
+        yield Answer((_no_certificate(api, question.thing),))
     for one in wanted:
         yield Answer.of(certificate_steps(api, question, one, clock), f"certificate {one[:10]}…")
 
@@ -112,9 +120,9 @@ def certificate_steps(
     yield _registration(known)
     if known is None:
         return
-    yield _state(known.described["status"])
+    yield _state(known.described["status"], certificate_id)
     yield _validity(known.described["validity"], clock.now())
-    yield _attachment(question.thing, attached=question.thing in known.things)
+    yield _attachment(question.thing, known)
     yield from ownership_steps(api, question)
     yield from _judged(question, known)
     yield from deployed_steps(api, question, clock)
@@ -128,11 +136,11 @@ def _registration(known: Registered | None) -> Step:
         passed=False,
         says="the certificate is not registered in this account",
         code="not-registered",
-        change="register it with: aws iot register-certificate-without-ca --status ACTIVE",
+        change=REGISTER_CERTIFICATE,
     )
 
 
-def _state(status: str) -> Step:
+def _state(status: str, certificate_id: str) -> Step:
     if status == _ACTIVE:
         return Step("state", passed=True, says="it is ACTIVE")
     return Step(
@@ -142,7 +150,8 @@ def _state(status: str) -> Step:
         code=f"certificate-{status.lower().replace('_', '-')}",
         change="give the device another certificate; a revoked one stays revoked"
         if status == "REVOKED"
-        else "activate it with: aws iot update-certificate --new-status ACTIVE",
+        else "activate it with: aws iot update-certificate --certificate-id "
+        f"{certificate_id} --new-status ACTIVE",
     )
 
 
@@ -159,8 +168,8 @@ def _validity(validity: dict[str, Any], now: datetime) -> Step:
     return Step("validity", passed=True, says=f"it is valid until {_shown(ends)}")
 
 
-def _attachment(thing: str, *, attached: bool) -> Step:
-    if attached:
+def _attachment(thing: str, known: Registered) -> Step:
+    if thing in known.things:
         return Step("attachment", passed=True, says=f"it is attached to thing {quoted(thing)}")
     name = f"thing {quoted(thing)}" if thing else "any thing"
     return Step(
@@ -168,7 +177,8 @@ def _attachment(thing: str, *, attached: bool) -> Step:
         passed=False,
         says=f"the certificate is not attached to {name}",
         code="not-attached",
-        change=f"attach it with: aws iot attach-thing-principal --thing-name {thing or 'NAME'}",
+        change=f"attach it with: aws iot attach-thing-principal --thing-name {thing or 'NAME'} "
+        f"--principal {known.described['certificateArn']}",
     )
 
 
@@ -176,7 +186,10 @@ def _judged(question: Question, known: Registered) -> Iterator[Step]:
     """Yield what the policies say, with the client id's part in it."""
     if not known.own_policies:
         says = "no policy is attached to the certificate, so nothing is allowed"
-        change = "attach one with: aws iot attach-policy"
+        change = (
+            "attach one with: aws iot attach-policy --policy-name POLICY --target "
+            f"{known.described['certificateArn']}"
+        )
         yield Step("policies", passed=False, says=says, code="no-policy", change=change)
         return
     explanation = known.explain(question.action, question.resource, question.client_id)
@@ -194,6 +207,11 @@ def _judged(question: Question, known: Registered) -> Iterator[Step]:
             says=f"{decided.says}; a thing group's policy cannot grant actions of greengrass",
             code="needs-own-policy",
         )
+    if len(known.own_policies) == 1 and decided.change.startswith(_NEW_STATEMENT):
+        wanted = decided.change.removeprefix(_NEW_STATEMENT)
+        (own,) = known.own_policies
+        change = f"add a statement to policy {own.name} that allows {wanted}"
+        decided = replace(decided, change=change)
     yield decided
 
 
@@ -230,23 +248,28 @@ def _only_groups_allow(refused: Explanation, known: Registered) -> bool:
     return own and explain(known.group_policies, request).decision.allowed
 
 
-def _no_thing(name: str) -> Step:
+def _no_thing(api: CloudApi, name: str) -> Step:
+    things = islice(api.pages("iot", "list_things", "things"), _SEARCHED_THINGS)
+    near = nearest(name, [thing["thingName"] for thing in things])
+    hint = f"; did you mean {quoted(near)}?" if near else ""
     return Step(
         "thing",
         passed=False,
-        says=f"there is no thing {quoted(name)}",
+        says=f"there is no thing {quoted(name)}{hint}",
         code="no-thing",
         change=f"register it with: aws iot create-thing --thing-name {name}",
     )
 
 
-def _no_certificate(thing: str) -> Step:
+def _no_certificate(api: CloudApi, thing: str) -> Step:
+    certificate = resource_arn(api, "cert/CERTIFICATE")
     return Step(
         "attachment",
         passed=False,
         says=f"no certificate is attached to {quoted(thing)}, so it cannot connect",
         code="not-attached",
-        change=f"attach one with: aws iot attach-thing-principal --thing-name {thing}",
+        change=f"attach one with: aws iot attach-thing-principal --thing-name {thing} --principal "
+        f"{certificate}",
     )
 
 

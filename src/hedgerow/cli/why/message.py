@@ -171,7 +171,8 @@ def _deployment(group: GroupDeployment | None) -> Step:
         passed=False,
         says="no group is deployed to this core",
         code="not-deployed",
-        change="deploy its group with: aws greengrass create-deployment; 'hedgerow core run' "
+        change="deploy its group with: aws greengrass create-deployment --group-id GROUP "
+        "--group-version-id VERSION --deployment-type NewDeployment; 'hedgerow core run' "
         "fetches it",
     )
 

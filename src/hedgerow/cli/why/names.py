@@ -56,6 +56,12 @@ def known_action(text: str, known: Collection[str] = DEVICE_ACTIONS) -> str:
     raise CallerError(f"{quoted(text)} is not an action that can be allowed{hint}")
 
 
+def nearest(text: str, known: Collection[str]) -> str | None:
+    """Return the name that was probably meant, None if none is like it."""
+    near = difflib.get_close_matches(text, known, n=1)
+    return near[0] if near else None
+
+
 @cache
 def api_actions() -> tuple[str, ...]:
     """Return every action that the table of permissions has, and those of devices."""

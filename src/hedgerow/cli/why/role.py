@@ -1,6 +1,7 @@
 """`hedgerow why role`: may a service, a user or a role assume a role, and what may it do then."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import click
@@ -11,13 +12,14 @@ from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cli.why.access import ASSUME_ROLE, Asked, given, judged_steps, known_of
 from hedgerow.cli.why.account import Account, Holder, account_in
 from hedgerow.cli.why.decided import decision_step
+from hedgerow.cli.why.names import nearest
 from hedgerow.cli.why.path import Answer, Step, show
 from hedgerow.cli.why.registry import found
 from hedgerow.cloud.access.keys import OF_PRINCIPAL, principal_values, wanted_keys
 from hedgerow.cloud.greengrass.trust import GREENGRASS, trust_findings
 from hedgerow.cloud.iam import RoleFacts
 from hedgerow.cloud.sts import explain_assumption, service_request
-from hedgerow.kernel import Arn, CallerError, Clock, SystemClock
+from hedgerow.kernel import Arn, CallerError, Clock, SystemClock, quoted
 from hedgerow.policy import (
     AccessRequest,
     Context,
@@ -28,6 +30,7 @@ from hedgerow.policy import (
 )
 
 _SERVICE = ".amazonaws.com"
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Question:
 @click.command()
 @click.option("--role", "name", help="The role's name or ARN; without it, the one of Greengrass.")
 @click.option("--for", "asker", default=GREENGRASS, help="A service, a user or a role.")
-@click.option("--group", "group_id", help="The Greengrass group that the service works for.")
+@click.option("--group", "group_id", help="The Greengrass group of the service: name or id.")
 @click.option("--context", "pairs", multiple=True, help="E.g. sts:ExternalId=plant-7. Repeat.")
 @click.option("--action", help="Then also: may the role do this, e.g. s3:GetObject.")
 @click.option("--resource", default="*", help="On this resource, an ARN.")
@@ -72,6 +75,7 @@ def role(
     wanted = None
     if action is not None:
         wanted = Asked.of(api, action, resource, known)
+    group_id = None if group_id is None else _group_id(api, group_id)
     question = Question(asker, group_id, known, context(more))
     answer = Answer.of(role_steps(api, name, question, wanted, clock))
     if as_json:
@@ -90,15 +94,17 @@ def role_steps(
     api: CloudApi, name: str | None, question: Question, wanted: Asked | None, clock: Clock
 ) -> Iterator[Step]:
     """Yield every step of assuming a role, and of what it may do then."""
+    typed = name is not None
     if name is None:
         name = _associated(api, question.group_id)
-        yield _association(name, question.group_id)
+        yield _association(api, name, question.group_id)
     account = Account.read(api, clock)
     holder = None if name is None else _role_of(account, name)
     if holder is None or holder.role is None:
-        yield _no_role(name or "")
+        yield _no_role(name or "", account.roles if typed else ())
         return
     yield Step("role", passed=True, says=holder.role.arn)
+    yield Step("asker", passed=None, says=question.asker)
     if question.asker.endswith(_SERVICE):
         if question.asker == GREENGRASS:
             yield _care(api, holder.role, question.group_id)
@@ -107,6 +113,23 @@ def role_steps(
         yield from _for_people(account, holder.role, question)
     if wanted is not None:
         yield from judged_steps(holder, holder.grants, wanted)
+
+
+def _group_id(api: CloudApi, text: str) -> str:
+    """Return the id of a group that may be given by its name; raise `CallerError` without one."""
+    if _ID.fullmatch(text):
+        return text
+    groups = list(api.pages("greengrass", "list_groups", "Groups"))
+    ids = [group["Id"] for group in groups if group.get("Name") == text]
+    if len(ids) == 1:
+        return str(ids[0])
+    if ids:
+        raise CallerError(
+            f"{len(ids)} groups are called {quoted(text)}; name one by its id: {', '.join(ids)}"
+        )
+    near = nearest(text, [group["Name"] for group in groups if group.get("Name")])
+    hint = f"; did you mean {quoted(near)}?" if near else "; aws greengrass list-groups lists them"
+    raise CallerError(f"there is no group {quoted(text)}{hint}")
 
 
 def _associated(api: CloudApi, group_id: str | None) -> str | None:
@@ -118,15 +141,18 @@ def _associated(api: CloudApi, group_id: str | None) -> str | None:
     return None if answer is None else answer["RoleArn"]
 
 
-def _association(arn: str | None, group_id: str | None) -> Step:
+def _association(api: CloudApi, arn: str | None, group_id: str | None) -> Step:
+    role = f"--role-arn arn:aws:iam::{api.account}:role/ROLE"
     whose = "the account" if group_id is None else f"group {group_id}"
     if arn is not None:
         return Step("association", passed=True, says=f"{whose} has the role {arn}")
     if group_id is None:
-        change = "associate one with: aws greengrass associate-service-role-to-account"
+        change = f"associate one with: aws greengrass associate-service-role-to-account {role}"
         says = "no service role is associated with the account, so nothing can be deployed"
         return Step("association", passed=False, says=says, code="no-service-role", change=change)
-    change = "associate one with: aws greengrass associate-role-to-group"
+    change = (
+        f"associate one with: aws greengrass associate-role-to-group --group-id {group_id} {role}"
+    )
     says = f"{whose} has no role, so its core gets no credentials"
     return Step("association", passed=False, says=says, code="no-group-role", change=change)
 
@@ -196,12 +222,16 @@ def _care(api: CloudApi, wanted: RoleFacts, group_id: str | None) -> Step:
     return Step("care", passed=None, says=said or "the trust policy holds Greengrass to its work")
 
 
-def _no_role(name: str) -> Step:
+def _no_role(name: str, known: Collection[str]) -> Step:
+    """Return the step for a role that is not there; `known` are those that may have been meant."""
     plain = name.rpartition("/")[2]
+    near = nearest(plain, known)
+    hint = f"; did you mean {quoted(near)}?" if near else ""
     return Step(
         "role",
         passed=False,
-        says=f"there is no role {plain}",
+        says=f"there is no role {plain}{hint}",
         code="no-role",
-        change=f"make it with: aws iam create-role --role-name {plain}",
+        change=f"make it with: aws iam create-role --role-name {plain} "
+        "--assume-role-policy-document file://TRUST.json",
     )
