@@ -268,10 +268,10 @@ def test_a_group_can_be_named_by_its_name_if_one_alone_has_it(plant: Plant) -> N
 def test_a_role_or_thing_that_was_mistyped_is_named(plant: Plant) -> None:
     role = plant.ask(("why", "role", "--role", "Line_GruopRole"))
     assert role["cause"]["says"] == (
-        "there is no role Line_GruopRole; did you mean 'Line_GroupRole'?"
+        "there is no role Line_GruopRole; perhaps 'Line_GroupRole' is meant"
     )
     thing = plant.ask(("why", "device", "--thing", "pannel", "--action", "iot:Connect"))
-    assert thing["cause"]["says"] == "there is no thing 'pannel'; did you mean 'panel'?"
+    assert thing["cause"]["says"] == "there is no thing 'pannel'; perhaps 'panel' is meant"
 
 
 def test_commands_that_are_advised_are_complete() -> None:

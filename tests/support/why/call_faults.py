@@ -293,6 +293,18 @@ def attempt_without_policy(plant: Plant) -> Iterator[Words]:
 
 
 @CALLS.named(
+    "a device asked for another device's cores, which its policy does not allow either",
+    step="own thing",
+    code="not-own-thing",
+)
+def attempt_for_another(plant: Plant) -> Iterator[Words]:
+    yield _sound(plant)
+    press = plant.device()
+    plant.attempt(press.identity, "GET", f"/greengrass/discover/thing/{plant.panel.name}")
+    yield ask(_attempted(plant, "DeviceRequestRefused", press))
+
+
+@CALLS.named(
     "a device asked for its cores with an inactive certificate",
     step="state",
     code="certificate-inactive",

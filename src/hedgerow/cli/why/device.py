@@ -251,7 +251,7 @@ def _only_groups_allow(refused: Explanation, known: Registered) -> bool:
 def _no_thing(api: CloudApi, name: str) -> Step:
     things = islice(api.pages("iot", "list_things", "things"), _SEARCHED_THINGS)
     near = nearest(name, [thing["thingName"] for thing in things])
-    hint = f"; did you mean {quoted(near)}?" if near else ""
+    hint = f"; perhaps {quoted(near)} is meant" if near else ""
     return Step(
         "thing",
         passed=False,

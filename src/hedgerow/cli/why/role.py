@@ -226,7 +226,7 @@ def _no_role(name: str, known: Collection[str]) -> Step:
     """Return the step for a role that is not there; `known` are those that may have been meant."""
     plain = name.rpartition("/")[2]
     near = nearest(plain, known)
-    hint = f"; did you mean {quoted(near)}?" if near else ""
+    hint = f"; perhaps {quoted(near)} is meant" if near else ""
     return Step(
         "role",
         passed=False,

@@ -47,7 +47,7 @@ def trust_findings(trust_text: str, *, role_arn: str, account: str, source: str)
     if not statements:
         warning = (
             f"{role_arn} does not trust {GREENGRASS}, so Greengrass cannot use it; allow "
-            f"sts:AssumeRole to the principal {{'Service': '{GREENGRASS}'}} in its trust policy"
+            f"sts:AssumeRole to the service principal {GREENGRASS} in its trust policy"
         )
         return TrustFindings(trusts_greengrass=False, warnings=(warning,))
     found: list[str] = []
