@@ -164,6 +164,10 @@ async def test_a_service_role_of_another_account_or_region_deploys_nothing(
     cloud: RunningCloud,
 ) -> None:
     group = await cloud.group("core-a")
+    await cloud.greengrass("disassociate_service_role_from_account")
+    await begin(group)
+    status = await group.wait_for("Failure")
+    assert status["ErrorMessage"].startswith("TES service role is not associated with this account")
     elsewhere = f"arn:aws:greengrass:us-west-2:{cloud.account}:*"
     for number, trust in enumerate(
         (

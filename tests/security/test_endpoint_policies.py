@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from tests.support.cloud import ACCOUNT, RunningCloud, running_cloud
 
 from hedgerow.cloud.app import PrivateApi
-from hedgerow.contract import discovery_path
+from hedgerow.contract import deployment_path, discovery_path
 
 PLANT = "vpce-0plant"
 OFFICE = "vpce-0office"
@@ -179,6 +179,11 @@ async def test_without_a_public_door_devices_are_served_and_programs_come_by_the
         assert cloud.endpoints.api_port is None
         async with through(cloud, PLANT) as plant:
             device = await plant.enrol_device("sensor")
+            group = await plant.group("core")
+            await group.deploy(succeed=False)
+        path = deployment_path(group.group_id, group.deployment_id)
+        async with cloud.https(group.core.identity) as connection:
+            assert (await connection.get(path)).status == 200
         async with cloud.https(device.identity) as connection:
             assert (await connection.get(discovery_path("sensor"))).status == 404
         port = cloud.endpoints.device_https_port
