@@ -133,6 +133,10 @@ def test_an_answered_call_says_what_allowed_it(plant: Plant) -> None:
             ),
             "names no account",
         ),
+        (
+            ("access", "--principal", "administrator", "--action", "iam:PassRole"),
+            "name it with --resource arn:aws:iam::123456789012:role/ROLE",
+        ),
         (("access", "--principal", "nobody", "--action", "iot:ListThings"), "has no user or role"),
         (
             ("access", "--principal", "administrator", "--action", "iot:ListThigns"),
@@ -202,6 +206,7 @@ def test_an_action_is_judged_on_what_its_call_is_judged_on(plant: Plant) -> None
         "/greengrass/groups/G/deployments",
         "line-7-group",
         "arn:aws:greengrass:eu-west-1:123456789012:groups/G",
+        "arn:aws:greengrass:us-west-2:123456789012:/greengrass/groups/G",
     ],
 )
 def test_what_no_call_asks_for_is_never_said_to_be_allowed(plant: Plant, resource: str) -> None:

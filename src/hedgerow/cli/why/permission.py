@@ -45,10 +45,11 @@ def judged(api: CloudApi, action: str, resource: str) -> Judged:
     says = f"{action} is judged on {shown}"
     step = Step("permission", passed=None, says=says) if row is None else _step(api, row, says)
     if resource == _ANYTHING:
-        if row is not None and not all(target.optional for target in row.needs[0].targets):
+        targets = [form.target for form in forms] if row is None else row.needs[0].targets
+        if not all(target.optional for target in targets):
             raise CallerError(f"{action} is judged on a resource; name it with --resource {shown}")
         return Judged(action, resource, row, step)
-    if not _can_be(action, forms, resource):
+    if not _can_be(api, action, forms, resource):
         return Judged(action, resource, row, step, _misfit(api, forms, action, resource, shown))
     carriers = (form.carrier(resource) for form in forms)
     tagged = next((carrier for carrier in carriers if carrier is not None), None)
@@ -65,9 +66,11 @@ def _shown(api: CloudApi, row: Row | None, action: str, resource: str) -> str:
     return resource if begins is None else resource_arn(api, f"{begins}NAME")
 
 
-def _can_be(action: str, forms: Sequence[Form], resource: str) -> bool:
+def _can_be(api: CloudApi, action: str, forms: Sequence[Form], resource: str) -> bool:
     """Tell whether any call is judged on a resource; of actions unknown here it may be."""
     begins = device_resource_begins(action)
+    if (forms or begins) and Arn.parse(resource).region not in ("", api.region):
+        return False
     if begins is not None and Arn.parse(resource).resource.startswith(begins):
         return True
     return any(form.fits(resource) for form in forms) or not (forms or begins)
@@ -75,7 +78,9 @@ def _can_be(action: str, forms: Sequence[Form], resource: str) -> bool:
 
 def _misfit(api: CloudApi, forms: Sequence[Form], action: str, resource: str, shown: str) -> Step:
     known = {"region": api.region, "account": api.account}
-    instead = meant(forms, resource, known) or shown
+    named = Arn.parse(resource)
+    here = str(replace(named, region=api.region)) if named.region else resource
+    instead = meant(forms, here, known) or shown
     return Step(
         "resource",
         passed=False,
