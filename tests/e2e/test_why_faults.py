@@ -137,6 +137,17 @@ def test_an_answered_call_says_what_allowed_it(plant: Plant) -> None:
             ("access", "--principal", "administrator", "--action", "iam:PassRole"),
             "name it with --resource arn:aws:iam::123456789012:role/ROLE",
         ),
+        (
+            (
+                *("access", "--principal", "administrator", "--action", "iot:ListThings"),
+                *("--context", "aws:SourceIp=300.1.1.1"),
+            ),
+            "'300.1.1.1' is not an address",
+        ),
+        (
+            ("device", "--thing", "press", "--action", "greengrass:Discver"),
+            "did you mean greengrass:Discover?",
+        ),
         (("access", "--principal", "nobody", "--action", "iot:ListThings"), "has no user or role"),
         (
             ("access", "--principal", "administrator", "--action", "iot:ListThigns"),

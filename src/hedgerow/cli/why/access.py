@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import click
@@ -31,6 +32,7 @@ from hedgerow.policy import (
 )
 
 ASSUME_ROLE = "sts:AssumeRole"
+_ADDRESS = "aws:sourceip"
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -137,8 +139,18 @@ def given(pairs: Sequence[str]) -> dict[str, str]:
         key, equals, value = pair.partition("=")
         if not equals or ":" not in key:
             raise CallerError(f"{quoted(pair)} is not KEY=VALUE, as aws:ResourceTag/env=beta")
+        if key.lower() == _ADDRESS and not _is_address(value):
+            raise CallerError(f"{quoted(value)} is not an address that a call can come from")
         values[key] = value
     return values
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def known_of(api: CloudApi, more: Mapping[str, str], clock: Clock) -> Context:

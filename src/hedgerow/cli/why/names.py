@@ -51,7 +51,7 @@ def known_action(text: str, known: Collection[str] = DEVICE_ACTIONS) -> str:
         if action.lower() == text.lower():
             return action
     lower = {action.lower(): action for action in known}
-    near = [lower[one] for one in difflib.get_close_matches(text.lower(), lower, n=2, cutoff=0.5)]
+    near = [lower[one] for one in difflib.get_close_matches(text.lower(), lower, n=2, cutoff=0.7)]
     hint = f"; did you mean {' or '.join(near)}?" if near else f"; known are {', '.join(known)}"
     raise CallerError(f"{quoted(text)} is not an action that can be allowed{hint}")
 
