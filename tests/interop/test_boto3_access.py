@@ -608,6 +608,26 @@ async def test_a_role_can_be_held_to_those_who_come_through_a_private_door(
         await in_thread(check, running)
 
 
+@pytest.mark.spec("V04")
+async def test_attributes_of_a_core_are_no_tags_and_a_tag_has_a_value(cloud: RunningCloud) -> None:
+    def check(administrator: AccountAdministrator) -> None:
+        attributes = {"attributes": {"env": "beta"}}
+        cloud.client("iot").create_thing(thingName="core", attributePayload=attributes)
+        beta = {"StringEquals": {"aws:ResourceTag/env": "beta"}}
+        user = administrator.user("u", allow("greengrass:*", Condition=beta))
+        call = ("greengrass", "get_connectivity_info")
+        assert user.refusal(*call, ThingName="core")
+        administrator.rewrite("u", allow("greengrass:*"))
+        assert user.refusal(*call, ThingName="core") is None
+        careless = cloud.client("greengrass", config=Config(parameter_validation=False))
+        made = group(careless, "hall", tags={"env": "", "site": "x"})
+        careless.tag_resource(ResourceArn=made["Arn"], tags={"site": None, "line": None})
+        tags = careless.list_tags_for_resource(ResourceArn=made["Arn"])["tags"]
+        assert tags == {"env": "", "site": "x"}, "null is no value"
+
+    await in_thread(check, cloud)
+
+
 @pytest.mark.spec("L06")
 async def test_the_record_of_a_call_says_more_than_the_caller_hears(cloud: RunningCloud) -> None:
     records: list[CallRecord] = []
