@@ -4,7 +4,7 @@ from itertools import islice
 
 import click
 
-from hedgerow.cli.output import as_json, print_json, print_table
+from hedgerow.cli.output import as_json, print_json
 from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cli.why.trail import Event, id_of, refused, what, who
 
@@ -30,8 +30,8 @@ def refusals(last: int, *, as_json: bool) -> None:
     if as_json:
         print_json([_facts(event) for event in found])
     elif found:
-        rows = [_row(_facts(event)) for event in found]
-        print_table(("id", "time", "who", "what", "code", "from"), rows, whole=("id",))
+        for event in found:
+            click.echo(_lines(_facts(event)))
         click.echo("\nAsk about one with: hedgerow why call ID")
     else:
         click.echo("Nothing was refused.")
@@ -48,6 +48,11 @@ def _facts(event: Event) -> dict[str, str]:
     }
 
 
-def _row(facts: dict[str, str]) -> tuple[str, ...]:
-    """Return a row of the table: of an ARN, the last part says who it is."""
-    return tuple({**facts, "who": facts["who"].rpartition(":")[2]}.values())
+def _lines(facts: dict[str, str]) -> str:
+    """Return one refusal for people, no line much wider than a terminal; an id is never broken."""
+    whose = facts["who"].rpartition(":")[2]  # of an ARN, the last part says who it is
+    return (
+        f"{facts['time']}  {facts['what']}: {facts['code']}\n"
+        f"    by {whose} from {facts['from']}\n"
+        f"    id {facts['id']}"
+    )
