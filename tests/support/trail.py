@@ -14,7 +14,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.support.clock import ManualClock
 
-from hedgerow.aws import Call, CallRecord, Principal, Session, VerifiedCaller
+from hedgerow.aws import Asked, Call, CallRecord, Principal, Session, VerifiedCaller
 from hedgerow.aws.caller import SIGNATURE_PROOF
 from hedgerow.cloud.cloudtrail import CloudTrailService, Deliverer, Deliveries, Trail, TrailKeys
 from hedgerow.cloud.cloudtrail.index import Index
@@ -148,17 +148,19 @@ class Delivering:
 
     async def api(self, operation: str, **members: Any) -> Any:
         """Call an operation, and record the call as the gateway does."""
-        made = Call(
+        asked = Asked(
             caller=caller(),
-            account=ACCOUNT,
-            region=REGION,
+            service="cloudtrail",
+            iam_prefix="cloudtrail",
             operation=operation,
             input=members,
-            request_id="r",
+            region=REGION,
+            at=self.clock.now(),
             source_ip="203.0.113.12",
             user_agent="test",
-            headers={},
+            peer=None,
         )
+        made = Call(asked, request_id="r")
         answer = await self.service.operations()[operation](made)
         self.trail.record_call(
             call(

@@ -39,7 +39,6 @@ from hedgerow.aws.tables import PROTOCOLS, CompiledOperation, ServiceTable
 from hedgerow.kernel import Clock, ConfigurationError, new_uuid, quoted
 
 _log = structlog.get_logger("hedgerow.aws")
-_CREDENTIAL_HEADERS = frozenset({"authorization", "x-amz-security-token", "cookie"})
 
 
 class _Seen(msgspec.Struct, frozen=True):
@@ -114,8 +113,7 @@ class Gateway:
             seen = msgspec.structs.replace(seen, input=call_input)
             asked = self._asked(request, seen, caller, table, operation, call_input)
             seen = msgspec.structs.replace(seen, decision=await self._authorizer.authorize(asked))
-            call = self._call(request, caller, operation, call_input, seen.request_id)
-            output = await self._run(call, table)
+            output = await self._run(Call(asked, seen.request_id), table)
             answer = operation.answer(output, seen.request_id)
         except asyncio.CancelledError:
             self._cut_short(request, seen)
@@ -174,31 +172,6 @@ class Gateway:
             at=seen.at,
             source_ip=request.source_ip,
             user_agent=request.headers.get("user-agent", ""),
-            peer=request.peer,
-        )
-
-    def _call(
-        self,
-        request: HttpRequest,
-        caller: VerifiedCaller,
-        operation: CompiledOperation,
-        call_input: Mapping[str, Any],
-        request_id: str,
-    ) -> Call:
-        return Call(
-            caller=caller,
-            account=caller.account,
-            region=self._region,
-            operation=operation.name,
-            input=call_input,
-            request_id=request_id,
-            source_ip=request.source_ip,
-            user_agent=request.headers.get("user-agent", ""),
-            headers={
-                name.lower(): value
-                for name, value in request.headers.items()
-                if name.lower() not in _CREDENTIAL_HEADERS
-            },
             peer=request.peer,
         )
 

@@ -13,25 +13,58 @@ _OPERATION_MARK = "__aws_operation__"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One call as an operation sees it: proven caller, checked input, and no HTTP.
+class Asked:
+    """What a proven caller asks for: what an authorizer is asked, and no HTTP.
 
-    `input` is keyed by the model's member names, its values are of the model's types (timestamps
-    are aware datetimes, blobs are bytes), and every constraint of the model holds. `headers` has
-    lower-case names and no credentials in it. `operation` is the model's name of what is called.
-    `peer` is what the accepting side said of the connection.
+    `service` is the model's name and `iam_prefix` the one that policies use, so that the action
+    usually reads `iam_prefix:operation`. `input` is keyed by the model's member names, its values
+    are of the model's types (timestamps are aware datetimes, blobs are bytes), and every constraint
+    of the model holds. `peer` is what the accepting side said of the connection.
     """
 
     caller: VerifiedCaller
-    account: str
-    region: str
+    service: str
+    iam_prefix: str
     operation: str
     input: Mapping[str, Any]
-    request_id: str
+    region: str
+    at: datetime
     source_ip: str
     user_agent: str
-    headers: Mapping[str, str]
-    peer: object = None
+    peer: object
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that may be made, as an operation sees it."""
+
+    asked: Asked
+    request_id: str
+
+    @property
+    def caller(self) -> VerifiedCaller:
+        """Who makes it."""
+        return self.asked.caller
+
+    @property
+    def account(self) -> str:
+        """The caller's account."""
+        return self.asked.caller.account
+
+    @property
+    def region(self) -> str:
+        """The region of the API that is called."""
+        return self.asked.region
+
+    @property
+    def operation(self) -> str:
+        """The model's name of what is called."""
+        return self.asked.operation
+
+    @property
+    def input(self) -> Mapping[str, Any]:
+        """The members that came with it."""
+        return self.asked.input
 
 
 Answer = Mapping[str, Any] | None
@@ -98,26 +131,6 @@ class Service:
                     raise TypeError(f"{type(self).__name__} declares the operation {name} twice")
                 built[name] = getattr(self, attribute)
         return built
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What an authorizer is asked: may this caller do this, from there, now.
-
-    `service` is the model's name and `iam_prefix` the one that policies use, so that the action
-    usually reads `iam_prefix:operation`. `peer` is what the accepting side said of the connection.
-    """
-
-    caller: VerifiedCaller
-    service: str
-    iam_prefix: str
-    operation: str
-    input: Mapping[str, Any]
-    region: str
-    at: datetime
-    source_ip: str
-    user_agent: str
-    peer: object
 
 
 Facts = Mapping[str, Any]

@@ -135,10 +135,9 @@ async def test_an_operation_sees_its_call_and_no_credentials() -> None:
         {"thingName": "lamp"},
         REGION,
     )
-    assert (call.source_ip, call.user_agent) == ("192.0.2.7", "a client")
+    assert (call.asked.source_ip, call.asked.user_agent) == ("192.0.2.7", "a client")
     assert call.account == call.caller.account
-    assert "user-agent" in call.headers
-    assert not {"authorization", "x-amz-security-token", "cookie"} & call.headers.keys()
+    assert "Signature" not in repr(call)
 
 
 @pytest.mark.promise(8)

@@ -5,6 +5,7 @@ nothing. What a loss of power can take is what was appended since the last flush
 `FLUSH_SECONDS` after the first record that needs it, and on stopping.
 """
 
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -81,11 +82,6 @@ class Journal:
     def head(self) -> Head:
         """Where the chain stands."""
         return self._head
-
-    @property
-    def needs_flush(self) -> bool:
-        """Whether a loss of power could take something now."""
-        return self._needs_flush
 
     def append(self, body: bytes) -> Place:
         """Keep one record; it survives the end of this process from now on.
@@ -195,7 +191,7 @@ class Journal:
             try:
                 encoded = header.encode(self._key)
                 if os.write(file, encoded) != len(encoded):
-                    raise OSError(28, "No space left on device")  # noqa: TRY301 - closes the file
+                    raise _disk_full()  # noqa: TRY301 - closes the file
                 os.fsync(file)
                 _sync_folder(self._folder)
             except BaseException:
@@ -223,7 +219,7 @@ class Journal:
         if written != len(frame):
             # Half a record must not stay: the next one would follow garbage.
             os.ftruncate(file, size)
-            raise _cannot_keep(OSError(28, "No space left on device"))
+            raise _cannot_keep(_disk_full())
 
     def _cipher_of(self, segment: int) -> SegmentCipher:
         cipher = self._ciphers.get(segment)
@@ -238,6 +234,11 @@ class Journal:
 
 def _microseconds(moment: datetime) -> int:
     return int(moment.timestamp() * _MICROSECONDS)
+
+
+def _disk_full() -> OSError:
+    """Return the error for a write that stopped short, which says nothing by itself."""
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _cannot_keep(error: OSError) -> UnavailableError:

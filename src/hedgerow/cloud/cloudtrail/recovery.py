@@ -7,6 +7,7 @@ said as well; a damaged file stays as evidence under another name, and the chain
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -127,11 +128,10 @@ def _head_before_lost_segment(
     if not segments:
         return start
     head = segments[-1].header.before
-    try:
+    # Damage is told of by whoever reads it; the good part is what counts here.
+    with suppress(DamagedSegmentError):
         for frame in read_frames(segment_path(folder, segments[-1].first), journal_key):
             head = frame.head
-    except DamagedSegmentError:
-        pass  # it is told of by whoever reads it; the good part is what counts here
     return head
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from hedgerow.aws import Asked, Call
+from hedgerow.aws import Asked
 from hedgerow.cloud.access.keys import (
     OF_CALL,
     OF_PRINCIPAL,
@@ -36,22 +36,6 @@ class Passed:
     tags: Mapping[str, str] | None = None
     transitive: Sequence[str] = ()
     source_identity: str = ""
-
-
-def asked_of(call: Call, at: datetime) -> Asked:
-    """Return a call to STS as its authorizer was asked about it."""
-    return Asked(
-        caller=call.caller,
-        service="sts",
-        iam_prefix="sts",
-        operation=call.operation,
-        input=call.input,
-        region=call.region,
-        at=at,
-        source_ip=call.source_ip,
-        user_agent=call.user_agent,
-        peer=call.peer,
-    )
 
 
 def call_context(asked: Asked, role: RoleFacts, tags: Mapping[str, str], passed: Passed) -> Context:

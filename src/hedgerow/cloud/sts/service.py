@@ -12,7 +12,6 @@ from hedgerow.cloud.iam.directory import IamDirectory
 from hedgerow.cloud.iam.key_ids import account_of
 from hedgerow.cloud.iam.session_limits import beyond_session
 from hedgerow.cloud.sts.assume_role import judged_role
-from hedgerow.cloud.sts.context import asked_of
 from hedgerow.cloud.sts.documents import StoredSession
 from hedgerow.cloud.sts.role_judge import RoleJudge
 from hedgerow.cloud.sts.session_policies import session_policies, session_tags
@@ -65,7 +64,7 @@ class StsService(Service):
         """Make credentials of a role that trusts the caller."""
         _require_within_session(call)
         decided = await judged_role(
-            asked_of(call, self._clock.now()),
+            call.asked,
             directory=self._directory,
             judge=self._judge,
             chain=await self._chain(call),

@@ -205,16 +205,6 @@ class Sessions:
         if record is not None:
             self._live.release((account, record.document.issuer_id), access_key_id)
 
-    async def revoke_all_of(self, account: str, issuer_id: str) -> int:
-        """End every session of a role, user or root (by unique id); return how many there were."""
-        async with self._store.transaction() as tx:
-            records = await tx.all(SESSION, account, parent=issuer_id)
-            for record in records:
-                await tx.delete(record)
-        for record in records:
-            self._live.release((account, issuer_id), record.id)
-        return len(records)
-
     async def forget_ended(self) -> int:
         """Remove sessions that ended some time ago; return how many."""
         await self._learn_endings()

@@ -48,10 +48,6 @@ class Credentials:
         """Return the token that this process, and what it starts, may use; any older one ends."""
         return self._tokens.issue(process)
 
-    def revoke_token(self, process: Process) -> None:
-        """Take a process's token back."""
-        self._tokens.revoke(process)
-
     def serve_group(self, group_id: str) -> None:
         """Serve the role of the group that runs now; tokens of another group's processes end."""
         if group_id != self._keeper.group_id:

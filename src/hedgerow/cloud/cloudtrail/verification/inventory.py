@@ -6,6 +6,7 @@ anywhere, so files are known by the part from `AWSLogs/` on, within the folder t
 
 import os
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -85,13 +86,11 @@ def salvaged(packed: bytes) -> bytes:
     """Return as much of a damaged file's content as can be decompressed."""
     unpack = zlib.decompressobj(_GZIP)
     content = bytearray()
-    try:
+    with suppress(zlib.error):  # what came before is all that can be had
         for start in range(0, len(packed), _SALVAGED_AT_ONCE):
             content += unpack.decompress(packed[start : start + _SALVAGED_AT_ONCE])
             if len(content) > MAX_CONTENT_BYTES:
                 break
-    except zlib.error:
-        pass  # what came before is all that can be had
     return bytes(content)
 
 
