@@ -21,6 +21,7 @@ from hedgerow.mqtt import (
     ReasonCode,
     RefusalEvent,
     Refused,
+    SessionEvent,
     SessionRef,
     Source,
     Tap,
@@ -45,6 +46,7 @@ class OpenAuthority:
     no_receive: set[tuple[str, str, str]] = field(default_factory=set)
     tapped: list[tuple[str, Tap]] = field(default_factory=list)
     events: list[RefusalEvent] = field(default_factory=list)
+    life: list[SessionEvent] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
     connects: list[ConnectRequest] = field(default_factory=list)
 
@@ -81,6 +83,22 @@ class OpenAuthority:
     def refused(self, event: RefusalEvent) -> None:
         """Keep the event."""
         self.events.append(event)
+
+    def happened(self, event: SessionEvent) -> None:
+        """Keep what happened."""
+        self.life.append(event)
+
+    def source_name(self, source: Source) -> str:
+        """Return the client id or the label."""
+        return source_name(source)
+
+    def remembered(self, session: SessionRef) -> str:
+        """Return the identity's own text."""
+        return str(session.identity)
+
+    def recalled(self, client_id: str, remembered: str) -> object | None:
+        """Recall everyone who would still be let in."""
+        return None if client_id in self.refused_clients else remembered
 
 
 def denied(reason: str = "no row", *, disconnect: bool = False) -> Verdict:

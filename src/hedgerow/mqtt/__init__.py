@@ -23,6 +23,7 @@ from hedgerow.mqtt.authority import (
     Peer,
     RefusalEvent,
     Refused,
+    SessionEvent,
     SessionRef,
     Source,
     Tap,
@@ -31,12 +32,23 @@ from hedgerow.mqtt.authority import (
 from hedgerow.mqtt.broker import Broker
 from hedgerow.mqtt.codec import Decoder, MalformedPacketError, ProtocolVersion, ReasonCode, encode
 from hedgerow.mqtt.counters import Counters
+from hedgerow.mqtt.keeper import (
+    NO_KEEPER,
+    Keeper,
+    KeptDelivery,
+    KeptMessage,
+    KeptSession,
+    KeptSubscription,
+    KeptWill,
+    SessionFacts,
+)
 from hedgerow.mqtt.limits import Limits
 from hedgerow.mqtt.subscriptions import FilterTree
 from hedgerow.mqtt.topics import matches, valid_filter, valid_topic
 
 __all__ = [
     "ALLOWED",
+    "NO_KEEPER",
     "Admission",
     "Admitted",
     "Authority",
@@ -45,6 +57,12 @@ __all__ = [
     "Counters",
     "Decoder",
     "FilterTree",
+    "Keeper",
+    "KeptDelivery",
+    "KeptMessage",
+    "KeptSession",
+    "KeptSubscription",
+    "KeptWill",
     "Limits",
     "MalformedPacketError",
     "Message",
@@ -53,6 +71,8 @@ __all__ = [
     "ReasonCode",
     "RefusalEvent",
     "Refused",
+    "SessionEvent",
+    "SessionFacts",
     "SessionRef",
     "Source",
     "Tap",

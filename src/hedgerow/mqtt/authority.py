@@ -59,11 +59,16 @@ Admission = Admitted | Refused
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether something may be done and why; `disconnect` ends the connection on a refusal."""
+    """Whether something may be done and why; `disconnect` ends the connection on a refusal.
+
+    A subscription that is refused as `dormant` is answered with failure and remembered: it comes
+    into force, without the client asking again, when the authority allows it in a later epoch.
+    """
 
     allowed: bool
     reason: str = ""
     disconnect: bool = False
+    dormant: bool = False
 
 
 ALLOWED = Verdict(allowed=True)
@@ -100,6 +105,26 @@ class RefusalEvent:
     identity: object = None
 
 
+@dataclass(frozen=True, slots=True)
+class SessionEvent:
+    """Something that happened to an admitted client, for those who follow its life.
+
+    `connected`: it was let in (`resumed`: into a session it had before). `disconnected`: its
+    connection ended; `cause` is a stable code (`client` when it said goodbye, `lost` when the
+    connection broke, else that of the refusal), `reason` a sentence. `subscribed`, `unsubscribed`:
+    `topic_filters` were granted or taken away.
+    """
+
+    kind: Literal["connected", "disconnected", "subscribed", "unsubscribed"]
+    session: SessionRef
+    resumed: bool = False
+    clean_start: bool = True
+    keep_alive_s: int = 0
+    cause: str = ""
+    reason: str = ""
+    topic_filters: tuple[str, ...] = ()
+
+
 class Authority(Protocol):
     """Decides everything that the broker does not know: who, what, where to."""
 
@@ -123,3 +148,15 @@ class Authority(Protocol):
 
     def refused(self, event: RefusalEvent) -> None:
         """Hear of every refusal."""
+
+    def happened(self, event: SessionEvent) -> None:
+        """Hear of a client's coming, going, subscribing and unsubscribing."""
+
+    def source_name(self, source: Source) -> str:
+        """Return a source's name as it is kept with a message; `may_receive` is asked with it."""
+
+    def remembered(self, session: SessionRef) -> str:
+        """Return what a session's identity is recalled by when the broker has started anew."""
+
+    def recalled(self, client_id: str, remembered: str) -> object | None:
+        """Return the `session_identity` of a session that was kept, or None to let it go."""

@@ -57,6 +57,19 @@ class Limits:
     a packet: `keep-alive-timeout`, closed."""
     close_timeout_s: float = 1.0
     """A closed connection whose peer does not read the end is cut off after this."""
+    session_expiry_s: int = 0
+    """The longest a session outlives its connection; 0: sessions end with it. What an MQTT 5 client
+    asks beyond is cut and told; an MQTT 3.1.1 client with clean session 0 gets all of it."""
+    shared_subscriptions: bool = False
+    """Without it `$share/...` is `shared-subscriptions-not-supported` (3.1.1: a plain filter)."""
+    retained_messages: int = 10_000
+    """More topics with a retained message: `quota-exceeded`, it is passed on unretained."""
+    receive_maximum: int = 100
+    """QoS 2 messages of one client not released yet: `receive-maximum-exceeded`, closed."""
+    will_delay_s: int = 86_400
+    """The longest that a will waits for its client to come back."""
+    replayed_per_second: int | None = None
+    """How fast a session's waiting messages are sent when its client comes back; None: at once."""
     cached_topics: int = 1024
     """Topics per session whose targets are remembered; beyond it the memory starts anew."""
 

@@ -35,6 +35,7 @@ from hedgerow.mqtt import (
     ReasonCode,
     RefusalEvent,
     Refused,
+    SessionEvent,
     SessionRef,
     Source,
     Tap,
@@ -132,6 +133,25 @@ class CloudAuthority:
     def refused(self, event: RefusalEvent) -> None:
         """Keep a record of every refusal."""
         self._record(event)
+
+    def happened(self, event: SessionEvent) -> None:
+        """Take note of nothing yet."""
+
+    def source_name(self, source: Source) -> str:
+        """Return the client id, or the label."""
+        return source if isinstance(source, str) else source.client_id
+
+    def remembered(self, session: SessionRef) -> str:
+        """Return the id of the certificate that the session came in with."""
+        return certificate_of(session)
+
+    def recalled(self, client_id: str, remembered: str) -> CloudIdentity | None:
+        """Return the identity if its device would still be admitted under this client id."""
+        try:
+            identity = CloudIdentity(self._directory.admit(remembered), client_id)
+        except DeniedError:
+            return None
+        return identity if self._decide(identity, CONNECT, client_id).allowed else None
 
     def expulsion(self, session: SessionRef) -> str | None:
         """Return why a live session may not stay, or None if it would be admitted again now."""

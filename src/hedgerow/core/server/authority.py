@@ -17,6 +17,7 @@ from hedgerow.mqtt import (
     ReasonCode,
     RefusalEvent,
     Refused,
+    SessionEvent,
     SessionRef,
     Source,
     Tap,
@@ -106,6 +107,22 @@ class CoreAuthority:
             if len(filters) < _REMEMBERED_FILTERS:
                 filters.add(event.topic)
         self._refusals.refused(event)
+
+    def happened(self, event: SessionEvent) -> None:
+        """Take note of nothing: who is connected shows in the status."""
+
+    def source_name(self, source: Source) -> str:
+        """Return the thing ARN of a device, or the label."""
+        return self._source_name(source) or ""
+
+    def remembered(self, session: SessionRef) -> str:
+        """Return the id of the certificate that the session came in with."""
+        admitted = session.identity
+        return admitted.certificate_id if isinstance(admitted, LocalMember) else ""
+
+    def recalled(self, client_id: str, remembered: str) -> LocalMember | None:
+        """Return the device if its certificate still stands for it."""
+        return self.serving.member(remembered, client_id)
 
     def is_current(self, session: SessionRef) -> bool:
         """Tell whether the session's certificate still stands for its device."""
