@@ -13,7 +13,14 @@ from hedgerow.aws.caller import VerifiedCaller
 from hedgerow.aws.credentials import Credential, CredentialSource
 from hedgerow.aws.errors import AccessDeniedError, AwsError, InvalidPageTokenError
 from hedgerow.aws.gateway import Gateway
-from hedgerow.aws.http import HttpAnswer, HttpLimits, HttpRefusal, HttpRequest, HttpServer
+from hedgerow.aws.http import (
+    HttpAnswer,
+    HttpLimits,
+    HttpRefusal,
+    HttpRequest,
+    HttpServer,
+    Upgrader,
+)
 from hedgerow.aws.pagination import decode_token, encode_token
 from hedgerow.aws.principal import Principal, PrincipalKind, Session
 from hedgerow.aws.service import (
@@ -30,6 +37,10 @@ from hedgerow.aws.service import (
     bind,
     operation,
 )
+from hedgerow.aws.signature_errors import SignatureError
+from hedgerow.aws.signed_door import Proven, SignedDoor
+from hedgerow.aws.sigv4 import Scope
+from hedgerow.aws.websocket import Upgrade
 
 __all__ = [
     "AccessDeniedError",
@@ -53,9 +64,15 @@ __all__ = [
     "Operation",
     "Principal",
     "PrincipalKind",
+    "Proven",
     "Recorder",
+    "Scope",
     "Service",
     "Session",
+    "SignatureError",
+    "SignedDoor",
+    "Upgrade",
+    "Upgrader",
     "VerifiedCaller",
     "bind",
     "decode_token",

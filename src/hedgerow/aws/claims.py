@@ -29,8 +29,9 @@ _TIMESTAMP_CHARACTERS = 16
 class SignatureClaim:
     """Who the request says it is from, and the signature that is to prove it.
 
-    `timestamp_text` is the moment of signing as it stands in the string to sign. `expires` is set
-    for a presigned request only: how long after that moment it may be used.
+    `timestamp_text` is the moment of signing as it stands in the string to sign. `presigned` says
+    that the signature stands in the query; `expires` is then how long after that moment the
+    request may be used, None if it does not say.
     """
 
     access_key_id: str
@@ -43,6 +44,7 @@ class SignatureClaim:
     timestamp_text: str
     session_token: Secret[str] | None
     expires: timedelta | None = None
+    presigned: bool = False
 
 
 def query_pairs(raw_query: str) -> tuple[tuple[str, str], ...]:
@@ -62,14 +64,18 @@ def query_pairs(raw_query: str) -> tuple[tuple[str, str], ...]:
         raise _incomplete("The query string has escapes that are not UTF-8.") from wrong
 
 
-def read_claim(request: HttpRequest) -> SignatureClaim:
-    """Return the claim of a request, or raise `SignatureError` if it has none that reads well."""
+def read_claim(request: HttpRequest, *, may_omit_expires: bool = False) -> SignatureClaim:
+    """Return the claim of a request, or raise `SignatureError` if it has none that reads well.
+
+    `may_omit_expires` is for doors whose clients presign without a lifetime: such a request is as
+    short-lived as one that is signed in its header.
+    """
     headers = request.headers.getall("authorization", ())
     parameters = _presigned(request.raw_query)
     if len(headers) + (1 if parameters else 0) > 1:
         raise _incomplete("The request has more than one signature; sign it once.")
     if parameters:
-        return _from_query(parameters)
+        return _from_query(parameters, may_omit_expires=may_omit_expires)
     if not headers:
         raise SignatureError(SignatureFault.MISSING, "Missing Authentication Token")
     return _from_header(headers[0], request)
@@ -98,26 +104,34 @@ def _from_header(authorization: str, request: HttpRequest) -> SignatureClaim:
     )
 
 
-def _from_query(parameters: dict[str, str]) -> SignatureClaim:
+def _from_query(parameters: dict[str, str], *, may_omit_expires: bool) -> SignatureClaim:
     for name in ("Algorithm", "Credential", "SignedHeaders", "Signature", "Date", "Expires"):
+        if name == "Expires" and may_omit_expires:
+            continue
         if not parameters.get(f"X-Amz-{name}"):
             raise _incomplete(f"AWS query-string parameters must include 'X-Amz-{name}'.")
     if parameters["X-Amz-Algorithm"] != ALGORITHM:
         raise _incomplete(f"X-Amz-Algorithm must be {ALGORITHM}.")
-    lifetime = parameters["X-Amz-Expires"]
-    if not (lifetime.isascii() and lifetime.isdigit() and len(lifetime) <= len("604800")):
-        raise _incomplete("X-Amz-Expires must be a number of seconds.")
-    expires = timedelta(seconds=int(lifetime))
-    if not timedelta(0) < expires <= MAX_EXPIRES:
-        raise _incomplete("X-Amz-Expires must be from 1 second to 7 days.")
     return _claim(
         parameters["X-Amz-Credential"],
         parameters["X-Amz-SignedHeaders"],
         parameters[SIGNATURE_PARAMETER],
         timestamp=_basic_time(parameters["X-Amz-Date"]),
         session_token=parameters.get("X-Amz-Security-Token"),
-        expires=expires,
+        expires=_lifetime(parameters.get("X-Amz-Expires")),
+        presigned=True,
     )
+
+
+def _lifetime(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= len("604800")):
+        raise _incomplete("X-Amz-Expires must be a number of seconds.")
+    expires = timedelta(seconds=int(text))
+    if not timedelta(0) < expires <= MAX_EXPIRES:
+        raise _incomplete("X-Amz-Expires must be from 1 second to 7 days.")
+    return expires
 
 
 def _claim(
@@ -128,6 +142,7 @@ def _claim(
     timestamp: datetime,
     session_token: str | None,
     expires: timedelta | None = None,
+    presigned: bool = False,
 ) -> SignatureClaim:
     parts = credential.rsplit("/", _SCOPE_PARTS - 1)
     if len(parts) != _SCOPE_PARTS or not all(parts) or len(parts[0]) > MAX_ACCESS_KEY_CHARACTERS:
@@ -152,6 +167,7 @@ def _claim(
         timestamp_text=timestamp.strftime(TIMESTAMP_FORMAT),
         session_token=None if session_token is None else Secret(session_token),
         expires=expires,
+        presigned=presigned,
     )
 
 

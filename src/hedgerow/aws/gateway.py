@@ -19,7 +19,14 @@ from hedgerow.aws.claims import SignatureClaim, read_claim
 from hedgerow.aws.credentials import CredentialSource
 from hedgerow.aws.errors import AccessDeniedError, AwsError
 from hedgerow.aws.failures import aws_error, expected_protocol, unrouted_answer
-from hedgerow.aws.http import HttpAnswer, HttpLimits, HttpRefusal, HttpRequest, HttpServer
+from hedgerow.aws.http import (
+    HttpAnswer,
+    HttpLimits,
+    HttpRefusal,
+    HttpRequest,
+    HttpServer,
+    Upgrader,
+)
 from hedgerow.aws.protocol import ErrorCodes
 from hedgerow.aws.redaction import redacted
 from hedgerow.aws.service import (
@@ -59,7 +66,8 @@ class Gateway:
 
     `services` says which APIs there are, and `operations_of` what an account is served with
     (`bind` makes it), so that an operation is always the caller's own account's. `record` is
-    called once for every request that reached `handle`, whatever became of it.
+    called once for every request that reached `handle`, whatever became of it. `upgraders` decide
+    on WebSockets, by path: those are no calls and prove and record for themselves.
     """
 
     def __init__(
@@ -73,6 +81,7 @@ class Gateway:
         clock: Clock,
         record: Recorder,
         limits: HttpLimits | None = None,
+        upgraders: Mapping[str, Upgrader] | None = None,
     ) -> None:
         self._tables = _tables(services, region)
         self._operations_of = operations_of
@@ -83,7 +92,11 @@ class Gateway:
         self._recorder = record
         self._keys = SigningKeys()
         self.http = HttpServer(
-            self.handle, limits=limits, refuse=_refusal, on_refusal=self._refused_before
+            self.handle,
+            limits=limits,
+            refuse=_refusal,
+            on_refusal=self._refused_before,
+            upgraders=upgraders,
         )
 
     def protocol_factory(self, peer: object = None) -> asyncio.Protocol:

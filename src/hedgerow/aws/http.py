@@ -18,6 +18,13 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from hedgerow.aws.websocket import (
+    CLOSE_TIMEOUT_S,
+    MESSAGE_BYTES,
+    Upgrade,
+    WebSocketTransport,
+    offered_subprotocols,
+)
 from hedgerow.kernel import PeerError
 
 _log = structlog.get_logger("hedgerow.http")
@@ -76,6 +83,8 @@ class HttpRefusal:
 
 
 Handler = Callable[[HttpRequest], Awaitable[HttpAnswer]]
+Upgrader = Callable[[HttpRequest], Awaitable[HttpAnswer | Upgrade]]
+"""Decides on a request to speak WebSocket: an `Upgrade`, or an answer that refuses it."""
 
 
 class RefusedRequestError(PeerError):
@@ -99,7 +108,7 @@ class HttpServer:
 
     `refusals` counts by reason what was refused before the handler. `stop` lets requests in
     progress finish, for a bounded time, and closes every connection. `on_refusal` hears of each of
-    them and must not raise.
+    them and must not raise. `upgraders` says on which paths WebSockets are spoken, and who decides.
     """
 
     def __init__(
@@ -109,7 +118,10 @@ class HttpServer:
         limits: HttpLimits | None = None,
         refuse: Callable[[HttpRefusal], HttpAnswer] = json_refusal,
         on_refusal: Callable[[HttpRefusal], None] | None = None,
+        upgraders: Mapping[str, Upgrader] | None = None,
     ) -> None:
+        self._upgraders = upgraders or {}
+        self._websockets: set[WebSocketTransport] = set()
         self.limits = limits or HttpLimits()
         self.refusals: Counter[str] = Counter()
         self._handler = handler
@@ -134,6 +146,8 @@ class HttpServer:
 
         Those whose connection is gone are ended too, so that nothing is done when nobody records.
         """
+        for websocket in tuple(self._websockets):
+            websocket.end()
         if self._server is not None:
             self._server.pre_shutdown()
             connections = tuple(self._server.connections)
@@ -171,10 +185,43 @@ class HttpServer:
         if task is not None:
             self._serving.add(task)
         try:
+            upgrader = self._upgraders.get(request.raw_path)
+            if upgrader is not None and _asks_for_websocket(request):
+                return await self._upgraded(incoming, await upgrader(request))
             return _response(await self._handler(request))
         finally:
             if task is not None:
                 self._serving.discard(task)
+
+    async def _upgraded(
+        self, incoming: web.BaseRequest, decided: HttpAnswer | Upgrade
+    ) -> web.StreamResponse:
+        """Refuse a WebSocket, or carry it until it is over."""
+        if isinstance(decided, HttpAnswer):
+            return _response(decided)
+        offered = offered_subprotocols(incoming.headers.get("sec-websocket-protocol", ""))
+        if not set(offered) & set(decided.subprotocols):
+            wanted = " or ".join(decided.subprotocols)
+            text = f"Offer the WebSocket subprotocol {wanted}."
+            return self.refused(HttpRefusal(400, "BadSubprotocol", text), incoming)
+        websocket = web.WebSocketResponse(
+            protocols=decided.subprotocols,
+            max_msg_size=MESSAGE_BYTES,
+            timeout=CLOSE_TIMEOUT_S,
+            compress=False,
+        )
+        try:
+            await websocket.prepare(incoming)
+        except web.HTTPBadRequest:
+            text = "The WebSocket handshake is not well-formed."
+            return self.refused(HttpRefusal(400, "BadHandshake", text), incoming)
+        transport = WebSocketTransport(websocket, incoming)
+        self._websockets.add(transport)
+        try:
+            await transport.serve(decided.protocol, decided.duration_s)
+        finally:
+            self._websockets.discard(transport)
+        return websocket
 
 
 class _Connection(RequestHandler):
@@ -229,6 +276,10 @@ class _Connection(RequestHandler):
         return self._owner.refused(
             HttpRefusal(500, "InternalFailure", "The server failed; its log says why."), request
         )
+
+
+def _asks_for_websocket(request: HttpRequest) -> bool:
+    return request.method == "GET" and request.headers.get("upgrade", "").lower() == "websocket"
 
 
 async def _complete(incoming: web.BaseRequest, limits: HttpLimits) -> HttpRequest:

@@ -74,12 +74,15 @@ def verify(
     scope: Scope,
     now: datetime,
     keys: SigningKeys,
+    unsigned_parameters: Collection[str] = (),
 ) -> VerifiedCaller:
     """Return the proven caller of a request, or raise `SignatureError`.
 
-    `credential` is what the claim's access key id was found to be. What counts is the hash of the
-    body that came, whatever `X-Amz-Content-SHA256` says; unsigned bodies are for services that we
-    do not have.
+    `credential` is what the claim's access key id was found to be. `unsigned_parameters` are those
+    of a presigned request's query that its clients add after signing; none of them may be acted
+    upon, apart from the session token, which has to be the credential's own. What counts is the
+    hash of the body that came, whatever `X-Amz-Content-SHA256` says; unsigned bodies are for
+    services that we do not have.
     """
     _check_claim(claim, scope, now)
     _check_signed_headers(request, claim)
@@ -88,7 +91,7 @@ def verify(
             SignatureFault.UNKNOWN_KEY, "The security token included in the request is invalid."
         )
     payload_hash = hashlib.sha256(request.body).hexdigest()
-    text = string_to_sign(request, claim, payload_hash)
+    text = string_to_sign(request, claim, payload_hash, unsigned_parameters)
     key = keys.key(claim, credential.secret).reveal()
     expected = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
@@ -105,25 +108,32 @@ def verify(
     )
 
 
-def string_to_sign(request: HttpRequest, claim: SignatureClaim, payload_hash: str) -> str:
+def string_to_sign(
+    request: HttpRequest,
+    claim: SignatureClaim,
+    payload_hash: str,
+    unsigned_parameters: Collection[str] = (),
+) -> str:
     """Return the text that the signature signs, by botocore's own functions."""
     signer = _ServerSideSigner(None, claim.service, claim.region)
-    canonical = canonical_request(request, claim, payload_hash)
+    canonical = canonical_request(request, claim, payload_hash, unsigned_parameters)
     signed = _SignedRequest(context={"timestamp": claim.timestamp_text})
     return str(signer.string_to_sign(signed, canonical))
 
 
-def canonical_request(request: HttpRequest, claim: SignatureClaim, payload_hash: str) -> str:
+def canonical_request(
+    request: HttpRequest,
+    claim: SignatureClaim,
+    payload_hash: str,
+    unsigned_parameters: Collection[str] = (),
+) -> str:
     """Return the canonical request, with the headers that the claim says are signed."""
+    left_out = (SIGNATURE_PARAMETER, *unsigned_parameters) if claim.presigned else ()
     signed = _SignedRequest(
         method=request.method,
         # A host keeps a path that begins with two slashes from being read as one.
         url=f"https://host{request.raw_path}",
-        params=[
-            pair
-            for pair in query_pairs(request.raw_query)
-            if claim.expires is None or pair[0] != SIGNATURE_PARAMETER
-        ],
+        params=[pair for pair in query_pairs(request.raw_query) if pair[0] not in left_out],
         signed=_SignedHeaders(
             {name: request.headers.getall(name, []) for name in claim.signed_headers}
         ),
