@@ -132,7 +132,7 @@ class OwnNameOnly(OpenAuthority):
 
     def forget(self) -> None:
         """Drop what was noted so far."""
-        for noted in (self.events, self.questions, self.connects):
+        for noted in (self.events, self.questions, self.connects, self.life):
             noted.clear()
 
 

@@ -1,14 +1,18 @@
 """How each packet of a connected client is answered; a table by packet type."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from hedgerow.mqtt.authority import ALLOWED, SessionEvent, Verdict
 from hedgerow.mqtt.codec import (
     PacketType,
     Puback,
+    Pubcomp,
     Publish,
+    Pubrec,
+    Pubrel,
     ReasonCode,
     Suback,
     Subscribe,
@@ -16,9 +20,12 @@ from hedgerow.mqtt.codec import (
     Unsuback,
     Unsubscribe,
 )
+from hedgerow.mqtt.route import Route
 from hedgerow.mqtt.rules import (
     Refusal,
+    number_refusal,
     publish_refusal,
+    receive_refusal,
     subscribe_refusal,
     unexpected,
     verdict_refusal,
@@ -27,6 +34,12 @@ from hedgerow.mqtt.session import Session, Subscription
 
 if TYPE_CHECKING:
     from hedgerow.mqtt.dialogue import Dialogue
+
+_EXACTLY_ONCE: Final = 2
+
+
+class NotNowError(Exception):
+    """A message has to wait: one of those it goes to has too much waiting already."""
 
 
 def _publish(dialogue: "Dialogue", session: Session, publish: Publish) -> None:
@@ -37,27 +50,66 @@ def _publish(dialogue: "Dialogue", session: Session, publish: Publish) -> None:
             return
         publish = replace(publish, topic=topic)
     refusal = publish_refusal(publish, engine.limits, dialogue.version)
+    if refusal is None and publish.qos == _EXACTLY_ONCE:
+        if publish.packet_id in session.received:
+            dialogue.send(Pubrec(publish.packet_id))
+            return
+        refusal = receive_refusal(len(session.received), engine.limits)
     if refusal is not None:
         dialogue.end(refusal)
         return
-    engine.counters.messages_received += 1
     route = engine.router.route(session, publish.topic)
     verdict = engine.router.publish_verdict(session, route, retain=publish.retain)
     if verdict.allowed:
-        delivered = engine.courier.deliver(route, session.ref, publish)
-        reason = ReasonCode.SUCCESS if delivered else ReasonCode.NO_MATCHING_SUBSCRIBERS
         if publish.qos:
-            dialogue.send(Puback(publish.packet_id, reason))
+            _see_room(dialogue, session, route)
+        engine.counters.messages_received += 1
+        delivered = engine.accept(route, session.ref, publish)
+        reason = ReasonCode.SUCCESS if delivered else ReasonCode.NO_MATCHING_SUBSCRIBERS
+        _acknowledge(dialogue, session, publish, reason)
         return
+    engine.counters.messages_received += 1
     refusal = verdict_refusal("publish", verdict, publish.topic)
     if verdict.disconnect:
         dialogue.end(refusal)
         return
     engine.refuse(refusal, session.ref)
-    if publish.qos:
-        # 3.1.1 has no word for 'no': there it is an acknowledgement like any [MQTT-3.3.5-2].
-        properties = dialogue.explained(refusal.text)
-        dialogue.send(Puback(publish.packet_id, refusal.reason, properties))
+    _acknowledge(dialogue, session, publish, refusal.reason, refusal.text)
+
+
+def _acknowledge(
+    dialogue: "Dialogue", session: Session, publish: Publish, reason: ReasonCode, text: str = ""
+) -> None:
+    """Answer a message. 3.1.1 has no word for 'no': it is acknowledged all the same.
+
+    [MQTT-3.3.5-2]
+    """
+    if not publish.qos:
+        return
+    properties = dialogue.explained(text)
+    if publish.qos != _EXACTLY_ONCE:
+        dialogue.send(Puback(publish.packet_id, reason, properties))
+        return
+    if not (reason.is_error and session.speaks_5):
+        session.received.add(publish.packet_id)
+        if session.is_kept:
+            dialogue.engine.keeper.received(session.ref.client_id, publish.packet_id)
+    dialogue.send(Pubrec(publish.packet_id, reason, properties))
+
+
+def _see_room(dialogue: "Dialogue", session: Session, route: Route) -> None:
+    """Raise `NotNowError` if a receiver should catch up first.
+
+    Nobody waits for itself, nor for one that is made to wait: it could not even acknowledge.
+    """
+    for delivery in route.deliveries:
+        other = delivery.session
+        if not other.deliveries.is_crowded or not delivery.qos or other is session:
+            continue
+        link = other.link
+        if link is not None and not link.is_held:
+            dialogue.wait_for(other.deliveries, link)
+            raise NotNowError
 
 
 def _aliased(dialogue: "Dialogue", session: Session, publish: Publish) -> str | None:
@@ -77,57 +129,117 @@ def _aliased(dialogue: "Dialogue", session: Session, publish: Publish) -> str | 
 
 
 def _puback(dialogue: "Dialogue", session: Session, puback: Puback) -> None:
-    released = session.in_flight.acknowledge(puback.packet_id)
-    if released:
-        dialogue.send_frame(released)
+    if session.deliveries.acknowledge(puback.packet_id):
+        dialogue.wrote()
+
+
+def _pubrec(dialogue: "Dialogue", session: Session, pubrec: Pubrec) -> None:
+    if _without_exactly_once(dialogue, pubrec.type):
+        return
+    refused = pubrec.reason.is_error
+    known = session.deliveries.received(pubrec.packet_id, refused=refused)
+    if not refused:
+        reason = ReasonCode.SUCCESS if known else ReasonCode.PACKET_IDENTIFIER_NOT_FOUND
+        dialogue.send(Pubrel(pubrec.packet_id, reason))
+    dialogue.wrote()
+
+
+def _pubrel(dialogue: "Dialogue", session: Session, pubrel: Pubrel) -> None:
+    if _without_exactly_once(dialogue, pubrel.type):
+        return
+    known = pubrel.packet_id in session.received
+    session.received.discard(pubrel.packet_id)
+    if known and session.is_kept:
+        dialogue.engine.keeper.completed(session.ref.client_id, pubrel.packet_id)
+    reason = ReasonCode.SUCCESS if known else ReasonCode.PACKET_IDENTIFIER_NOT_FOUND
+    dialogue.send(Pubcomp(pubrel.packet_id, reason))
+
+
+def _pubcomp(dialogue: "Dialogue", session: Session, pubcomp: Pubcomp) -> None:
+    if _without_exactly_once(dialogue, pubcomp.type):
+        return
+    if session.deliveries.complete(pubcomp.packet_id):
+        dialogue.wrote()
+
+
+def _without_exactly_once(dialogue: "Dialogue", packet_type: PacketType) -> bool:
+    """End the conversation if QoS 2 is not offered, and with it this packet."""
+    if dialogue.engine.limits.maximum_qos >= _EXACTLY_ONCE:
+        return False
+    dialogue.end(unexpected(f"{packet_type.name} may not come without QoS 2"))
+    return True
 
 
 def _subscribe(dialogue: "Dialogue", session: Session, subscribe: Subscribe) -> None:
+    engine = dialogue.engine
+    refusal = number_refusal(len(subscribe.items), engine.limits)
+    if refusal is not None:
+        dialogue.end(refusal)
+        return
     identifiers = subscribe.properties.subscription_identifier
     identifier = identifiers[0] if identifiers else None
     reasons, texts = [], []
+    granted: list[tuple[Subscription, bool]] = []
     for item in subscribe.items:
-        refusal, disconnect = _judged(dialogue, session, item)
+        qos = min(item.qos, engine.limits.maximum_qos)
+        subscription = Subscription(session, item, qos, identifier, engine.router.epoch)
+        refusal, verdict = _judged(dialogue, session, item)
         if refusal is None:
-            qos = min(item.qos, dialogue.engine.limits.maximum_qos)
-            epoch = dialogue.engine.router.epoch
-            dialogue.engine.router.subscribe(Subscription(session, item, qos, identifier, epoch))
+            granted.append((subscription, engine.subscribe(subscription)))
             reasons.append(ReasonCode(qos))
-        elif disconnect:
+            continue
+        if verdict.disconnect:
             dialogue.end(refusal)
             return
-        else:
-            dialogue.engine.refuse(refusal, session.ref)
-            reasons.append(refusal.reason)
-            texts.append(refusal.text)
+        if verdict.dormant:
+            subscription.allowed = False
+            engine.subscribe(subscription)
+        engine.refuse(refusal, session.ref)
+        reasons.append(refusal.reason)
+        texts.append(refusal.text)
     properties = dialogue.explained("; ".join(texts))
     dialogue.send(Suback(subscribe.packet_id, tuple(reasons), properties))
+    for subscription, is_new in granted:
+        engine.send_retained(subscription, is_new=is_new)
+    _tell(dialogue, session, "subscribed", [held.item.topic_filter for held, _ in granted])
 
 
 def _judged(
     dialogue: "Dialogue", session: Session, item: SubscribeItem
-) -> tuple[Refusal | None, bool]:
-    """Return why a filter is refused, if it is, and whether that ends the conversation."""
+) -> tuple[Refusal | None, Verdict]:
+    """Return why a filter is refused, if it is, and what the authority says to it."""
     engine = dialogue.engine
-    others = len(session.subscriptions.keys() - {item.topic_filter})
-    refusal = subscribe_refusal(item, engine.limits, dialogue.version, others)
+    others = len(session.subscriptions) - (item.topic_filter in session.subscriptions)
+    refusal = subscribe_refusal(item, engine.limits, others)
     if refusal is not None:
-        return refusal, False
+        return refusal, ALLOWED
     verdict = engine.authority.may_subscribe(session.ref, item.topic_filter)
     if verdict.allowed:
-        return None, False
-    return verdict_refusal("subscribe", verdict, item.topic_filter), verdict.disconnect
+        return None, verdict
+    return verdict_refusal("subscribe", verdict, item.topic_filter), verdict
 
 
 def _unsubscribe(dialogue: "Dialogue", session: Session, unsubscribe: Unsubscribe) -> None:
-    router = dialogue.engine.router
+    filters = unsubscribe.topic_filters
+    found = [dialogue.engine.unsubscribe(session, topic_filter) for topic_filter in filters]
     reasons = tuple(
-        ReasonCode.SUCCESS
-        if router.unsubscribe(session, topic_filter)
-        else ReasonCode.NO_SUBSCRIPTION_EXISTED
-        for topic_filter in unsubscribe.topic_filters
+        ReasonCode.SUCCESS if was_there else ReasonCode.NO_SUBSCRIPTION_EXISTED
+        for was_there in found
     )
     dialogue.send(Unsuback(unsubscribe.packet_id, reasons))
+    gone = [name for name, was_there in zip(filters, found, strict=True) if was_there]
+    _tell(dialogue, session, "unsubscribed", gone)
+
+
+def _tell(
+    dialogue: "Dialogue",
+    session: Session,
+    kind: Literal["subscribed", "unsubscribed"],
+    filters: Sequence[str],
+) -> None:
+    if filters:
+        event = SessionEvent(kind, session.ref, topic_filters=tuple(filters))
+        dialogue.engine.happened(event)
 
 
 ANSWERS: Final[MappingProxyType[PacketType, Callable[["Dialogue", Session, Any], None]]] = (
@@ -135,9 +247,12 @@ ANSWERS: Final[MappingProxyType[PacketType, Callable[["Dialogue", Session, Any],
         {
             PacketType.PUBLISH: _publish,
             PacketType.PUBACK: _puback,
+            PacketType.PUBREC: _pubrec,
+            PacketType.PUBREL: _pubrel,
+            PacketType.PUBCOMP: _pubcomp,
             PacketType.SUBSCRIBE: _subscribe,
             PacketType.UNSUBSCRIBE: _unsubscribe,
         }
     )
 )
-"""What is not here may not come from a client in a session (QoS 2's packets, since it is off)."""
+"""What is not here may not come from a client in a session."""

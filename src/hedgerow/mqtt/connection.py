@@ -5,7 +5,9 @@ import logging
 from collections.abc import Callable
 from typing import Final, cast
 
+from hedgerow.mqtt.answers import NotNowError
 from hedgerow.mqtt.authority import Peer
+from hedgerow.mqtt.brake import Brake
 from hedgerow.mqtt.codec import (
     Assembly,
     MalformedPacketError,
@@ -58,7 +60,8 @@ class Connection(asyncio.BufferedProtocol):
         self._opened = opened
         self._closed = closed
         self._assembly = Assembly()
-        self._held_by: set[Outbox] = set()
+        self._held_by: set[Brake] = set()
+        self._waits = False
         self._transport: asyncio.Transport | None = None
         self._outbox: Outbox | None = None
         self._since = engine.clock.monotonic()
@@ -103,8 +106,14 @@ class Connection(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         """Note that the client caught up."""
-        if not self.dialogue.is_over():
-            self.outbox.resume()
+        session = self.dialogue.session
+        if self.dialogue.is_over():
+            return
+        self.outbox.resume()
+        if session is not None:
+            session.deliveries.fill()
+            if self._engine.commit():
+                self.outbox.flush()
 
     def connection_lost(self, _error: Exception | None) -> None:
         """End; the client's will is published if it left without a goodbye."""
@@ -124,8 +133,23 @@ class Connection(asyncio.BufferedProtocol):
         """Answer every packet that is complete with this chunk, then write everything once."""
         if self.dialogue.is_over():
             return
-        now = self._engine.clock.monotonic()
         data = self._assembly.add(chunk)
+        if self._waits:
+            self._assembly.keep(data, 0, 0)
+            return
+        now = self._engine.clock.monotonic()
+        self._take_whole(data)
+        if self.dialogue.session is not None:
+            # A CONNECT that comes a byte at a time must be whole in time as any other.
+            self._since = now
+
+    def _go_on(self) -> None:
+        """Answer what was set aside when a message had to wait."""
+        self._waits = False
+        if not self.dialogue.is_over():
+            self._take_whole(self._assembly.add(b""))
+
+    def _take_whole(self, data: bytes) -> None:
         try:
             self._answer(data)
         except MalformedPacketError as error:
@@ -133,9 +157,10 @@ class Connection(asyncio.BufferedProtocol):
         except Exception:  # noqa: BLE001 - our own bug costs this one client its connection
             _log.exception("a packet could not be handled")
             self._end_safely()
-        if self.dialogue.session is not None:
-            # A CONNECT that comes a byte at a time must be whole in time as any other.
-            self._since = now
+        if not self._engine.commit():
+            # What could not be kept must not be acknowledged.
+            self.outbox.discard()
+            self._end_safely()
         self._engine.courier.flush(None if self.dialogue.is_over() else self)
 
     def _answer(self, data: bytes) -> None:
@@ -158,7 +183,13 @@ class Connection(asyncio.BufferedProtocol):
             if stop > end:
                 self._assembly.keep(data, position, stop - position)
                 return
-            dialogue.receive(decode_body(data[position], Reader(data, body, stop), version))
+            packet = decode_body(data[position], Reader(data, body, stop), version)
+            try:
+                dialogue.receive(packet)
+            except NotNowError:
+                self._waits = True
+                self._assembly.keep(data, position, 0)
+                return
             position = stop
 
     def _refuse_malformed(self, error: MalformedPacketError) -> None:
@@ -181,6 +212,8 @@ class Connection(asyncio.BufferedProtocol):
     def hang_up(self, *, at_once: bool = False) -> None:
         """Close after what was written, or cut the line; nothing that comes is read any more."""
         self._since = self._engine.clock.monotonic()
+        if not self._engine.commit():
+            self.outbox.discard()
         flushed = self.outbox.flush()
         self.outbox.close()
         self._assembly = Assembly()
@@ -190,21 +223,29 @@ class Connection(asyncio.BufferedProtocol):
             else:
                 self._transport.close()
 
-    def hold(self, outbox: Outbox) -> None:
-        """Stop reading until the outbox lets go: a subscriber of this client reads slowly."""
+    @property
+    def is_held(self) -> bool:
+        """Return whether the client is made to wait for another."""
+        return bool(self._held_by)
+
+    def hold(self, brake: Brake) -> None:
+        """Stop reading until the brake lets go: a subscriber of this client is slow."""
         if not self._held_by and self._transport is not None:
             self._transport.pause_reading()
-        self._held_by.add(outbox)
+        self._held_by.add(brake)
 
-    def release(self, outbox: Outbox) -> None:
-        """Read on, unless another outbox still holds."""
-        if outbox not in self._held_by:
+    def release(self, brake: Brake) -> None:
+        """Read on, unless another brake still holds."""
+        if brake not in self._held_by:
             return
-        self._held_by.discard(outbox)
+        self._held_by.discard(brake)
         if not self._held_by and self._transport is not None:
             self._since = self._engine.clock.monotonic()
             if not self._transport.is_closing():
                 self._transport.resume_reading()
+            if self._waits:
+                # Not from within the reading of the one that caught up.
+                asyncio.get_running_loop().call_soon(self._go_on)
 
     def check_deadline(self, now: float) -> None:
         """End or cut the connection if its time is up."""

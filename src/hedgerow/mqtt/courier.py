@@ -1,39 +1,31 @@
 """Carries messages along their routes into outboxes, and flushes those once per read."""
 
 import logging
-from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from hedgerow.mqtt.authority import Message, Source
-from hedgerow.mqtt.codec import (
-    NO_PROPERTIES,
-    Properties,
-    ProtocolVersion,
-    Publish,
-    PublishFrame,
-    publish_frame,
-)
+from hedgerow.kernel import Clock
+from hedgerow.mqtt.authority import Authority, Message, Source
+from hedgerow.mqtt.brake import Publisher
+from hedgerow.mqtt.codec import Publish
 from hedgerow.mqtt.counters import Counters
-from hedgerow.mqtt.outbox import Outbox, Publisher
-from hedgerow.mqtt.route import Route
-from hedgerow.mqtt.session import Session
+from hedgerow.mqtt.keeper import KeptMessage
+from hedgerow.mqtt.letter import Letter, Shape, forwarded
+from hedgerow.mqtt.outbox import Outbox
+from hedgerow.mqtt.route import Delivery, Route
+
+if TYPE_CHECKING:
+    from hedgerow.mqtt.session import Session
 
 _log: Final = logging.getLogger(__name__)
-
-
-class _Shape(NamedTuple):
-    """What makes the frames of one message differ between clients."""
-
-    speaks_5: bool
-    qos: int
-    identifiers: tuple[int, ...]
 
 
 class Courier:
     """Effects only: what to deliver to whom was decided by the route."""
 
-    def __init__(self, counters: Counters) -> None:
+    def __init__(self, authority: Authority, counters: Counters, clock: Clock) -> None:
+        self._authority = authority
         self._counters = counters
+        self._clock = clock
         self._queue: list[Outbox] = []
 
     def queue(self, outbox: Outbox) -> None:
@@ -63,33 +55,60 @@ class Courier:
             if not outbox.queued:
                 self.queue(outbox)
 
-    def deliver(self, route: Route, source: Source, publish: Publish) -> int:
+    def letter(self, source: Source, publish: Publish) -> Letter:
+        """Return an accepted message, ready to go on its way."""
+        expiry_s = publish.properties.message_expiry_interval
+        expires_at = None if expiry_s is None else self._clock.now().timestamp() + expiry_s
+        return Letter(publish, source, self._authority.source_name, expires_at)
+
+    def deliver(self, route: Route, source: Source, letter: Letter) -> int:
         """Hand one message to everyone on its route; return how many took it."""
-        delivered = self._tap(route, source, publish) if route.taps else 0
-        frames: dict[_Shape, PublishFrame] = {}
+        delivered = self._tap(route, source, letter.publish) if route.taps else 0
         for delivery in route.deliveries:
-            session = delivery.session
-            qos = min(delivery.qos, publish.qos)
-            shape = _Shape(session.speaks_5, qos, delivery.identifiers)
-            frame = frames.get(shape)
-            if frame is None:
-                frame = frames[shape] = _frame(publish, shape)
-            delivered += self._hand_over(session, frame, qos)
+            delivered += self._hand_over(delivery, letter)
+        for share in route.shares:
+            delivered += any(self._hand_over(member, letter) for member in share.in_turn())
         self._counters.messages_delivered += delivered
         return delivered
 
-    def _hand_over(self, session: Session, frame: PublishFrame, qos: int) -> bool:
-        outbox = session.outbox
-        size = len(frame.head) + len(frame.tail) + (2 if qos else 0)
-        taken: bytes | None = None
-        if size <= session.maximum_packet_bytes and outbox.make_room(size):
-            taken = session.in_flight.offer(frame) if qos else frame.head + frame.tail
-        if taken:
-            outbox.push(taken)
-        if taken is None:
+    def send_retained(self, delivery: Delivery, message: KeptMessage) -> None:
+        """Hand a retained message to a client that has just subscribed."""
+        letter = Letter.of(message)
+        now = self._clock.now().timestamp()
+        session, qos = delivery.session, min(delivery.qos, message.qos)
+        if session.outbox is None or letter.is_over(now):
+            return
+        if qos:
+            taken = session.deliveries.put(letter, qos, delivery.identifiers, retain=True)
+        else:
+            shape = Shape(session.speaks_5, 0, delivery.identifiers, retain=True)
+            frame = letter.late_frame(shape, now, dup=False)
+            taken = self._push(session, session.outbox, frame.head + frame.tail)
+        self._counters.messages_delivered += taken
+        if not taken:
             self._dropped(1)
-        self.queue(outbox)
-        return taken is not None
+        self.queue(session.outbox)
+
+    def _hand_over(self, delivery: Delivery, letter: Letter) -> bool:
+        session, publish = delivery.session, letter.publish
+        outbox = session.outbox
+        qos = min(delivery.qos, publish.qos)
+        retain = publish.retain and delivery.keeps_retain
+        if qos:
+            taken = session.deliveries.put(letter, qos, delivery.identifiers, retain=retain)
+        elif outbox is None:
+            return False
+        else:
+            frame = letter.frame(Shape(session.speaks_5, 0, delivery.identifiers, retain))
+            taken = self._push(session, outbox, frame.head + frame.tail)
+        if not taken:
+            self._dropped(1)
+        if outbox is not None:
+            self.queue(outbox)
+        return taken
+
+    def _push(self, session: "Session", outbox: Outbox, frame: bytes) -> bool:
+        return len(frame) <= session.maximum_packet_bytes and outbox.push(frame)
 
     def _dropped(self, messages: int) -> None:
         self._counters.messages_dropped += messages
@@ -102,7 +121,7 @@ class Courier:
             qos=publish.qos,
             source=source,
             retain=publish.retain,
-            properties=_forwarded(publish.properties, ()),
+            properties=forwarded(publish.properties),
         )
         taken = 0
         for tap in route.taps:
@@ -114,22 +133,3 @@ class Courier:
             else:
                 taken += 1
         return taken
-
-
-def _frame(publish: Publish, shape: _Shape) -> PublishFrame:
-    """Write a message for all clients that take it in this shape; not retained, no duplicate."""
-    speaks_5, qos, identifiers = shape
-    forwarded = Publish(
-        topic=publish.topic,
-        payload=publish.payload,
-        qos=qos,
-        properties=_forwarded(publish.properties, identifiers) if speaks_5 else NO_PROPERTIES,
-    )
-    return publish_frame(forwarded, ProtocolVersion.V5 if speaks_5 else ProtocolVersion.V311)
-
-
-def _forwarded(properties: Properties, identifiers: tuple[int, ...]) -> Properties:
-    """Return what goes on of a message's properties: all but what belongs to one connection."""
-    if properties is NO_PROPERTIES and not identifiers:
-        return NO_PROPERTIES
-    return replace(properties, topic_alias=None, subscription_identifier=identifiers)

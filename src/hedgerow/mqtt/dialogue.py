@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from hedgerow.kernel import new_token
 from hedgerow.mqtt.answers import ANSWERS
 from hedgerow.mqtt.authority import Peer, Refused
+from hedgerow.mqtt.brake import Brake
 from hedgerow.mqtt.codec import (
     NO_PROPERTIES,
     Connack,
@@ -23,10 +24,11 @@ from hedgerow.mqtt.codec import (
     encode,
 )
 from hedgerow.mqtt.codec.codes import REASONS_OF
-from hedgerow.mqtt.engine import Engine
+from hedgerow.mqtt.deliveries import Deliveries
+from hedgerow.mqtt.engine import OVERDUE, Engine, Parting
 from hedgerow.mqtt.outbox import Outbox
 from hedgerow.mqtt.rules import Refusal, connack_properties, connect_refusal, explained, unexpected
-from hedgerow.mqtt.session import Session
+from hedgerow.mqtt.session import Link, Session
 
 _ASSIGNED_ID_BITS: Final = 128
 _OUTGOING_FULL: Final = Refusal(
@@ -52,8 +54,18 @@ class Line(Protocol):
     def outbox(self) -> Outbox:
         """Return where frames to the client go."""
 
+    @property
+    def is_held(self) -> bool:
+        """Return whether the client is made to wait."""
+
     def hang_up(self, *, at_once: bool = False) -> None:
         """Close after what was written, or cut the line."""
+
+    def hold(self, brake: Brake) -> None:
+        """Stop reading until `release`."""
+
+    def release(self, brake: Brake) -> None:
+        """Read on, unless another brake still holds."""
 
 
 class Dialogue:
@@ -73,7 +85,10 @@ class Dialogue:
         return self.state is State.CLOSED
 
     def receive(self, packet: Packet) -> None:
-        """Answer one packet; what may not come in this state ends the conversation."""
+        """Answer one packet; what may not come in this state ends the conversation.
+
+        Raises `NotNowError` for a message that has to wait until there is room for it.
+        """
         session = self.session
         if self.state is State.CLOSED:
             return
@@ -108,9 +123,22 @@ class Dialogue:
             self.engine.courier.queue(outbox)
         else:
             self.engine.refuse(_OUTGOING_FULL, self.session.ref if self.session else self.peer)
-            self._close(self._will, at_once=True)
+            self._close(_parting(_OUTGOING_FULL, self._will), at_once=True)
 
-    def end(self, refusal: Refusal) -> None:
+    def wrote(self) -> None:
+        """Have what was pushed into the outbox sent at the end of this read."""
+        self.engine.courier.queue(self._line.outbox)
+
+    @property
+    def is_held(self) -> bool:
+        """Return whether the client is made to wait."""
+        return self._line.is_held
+
+    def wait_for(self, deliveries: Deliveries, link: Link) -> None:
+        """Wait until another client has caught up; it is cut if it does not."""
+        deliveries.hold_up(self._line, lambda: link.end(OVERDUE))
+
+    def end(self, refusal: Refusal, *, will: bool = True) -> None:
         """Count a refusal that ends the conversation, tell an MQTT 5 client why, and close."""
         if self.state is State.CLOSED:
             return
@@ -120,7 +148,7 @@ class Dialogue:
             allowed = refusal.reason in REASONS_OF[PacketType.DISCONNECT]
             reason = refusal.reason if allowed else ReasonCode.UNSPECIFIED_ERROR
             self.send(Disconnect(reason, self.explained(refusal.text)))
-        self._close(self._will)
+        self._close(_parting(refusal, self._will if will else None))
 
     def turn_away(self, refusal: Refusal, client_id: str = "") -> None:
         """Count a refusal of a CONNECT, answer it with a CONNACK and close."""
@@ -128,12 +156,12 @@ class Dialogue:
         allowed = refusal.reason in REASONS_OF[PacketType.CONNACK] and refusal.reason.is_error
         reason = refusal.reason if allowed else ReasonCode.NOT_AUTHORIZED
         self.send(Connack(reason, properties=explained(refusal.text)))
-        self._close(None)
+        self._close(_parting(refusal, None))
 
     def lost(self) -> None:
         """Note that the client vanished without a goodbye: its will is due."""
         if self.state is not State.CLOSED:
-            self._close(self._will)
+            self._close(Parting("lost", "the connection broke", self._will))
 
     def explained(self, text: str) -> Properties:
         """Return properties with a reason string, unless the client wants none."""
@@ -143,7 +171,7 @@ class Dialogue:
     def _connect(self, connect: Connect) -> None:
         self.version = connect.version
         engine = self.engine
-        others = len(engine.entries) - (connect.client_id in engine.entries)
+        others = len(engine.sessions) - (connect.client_id in engine.sessions)
         refusal = connect_refusal(connect, engine.limits, others)
         if refusal is not None:
             self.turn_away(refusal, connect.client_id)
@@ -158,26 +186,35 @@ class Dialogue:
             self.turn_away(refusal, connect.client_id)
             return
         identity = admission.session_identity
-        session = engine.enter(self.peer, identity, connect, self._line.outbox, self)
+        session, resumed = engine.enter(self.peer, identity, connect, self._line.outbox, self)
         self.session, self.state, self._will = session, State.CONNECTED, connect.will
         properties = connack_properties(connect, engine.limits, session.keep_alive_s, assigned)
-        self.send(Connack(properties=properties))
+        self.send(Connack(session_present=resumed, properties=properties))
+        engine.welcome(session, connect, resumed=resumed)
 
     def _goodbye(self, packet: Disconnect) -> None:
-        if packet.properties.session_expiry_interval:
-            # No session outlives its connection here, so none may be asked to now
-            # (MQTT 5.0, section 3.14.2.2.2).
-            self.end(unexpected("DISCONNECT asks for a session that CONNECT did not ask for"))
-            return
+        session, asked_s = self.session, packet.properties.session_expiry_interval
+        if session is not None and asked_s is not None:
+            if asked_s and not session.expiry_s:
+                # MQTT 5.0, section 3.14.2.2.2
+                text = "DISCONNECT asks for a session that CONNECT did not ask for"
+                self.end(unexpected(text))
+                return
+            session.expiry_s = min(asked_s, self.engine.limits.session_expiry_s)
         keeps_will = packet.reason is not ReasonCode.SUCCESS
-        self._close(self._will if keeps_will else None)
+        will = self._will if keeps_will else None
+        self._close(Parting("client", "the client said goodbye", will))
 
-    def _close(self, will: Will | None, *, at_once: bool = False) -> None:
+    def _close(self, parting: Parting, *, at_once: bool = False) -> None:
         self.state = State.CLOSED
         session, self.session = self.session, None
         self._line.hang_up(at_once=at_once)
         if session is not None:
-            self.engine.leave(session, will)
+            self.engine.leave(session, parting)
+
+
+def _parting(refusal: Refusal, will: Will | None) -> Parting:
+    return Parting(refusal.code, refusal.text, will)
 
 
 def _unexplained(packet: Packet) -> Packet:

@@ -26,6 +26,8 @@ class Limits:
     """Whether an empty client id gets one from the broker; if not it is refused as invalid."""
     subscriptions: int = 50
     """More filters in one session: `quota-exceeded`, that filter is refused in the SUBACK."""
+    filters_per_subscribe: int | None = None
+    """More filters in one SUBSCRIBE: `quota-exceeded`, closed."""
     silent_connections: int = 1000
     """More connections that have not sent their CONNECT: `server-busy`, the one that
     has been silent for longest is closed."""
@@ -38,9 +40,10 @@ class Limits:
     topic_aliases: int = 8
     """A higher alias in an MQTT 5 publish: `topic-alias-invalid`, closed."""
     in_flight: int = 100
-    """QoS 1 messages to one client without its acknowledgement; further ones wait."""
+    """QoS 1 and 2 messages to one client without its acknowledgement; further ones wait."""
     waiting_messages: int = 1000
-    """QoS 1 messages that wait for the above; further ones are dropped as `queue-full`."""
+    """Messages that wait for the above, and for a client that is away; further ones are dropped as
+    `queue-full`. While a client is connected its publishers are held up before that."""
     outgoing_bytes: int = 1024 * 1024
     """Bytes waiting for one client that reads slowly; then messages are dropped as `queue-full`,
     and a client that does not read even its answers is closed as `outgoing-full`."""
@@ -50,20 +53,27 @@ class Limits:
     """How long a slow subscriber may hold up its publishers, before its messages are dropped."""
     publisher_grace_s: float = 10.0
     """How long after that it may not hold them up again."""
+    acknowledgement_patience_s: float = 10.0
+    """How long publishers of QoS 1 and 2 wait for a client whose queue is half full; one that has
+    not acknowledged a whole window by then is closed as `acknowledgements-overdue`."""
     connect_timeout_s: float = 10.0
     """No whole CONNECT by then: `connect-timeout`, closed."""
     keep_alive_s: int = 1200
     """The longest keep-alive, also for clients that want none; after one and a half of it without
     a packet: `keep-alive-timeout`, closed."""
+    minimum_keep_alive_s: int = 0
+    """A shorter keep-alive that is not 0 counts as this one; MQTT 5 clients are told."""
     close_timeout_s: float = 1.0
     """A closed connection whose peer does not read the end is cut off after this."""
     session_expiry_s: int = 0
     """The longest a session outlives its connection; 0: sessions end with it. What an MQTT 5 client
     asks beyond is cut and told; an MQTT 3.1.1 client with clean session 0 gets all of it."""
     shared_subscriptions: bool = False
-    """Without it `$share/...` is `shared-subscriptions-not-supported` (3.1.1: a plain filter)."""
+    """Without it `$share/...` is `shared-subscriptions-not-supported`, refused in the SUBACK."""
     retained_messages: int = 10_000
     """More topics with a retained message: `quota-exceeded`, it is passed on unretained."""
+    retained_for_wildcards: bool = True
+    """Without it a filter with a wildcard brings no retained message."""
     receive_maximum: int = 100
     """QoS 2 messages of one client not released yet: `receive-maximum-exceeded`, closed."""
     will_delay_s: int = 86_400

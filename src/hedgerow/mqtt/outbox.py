@@ -1,20 +1,10 @@
 """One client's outgoing bytes: collected during a read, written in one go, bounded."""
 
 import asyncio
-from typing import Protocol
 
 from hedgerow.kernel import Clock
+from hedgerow.mqtt.brake import Brake, Publisher
 from hedgerow.mqtt.limits import Limits
-
-
-class Publisher(Protocol):
-    """A connection that can be asked to wait."""
-
-    def hold(self, outbox: "Outbox") -> None:
-        """Stop reading until `release`."""
-
-    def release(self, outbox: "Outbox") -> None:
-        """Read on, unless another outbox still holds."""
 
 
 class Outbox:
@@ -27,15 +17,14 @@ class Outbox:
     """
 
     __slots__ = (
+        "_brake",
         "_clock",
         "_closed",
         "_grace_ends",
         "_limits",
-        "_patience",
         "_pending",
         "_room",
         "_transport",
-        "_waiting_publishers",
         "_writable",
         "queued",
     )
@@ -49,8 +38,7 @@ class Outbox:
         self._writable = True
         self._closed = False
         self._grace_ends = 0.0
-        self._patience: asyncio.TimerHandle | None = None
-        self._waiting_publishers: set[Publisher] = set()
+        self._brake = Brake(limits.publisher_pause_s, self._lose_patience)
         self.queued = False
         """Whether it stands in the broker's list of outboxes to flush."""
 
@@ -81,13 +69,8 @@ class Outbox:
 
     def hold_up(self, publisher: Publisher) -> None:
         """Make a publisher wait for this slow client, unless it has had its chance."""
-        if self._clock.monotonic() < self._grace_ends:
-            return
-        self._waiting_publishers.add(publisher)
-        publisher.hold(self)
-        if self._patience is None:
-            loop = asyncio.get_running_loop()
-            self._patience = loop.call_later(self._limits.publisher_pause_s, self._lose_patience)
+        if self._clock.monotonic() >= self._grace_ends:
+            self._brake.hold(publisher)
 
     def pause(self) -> None:
         """Note that the transport is full."""
@@ -97,22 +80,19 @@ class Outbox:
         """Note that the transport has room again: write on and let the publishers go on."""
         self._writable = True
         if self.flush():
-            self._let_publishers_go()
+            self._brake.let_go()
+
+    def discard(self) -> None:
+        """Forget what was not written yet: it must not be said after all."""
+        self._pending.clear()
 
     def close(self) -> None:
         """Forget everything; nothing may be pushed afterwards."""
         self._closed, self._writable = True, False
         self._pending.clear()
         self._room = 0
-        self._let_publishers_go()
+        self._brake.let_go()
 
     def _lose_patience(self) -> None:
         self._grace_ends = self._clock.monotonic() + self._limits.publisher_grace_s
-        self._let_publishers_go()
-
-    def _let_publishers_go(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-        while self._waiting_publishers:
-            self._waiting_publishers.pop().release(self)
+        self._brake.let_go()

@@ -1,6 +1,6 @@
 """A resolved answer to 'where does this source's message on this topic go', kept for reuse."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One client that gets the message: at most with this QoS, with these identifiers (MQTT 5)."""
+    """One client that gets the message: at most with this QoS, with these identifiers (MQTT 5).
+
+    `keeps_retain` says that it wants to see whether the message was to be retained.
+    """
 
     session: "Session"
     qos: int
     identifiers: tuple[int, ...] = ()
+    keeps_retain: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Share:
+    """The members of one shared subscription: each message goes to one of them, by turns."""
+
+    members: tuple[Delivery, ...]
+    turn: int = 0
+
+    def in_turn(self) -> Iterator[Delivery]:
+        """Yield the members to try, those that are connected first."""
+        self.turn = (self.turn + 1) % len(self.members)
+        order = self.members[self.turn :] + self.members[: self.turn]
+        yield from (member for member in order if member.session.outbox is not None)
+        yield from (member for member in order if member.session.outbox is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +50,7 @@ class Route:
     topic: str
     verdict: Verdict
     deliveries: Sequence[Delivery] = ()
+    shares: Sequence[Share] = ()
     taps: Sequence[Tap] = ()
     twins: tuple[Outbox, ...] = field(default=())
     plain: bool = False

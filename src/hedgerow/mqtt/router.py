@@ -1,12 +1,15 @@
 """From a source and a topic to everyone who gets the message, resolved once per generation."""
 
 from collections.abc import Callable
+from itertools import count
 
 from hedgerow.mqtt.authority import ALLOWED, Authority, RefusalEvent, Source, Verdict
 from hedgerow.mqtt.limits import Limits
-from hedgerow.mqtt.route import Delivery, Route
+from hedgerow.mqtt.route import Delivery, Route, Share
 from hedgerow.mqtt.session import Session, Subscription
 from hedgerow.mqtt.subscriptions import FilterTree
+
+_Key = tuple[int, str]
 
 
 class Router:
@@ -23,8 +26,9 @@ class Router:
         self._authority = authority
         self._limits = limits
         self._refused = refused
-        self._tree: FilterTree[int, Subscription] = FilterTree()
+        self._tree: FilterTree[_Key, Subscription] = FilterTree()
         self._labels: dict[str, dict[str, Route]] = {}
+        self._turns = count()
         self.epoch = 0
         self.generation = 0
 
@@ -43,26 +47,32 @@ class Router:
         """Add or replace a session's subscription."""
         session = subscription.session
         session.subscriptions[subscription.item.topic_filter] = subscription
-        self._tree.add(subscription.item.topic_filter, session.ref.id, subscription)
+        key = (session.number, subscription.group)
+        self._tree.add(subscription.topic_filter, key, subscription)
         self._new_generation()
 
     def unsubscribe(self, session: Session, topic_filter: str) -> bool:
         """Remove a session's subscription and return whether there was one."""
-        if session.subscriptions.pop(topic_filter, None) is None:
+        subscription = session.subscriptions.pop(topic_filter, None)
+        if subscription is None:
             return False
-        self._tree.remove(topic_filter, session.ref.id)
+        self._tree.remove(subscription.topic_filter, (session.number, subscription.group))
         self._new_generation()
         return True
 
     def forget(self, session: Session) -> None:
         """Remove all subscriptions of a session and all that was resolved for it."""
-        for topic_filter in session.subscriptions:
-            self._tree.remove(topic_filter, session.ref.id)
-        if session.subscriptions:
-            self._new_generation()
+        for subscription in session.subscriptions.values():
+            self._tree.remove(subscription.topic_filter, (session.number, subscription.group))
+        self.came_or_went(session)
         session.subscriptions.clear()
         session.routes.clear()
         session.verdicts.clear()
+
+    def came_or_went(self, session: Session) -> None:
+        """Resolve anew where messages go, now that a client with subscriptions is here or away."""
+        if session.subscriptions:
+            self._new_generation()
 
     # ---- resolving
 
@@ -119,24 +129,54 @@ class Router:
     ) -> Route:
         if not verdict.allowed:
             return Route(topic, verdict)
-        deliveries = [
-            _delivery(subscriptions)
-            for session, subscriptions in self._matching(topic, source).items()
-            if self._authority.may_receive(source, session.ref, topic)
-        ]
+        deliveries, shares = self._receivers(topic, source)
         taps = tuple(self._authority.taps(source, topic))
-        plain = not taps and all(self._is_twin(publisher, delivery) for delivery in deliveries)
-        twins = tuple(delivery.session.outbox for delivery in deliveries) if plain else ()
-        return Route(topic, verdict, tuple(deliveries), taps, twins, plain)
+        twins = tuple(
+            delivery.session.outbox
+            for delivery in deliveries
+            if delivery.session.outbox is not None
+        )
+        plain = not (taps or shares) and all(
+            _is_twin(publisher, delivery, self._limits) for delivery in deliveries
+        )
+        return Route(topic, verdict, deliveries, shares, taps, twins if plain else (), plain)
 
-    def _matching(self, topic: str, source: Source) -> dict[Session, list[Subscription]]:
-        found: dict[Session, list[Subscription]] = {}
+    def _receivers(
+        self, topic: str, source: Source
+    ) -> tuple[tuple[Delivery, ...], tuple[Share, ...]]:
+        """Return who gets a message, and the shared subscriptions one of whose members does."""
+        by_session: dict[Session, list[Subscription]] = {}
+        by_group: dict[tuple[str, str], list[Delivery]] = {}
+        for subscription in self._matching(topic, source):
+            if subscription.group:
+                members = by_group.setdefault((subscription.group, subscription.topic_filter), [])
+                members.append(_delivery([subscription]))
+            else:
+                by_session.setdefault(subscription.session, []).append(subscription)
+        return (
+            tuple(map(_delivery, by_session.values())),
+            tuple(
+                Share(tuple(members), next(self._turns) % len(members))
+                for members in by_group.values()
+            ),
+        )
+
+    def _matching(self, topic: str, source: Source) -> list[Subscription]:
+        """Return the subscriptions whose sessions may have the message."""
+        found: list[Subscription] = []
+        receivers: dict[Session, bool] = {}
         for subscription in self._tree.find(topic):
             session = subscription.session
             if subscription.item.no_local and session.ref is source:
                 continue
-            if self._still_allowed(subscription):
-                found.setdefault(session, []).append(subscription)
+            if not self._still_allowed(subscription):
+                continue
+            may_receive = receivers.get(session)
+            if may_receive is None:
+                may_receive = self._authority.may_receive(source, session.ref, topic)
+                receivers[session] = may_receive
+            if may_receive:
+                found.append(subscription)
         return found
 
     def _still_allowed(self, subscription: Subscription) -> bool:
@@ -161,14 +201,16 @@ class Router:
             )
         return verdict.allowed
 
-    def _is_twin(self, publisher: Session | None, delivery: Delivery) -> bool:
-        session = delivery.session
-        return (
-            publisher is not None
-            and session.speaks_5 == publisher.speaks_5
-            and session.maximum_packet_bytes >= self._limits.packet_bytes
-            and not delivery.identifiers
-        )
+
+def _is_twin(publisher: Session | None, delivery: Delivery, limits: Limits) -> bool:
+    """Tell whether a client takes the very bytes of the publisher, or nothing as it is away."""
+    session = delivery.session
+    return session.outbox is None or (
+        publisher is not None
+        and session.speaks_5 == publisher.speaks_5
+        and session.maximum_packet_bytes >= limits.packet_bytes
+        and not delivery.identifiers
+    )
 
 
 def _delivery(subscriptions: list[Subscription]) -> Delivery:
@@ -181,4 +223,5 @@ def _delivery(subscriptions: list[Subscription]) -> Delivery:
             for subscription in subscriptions
             if subscription.identifier is not None
         ),
+        keeps_retain=any(subscription.item.retain_as_published for subscription in subscriptions),
     )

@@ -14,7 +14,7 @@ from hedgerow.mqtt.codec import (
     SubscribeItem,
 )
 from hedgerow.mqtt.limits import Limits
-from hedgerow.mqtt.topics import is_shared
+from hedgerow.mqtt.topics import is_shared, split_shared, valid_shared
 
 _V5: Final = ProtocolVersion.V5
 _DEFAULT_MAXIMUM_QOS: Final = 2
@@ -83,18 +83,28 @@ def _will_refusal(connect: Connect, limits: Limits) -> Refusal | None:
     return None
 
 
+def session_expiry_s(connect: Connect, limits: Limits) -> int:
+    """Return how long a session outlives its connection: what was asked, within our limit."""
+    if connect.version is _V5:
+        return min(connect.properties.session_expiry_interval or 0, limits.session_expiry_s)
+    return 0 if connect.clean_start else limits.session_expiry_s
+
+
 def connack_properties(
     connect: Connect, limits: Limits, keep_alive_s: int, assigned: str | None
 ) -> Properties:
     """Return what an MQTT 5 client is told of the broker's limits when it is let in."""
+    asked_s = connect.properties.session_expiry_interval or 0
+    expiry_s = session_expiry_s(connect, limits)
     return Properties(
-        session_expiry_interval=0 if connect.properties.session_expiry_interval else None,
+        session_expiry_interval=None if expiry_s == asked_s else expiry_s,
+        receive_maximum=limits.receive_maximum,
         maximum_qos=limits.maximum_qos if limits.maximum_qos < _DEFAULT_MAXIMUM_QOS else None,
         retain_available=None if limits.retain_available else False,
         maximum_packet_size=limits.packet_bytes,
         assigned_client_identifier=assigned,
         topic_alias_maximum=limits.topic_aliases or None,
-        shared_subscription_available=False,
+        shared_subscription_available=None if limits.shared_subscriptions else False,
         server_keep_alive=None if keep_alive_s == connect.keep_alive_s else keep_alive_s,
     )
 
@@ -117,27 +127,45 @@ def publish_refusal(publish: Publish, limits: Limits, version: ProtocolVersion) 
     return None
 
 
-def subscribe_refusal(
-    item: SubscribeItem, limits: Limits, version: ProtocolVersion, held: int
-) -> Refusal | None:
+def receive_refusal(unreleased: int, limits: Limits) -> Refusal | None:
+    """Return why one more QoS 2 message ends its connection, or None."""
+    if unreleased < limits.receive_maximum:
+        return None
+    return Refusal(
+        "limit",
+        ReasonCode.RECEIVE_MAXIMUM_EXCEEDED,
+        f"a client has at most {limits.receive_maximum} QoS 2 messages that it has not released",
+    )
+
+
+def number_refusal(filters: int, limits: Limits) -> Refusal | None:
+    """Return why a SUBSCRIBE of so many filters ends its connection, or None."""
+    highest = limits.filters_per_subscribe
+    if highest is None or filters <= highest:
+        return None
+    text = f"a SUBSCRIBE has at most {highest} topic filters, not {filters}"
+    return Refusal("limit", ReasonCode.QUOTA_EXCEEDED, text)
+
+
+def subscribe_refusal(item: SubscribeItem, limits: Limits, held: int) -> Refusal | None:
     """Return why one filter of a SUBSCRIBE is refused before the authority is asked, or None."""
-    topic_filter = item.topic_filter
-    if version is _V5 and is_shared(topic_filter):
+    asked = item.topic_filter
+    if is_shared(asked) and not limits.shared_subscriptions:
         return Refusal(
             "subscribe",
             ReasonCode.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED,
             "shared subscriptions are not offered",
-            topic_filter,
+            asked,
         )
-    if (text := topic_fault(topic_filter, limits)) is not None:
-        return Refusal("limit", ReasonCode.TOPIC_FILTER_INVALID, text, topic_filter)
+    if is_shared(asked) and not valid_shared(asked):
+        text = "a shared subscription is $share/group/filter, without a wildcard in the group"
+        return Refusal("subscribe", ReasonCode.TOPIC_FILTER_INVALID, text, asked)
+    _, topic_filter = split_shared(asked)
+    if (fault := topic_fault(topic_filter, limits)) is not None:
+        return Refusal("limit", ReasonCode.TOPIC_FILTER_INVALID, fault, asked)
     if held >= limits.subscriptions:
-        return Refusal(
-            "limit",
-            ReasonCode.QUOTA_EXCEEDED,
-            f"a session has at most {limits.subscriptions} subscriptions",
-            topic_filter,
-        )
+        text = f"a session has at most {limits.subscriptions} subscriptions"
+        return Refusal("limit", ReasonCode.QUOTA_EXCEEDED, text, asked)
     return None
 
 

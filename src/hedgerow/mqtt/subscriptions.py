@@ -2,6 +2,8 @@
 
 from typing import Final, Generic, TypeVar
 
+from hedgerow.mqtt.topics import has_wildcard
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -30,7 +32,7 @@ class FilterTree(Generic[K, V]):
 
     def add(self, topic_filter: str, key: K, value: V) -> None:
         """Put a value; one under the same filter and key is replaced."""
-        if not _has_wildcard(topic_filter):
+        if not has_wildcard(topic_filter):
             self._exact.setdefault(topic_filter, {})[key] = value
             return
         node = self._root
@@ -40,7 +42,7 @@ class FilterTree(Generic[K, V]):
 
     def remove(self, topic_filter: str, key: K) -> bool:
         """Take a value out and return whether it was there; empty branches go with it."""
-        if not _has_wildcard(topic_filter):
+        if not has_wildcard(topic_filter):
             values = self._exact.get(topic_filter, {})
             found = values.pop(key, None) is not None
             if found and not values:
@@ -88,7 +90,3 @@ class FilterTree(Generic[K, V]):
             if (rest := node.children.get(_REST)) is not None:
                 found += rest.values.values()
         return found
-
-
-def _has_wildcard(topic_filter: str) -> bool:
-    return _ONE in topic_filter or _REST in topic_filter

@@ -22,9 +22,31 @@ def valid_filter(topic_filter: str) -> bool:
     return last in ("+", "#") or ("+" not in last and "#" not in last)
 
 
+def has_wildcard(topic_filter: str) -> bool:
+    """Return whether a filter stands for more than one topic."""
+    return "+" in topic_filter or "#" in topic_filter
+
+
 def is_shared(topic_filter: str) -> bool:
     """Return whether a filter asks for MQTT 5's shared subscription (`$share/group/filter`)."""
     return topic_filter.startswith(_SHARED)
+
+
+def split_shared(topic_filter: str) -> tuple[str, str]:
+    """Return the group and the filter of a shared subscription; the group of others is empty."""
+    if not is_shared(topic_filter):
+        return "", topic_filter
+    group, _, rest = topic_filter.removeprefix(_SHARED).partition("/")
+    return group, rest
+
+
+def valid_shared(topic_filter: str) -> bool:
+    """Return whether `$share/group/filter` has both parts, and no wildcard in the group.
+
+    [MQTT-4.8.2-1] [MQTT-4.8.2-2]
+    """
+    group, rest = split_shared(topic_filter)
+    return bool(group) and "+" not in group and "#" not in group and valid_filter(rest)
 
 
 def matches(topic_filter: str, topic: str) -> bool:

@@ -160,6 +160,7 @@ async def test_mqtt_5_is_told_the_limits() -> None:
         assert answer == Connack(
             properties=Properties(
                 session_expiry_interval=0,
+                receive_maximum=100,
                 maximum_qos=1,
                 retain_available=False,
                 maximum_packet_size=Limits().packet_bytes,
@@ -427,9 +428,9 @@ async def test_remembered_topics_are_bounded() -> None:
         for number in range(100):
             await a.publish(f"t/{number}")
         await a.sync()
-        (entry,) = served.broker._engine.entries.values()
-        assert len(entry.session.routes) <= 10
-        assert len(entry.session.verdicts) <= 10
+        (session,) = served.broker._engine.sessions.values()
+        assert len(session.routes) <= 10
+        assert len(session.verdicts) <= 10
 
 
 async def test_stopping_says_goodbye() -> None:

@@ -1,0 +1,325 @@
+"""QoS 1 and 2 towards one client: what is under way, what waits, and what is sent anew."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from hedgerow.kernel import Clock
+from hedgerow.mqtt.brake import Brake, Publisher
+from hedgerow.mqtt.codec import ProtocolVersion, Pubrel, encode
+from hedgerow.mqtt.keeper import Keeper, KeptDelivery
+from hedgerow.mqtt.letter import Letter, Shape
+from hedgerow.mqtt.limits import Limits
+from hedgerow.mqtt.outbox import Outbox
+
+_HIGHEST_PACKET_ID: Final = 0xFFFF
+_EXACTLY_ONCE: Final = 2
+
+
+@dataclass(slots=True, eq=False)
+class _Item:
+    letter: Letter
+    qos: int
+    identifiers: tuple[int, ...]
+    retain: bool
+    size: int
+    number: int
+    packet_id: int = 0
+    released: bool = False
+
+
+class Deliveries:
+    """A bounded queue with a window of unacknowledged messages; it lives as long as the session.
+
+    Order holds: nothing overtakes what waits, and what was not acknowledged goes first when the
+    client comes back. With a keeper every step is told to it.
+    INVARIANT: at most `window` messages are under way; with those that wait they are at most
+    `limits.in_flight` and `limits.waiting_messages`, and count for at most `limits.outgoing_bytes`.
+    """
+
+    __slots__ = (
+        "_acknowledged",
+        "_allowance",
+        "_backlog",
+        "_brake",
+        "_client_id",
+        "_clock",
+        "_highest",
+        "_keeper",
+        "_last_id",
+        "_limits",
+        "_maximum_packet_bytes",
+        "_next_number",
+        "_outbox",
+        "_reserved",
+        "_room",
+        "_sent",
+        "_speaks_5",
+        "_waiting",
+        "_window",
+    )
+
+    def __init__(self, client_id: str, limits: Limits, clock: Clock) -> None:
+        self._client_id = client_id
+        self._limits = limits
+        self._clock = clock
+        self._keeper: Keeper | None = None
+        self._room = limits.outgoing_bytes
+        self._highest = limits.in_flight + limits.waiting_messages
+        self._sent: dict[int, _Item] = {}
+        self._waiting: deque[_Item] = deque()
+        self._reserved: set[int] = set()
+        self._last_id = 0
+        self._next_number = 1
+        self._outbox: Outbox | None = None
+        self._window = 0
+        self._speaks_5 = False
+        self._maximum_packet_bytes = 0
+        self._brake: Brake | None = None
+        self._acknowledged = 0
+        self._backlog = 0
+        self._allowance = 0.0
+
+    def __len__(self) -> int:
+        return len(self._sent) + len(self._waiting)
+
+    # ---- the client comes and goes
+
+    def attach(
+        self, outbox: Outbox, *, window: int, speaks_5: bool, maximum_packet_bytes: int
+    ) -> None:
+        """Send to this connection from now on: first what was under way, in its order."""
+        self._outbox = outbox
+        self._window = min(window, _HIGHEST_PACKET_ID)
+        self._speaks_5 = speaks_5
+        self._maximum_packet_bytes = maximum_packet_bytes
+        rate = self._limits.replayed_per_second
+        if rate is not None:
+            self._backlog, self._allowance = len(self._waiting), float(rate)
+        self.fill()
+
+    def detach(self) -> None:
+        """Send nothing more: what is under way goes to the front of what waits."""
+        self._outbox = None
+        self._waiting.extendleft(reversed(self._sent.values()))
+        self._reserved.update(self._sent)
+        self._sent.clear()
+        self._let_go()
+
+    def keep(self, keeper: Keeper) -> None:
+        """Tell a keeper of every step from now on, and first of what is here already."""
+        self.go_on_with(keeper)
+        for item in (*self._sent.values(), *self._waiting):
+            self._tell_queued(item)
+
+    def go_on_with(self, keeper: Keeper) -> None:
+        """Tell a keeper of every step from now on; it knows what is here already."""
+        self._keeper = keeper
+
+    def let_be(self) -> None:
+        """Tell the keeper nothing more."""
+        self._keeper = None
+
+    def recall(self, number: int, delivery: KeptDelivery, letter: Letter) -> None:
+        """Take up a delivery that was kept; to be called in the order of the numbers."""
+        item = _Item(
+            letter,
+            delivery.qos,
+            delivery.identifiers,
+            delivery.retain,
+            letter.size,
+            number,
+            delivery.packet_id,
+            delivery.released,
+        )
+        self._room -= item.size
+        self._waiting.append(item)
+        self._next_number = max(self._next_number, number + 1)
+        if item.packet_id:
+            self._reserved.add(item.packet_id)
+
+    def drop_if(self, unwanted: Callable[[Letter], bool]) -> int:
+        """Let waiting messages go that the client may not have any more; return how many."""
+        gone = [item for item in self._waiting if not item.released and unwanted(item.letter)]
+        if gone:
+            doomed = set(map(id, gone))
+            self._waiting = deque(item for item in self._waiting if id(item) not in doomed)
+            for item in gone:
+                self._settle(item)
+        return len(gone)
+
+    # ---- messages
+
+    def put(
+        self, letter: Letter, qos: int, identifiers: tuple[int, ...] = (), *, retain: bool = False
+    ) -> bool:
+        """Send a message or have it wait; False if there is no room and it was not taken."""
+        size = letter.size
+        if size > self._room or len(self) >= self._highest:
+            return False
+        item = _Item(letter, qos, identifiers, retain, size, self._next_number)
+        self._next_number += 1
+        self._room -= size
+        if self._keeper is not None:
+            self._tell_queued(item)
+        if self._waiting or not self._send(item, late=False):
+            self._waiting.append(item)
+        return True
+
+    def fill(self) -> None:
+        """Send of what waits as much as the window, the connection and the pace allow."""
+        waiting = self._waiting
+        while waiting and (not self._backlog or self._allowance >= 1):
+            if not self._send(waiting[0], late=True):
+                break
+            waiting.popleft()
+            if self._backlog:
+                self._backlog -= 1
+                self._allowance -= 1
+        if self._brake is not None and len(waiting) * 4 <= self._limits.waiting_messages:
+            self._let_go()
+
+    def earn(self, messages: float) -> bool:
+        """Allow more of the backlog of a client that came back; return whether there is one."""
+        if self._outbox is None:
+            self._backlog = 0
+        if self._backlog:
+            highest = float(self._limits.replayed_per_second or 0)
+            self._allowance = min(self._allowance + messages, max(highest, 1.0))
+            self.fill()
+        return self._backlog > 0
+
+    # ---- acknowledgements
+
+    def acknowledge(self, packet_id: int) -> bool:
+        """Let a QoS 1 message go; False if none was under way with this packet id."""
+        item = self._sent.get(packet_id)
+        if item is None or item.qos == _EXACTLY_ONCE:
+            return False
+        self._end(item)
+        return True
+
+    def received(self, packet_id: int, *, refused: bool) -> bool:
+        """Note PUBREC of a QoS 2 message; False if none was under way with this packet id."""
+        item = self._sent.get(packet_id)
+        if item is None or item.qos != _EXACTLY_ONCE:
+            return False
+        if refused:
+            self._end(item)
+        elif not item.released:
+            item.released = True
+            if self._keeper is not None:
+                self._keeper.released(self._client_id, item.number)
+        return True
+
+    def complete(self, packet_id: int) -> bool:
+        """Let a QoS 2 message go; False if none was released with this packet id."""
+        item = self._sent.get(packet_id)
+        if item is None or not item.released:
+            return False
+        self._end(item)
+        return True
+
+    # ---- those who publish too fast
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether a connected client has so much waiting that its publishers should pause."""
+        if self._outbox is None:
+            return False
+        limits = self._limits
+        return (
+            len(self._waiting) * 2 >= limits.waiting_messages
+            or self._room * 2 <= limits.outgoing_bytes
+        ) and bool(self._waiting)
+
+    def hold_up(self, publisher: Publisher, give_up: Callable[[], None]) -> None:
+        """Make a publisher wait; `give_up` is called if the client does not get on meanwhile.
+
+        To get on is to acknowledge a whole window in the time of `acknowledgement_patience_s`.
+        """
+        if self._brake is None:
+
+            def tired() -> None:
+                if self._brake is not None and self._acknowledged >= self._window:
+                    self._acknowledged = 0
+                    self._brake.wait_on()
+                else:
+                    give_up()
+
+            self._acknowledged = 0
+            self._brake = Brake(self._limits.acknowledgement_patience_s, tired)
+        self._brake.hold(publisher)
+
+    def _let_go(self) -> None:
+        brake, self._brake = self._brake, None
+        if brake is not None:
+            brake.let_go()
+
+    # ---- steps
+
+    def _send(self, item: _Item, *, late: bool) -> bool:
+        """Send a message if it can be now; True also if there is nothing to send any more."""
+        outbox = self._outbox
+        if outbox is None or len(self._sent) >= self._window:
+            return False
+        if item.released:
+            frame = encode(Pubrel(item.packet_id), ProtocolVersion.V311)
+        else:
+            now = self._clock.now().timestamp() if late else 0.0
+            if late and not item.packet_id and item.letter.is_over(now):
+                self._settle(item)
+                return True
+            shape = Shape(self._speaks_5, item.qos, item.identifiers, item.retain)
+            anew = item.packet_id != 0
+            written = (
+                item.letter.late_frame(shape, now, dup=anew) if late else item.letter.frame(shape)
+            )
+            frame = written.with_packet_id(item.packet_id or self._new_packet_id())
+        if len(frame) > self._maximum_packet_bytes:
+            self._settle(item)
+            return True
+        if not outbox.make_room(len(frame)):
+            return False
+        if not item.packet_id:
+            item.packet_id = self._last_id
+            if self._keeper is not None:
+                self._keeper.sent(self._client_id, item.number, item.packet_id)
+        self._reserved.discard(item.packet_id)
+        self._sent[item.packet_id] = item
+        outbox.push(frame)
+        return True
+
+    def _new_packet_id(self) -> int:
+        packet_id = self._last_id
+        while True:
+            packet_id = packet_id % _HIGHEST_PACKET_ID + 1
+            if packet_id not in self._sent and packet_id not in self._reserved:
+                self._last_id = packet_id
+                return packet_id
+
+    def _end(self, item: _Item) -> None:
+        del self._sent[item.packet_id]
+        self._acknowledged += 1
+        self._settle(item)
+        if self._waiting:
+            self.fill()
+
+    def _settle(self, item: _Item) -> None:
+        self._room += item.size
+        self._reserved.discard(item.packet_id)
+        if self._keeper is not None:
+            self._keeper.settled(self._client_id, item.number)
+
+    def _tell_queued(self, item: _Item) -> None:
+        if self._keeper is not None:
+            delivery = KeptDelivery(
+                item.letter.kept(),
+                item.qos,
+                item.identifiers,
+                item.packet_id,
+                item.released,
+                item.retain,
+            )
+            self._keeper.queued(self._client_id, item.number, delivery)
