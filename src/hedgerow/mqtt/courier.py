@@ -79,7 +79,9 @@ class Courier:
         if session.outbox is None or letter.is_over(now):
             return
         if qos:
-            taken = session.deliveries.put(letter, qos, delivery.identifiers, retain=True)
+            taken = session.deliveries.put(
+                letter, qos, delivery.identifiers, retain=True, late=True
+            )
         else:
             shape = Shape(session.speaks_5, 0, delivery.identifiers, retain=True)
             frame = letter.late_frame(shape, now, dup=False)

@@ -152,9 +152,18 @@ class Deliveries:
     # ---- messages
 
     def put(
-        self, letter: Letter, qos: int, identifiers: tuple[int, ...] = (), *, retain: bool = False
+        self,
+        letter: Letter,
+        qos: int,
+        identifiers: tuple[int, ...] = (),
+        *,
+        retain: bool = False,
+        late: bool = False,
     ) -> bool:
-        """Send a message or have it wait; False if there is no room and it was not taken."""
+        """Send a message or have it wait; False if there is no room and it was not taken.
+
+        `late`: it has waited before it came here.
+        """
         size = letter.size
         if size > self._room or len(self) >= self._highest:
             return False
@@ -163,7 +172,7 @@ class Deliveries:
         self._room -= size
         if self._keeper is not None:
             self._tell_queued(item)
-        if self._waiting or not self._send(item, late=False):
+        if self._waiting or not self._send(item, late=late):
             self._waiting.append(item)
         return True
 
