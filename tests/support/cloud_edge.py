@@ -1,6 +1,7 @@
 """The cloud's broker behind real TLS, and real MQTT clients (paho) to talk to it."""
 
 import asyncio
+import json
 import socket
 import ssl
 import time
@@ -101,6 +102,7 @@ class MqttDevice:
         self._acknowledged: dict[int, asyncio.Future[list[tuple[int, str]]]] = {}
         self.goodbye: asyncio.Future[Goodbye] = self._loop.create_future()
         self.inbox: asyncio.Queue[Received] = asyncio.Queue()
+        self.events: asyncio.Queue[Received] = asyncio.Queue()
         client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id, protocol=version, reconnect_on_failure=False
         )
@@ -146,8 +148,14 @@ class MqttDevice:
             return acknowledged.result()[0]
         raise ConnectionError("the connection ended before the PUBACK")
 
+    async def event(self) -> tuple[str, dict[str, Any]]:
+        """Return topic and content of the next lifecycle event."""
+        async with asyncio.timeout(PATIENCE_S):
+            told = await self.events.get()
+        return told.topic, json.loads(told.payload)
+
     async def received(self) -> Received:
-        """Return the next message."""
+        """Return the next message that is no lifecycle event."""
         async with asyncio.timeout(PATIENCE_S):
             return await self.inbox.get()
 
@@ -184,7 +192,8 @@ class MqttDevice:
 
     def _on_message(self, _client: Any, _userdata: Any, message: Any) -> None:
         received = Received(message.topic, bytes(message.payload), message.qos)
-        self._tell(self.inbox.put_nowait, received)
+        told = self.events if received.topic.startswith("$aws/events/") else self.inbox
+        self._tell(told.put_nowait, received)
 
     def _on_acknowledged(self, _c: Any, _u: Any, mid: int, codes: Any, properties: Any) -> None:
         answers = [(code.value, _reason(properties)) for code in codes]

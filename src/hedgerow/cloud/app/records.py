@@ -113,5 +113,5 @@ class DeviceRefusals:
 def _certificate_id(identity: object) -> str:
     """Return the certificate of a session, or of a peer that has none yet."""
     if isinstance(identity, CloudIdentity):
-        return identity.device.certificate_id
+        return identity.certificate_id
     return identity if isinstance(identity, str) else ""

@@ -1,15 +1,15 @@
-"""What the cloud's broker lets devices do: AWS IoT policies, put to every connect and message.
+"""What the cloud's broker lets its clients do: policies, put to every connect and message.
 
 | MQTT | action | resource |
 | --- | --- | --- |
 | CONNECT | `iot:Connect` | `client/<client id>` |
 | PUBLISH, will | `iot:Publish` | `topic/<topic>` |
 | either of them with the retain flag | `iot:RetainPublish` as well | `topic/<topic>` |
-| SUBSCRIBE | `iot:Subscribe` | `topicfilter/<filter>` |
+| SUBSCRIBE | `iot:Subscribe` | `topicfilter/<filter>`, with its `$share/<group>/` |
 | delivery | `iot:Receive` | `topic/<topic>` |
 
-A publish that is refused ends the connection, as AWS does it; MQTT 5 clients are told the action
-and the resource.
+Devices are judged by their AWS IoT policies, programs by their IAM policies. A publish that is
+refused ends the connection, as AWS does it; MQTT 5 clients are told the action and the resource.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from hedgerow.cloud.broker.programs import Program, Programs
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot import (
     AdmittedDevice,
@@ -32,6 +33,7 @@ from hedgerow.mqtt import (
     Admitted,
     ConnectRequest,
     Peer,
+    ProtocolVersion,
     ReasonCode,
     RefusalEvent,
     Refused,
@@ -41,13 +43,15 @@ from hedgerow.mqtt import (
     Tap,
     Verdict,
 )
-from hedgerow.policy import Decision
+from hedgerow.policy import Decision, Values, context
 
 CONNECT: Final = "iot:Connect"
 PUBLISH: Final = "iot:Publish"
 RETAIN: Final = "iot:RetainPublish"
 SUBSCRIBE: Final = "iot:Subscribe"
 RECEIVE: Final = "iot:Receive"
+CONNECT_ATTRIBUTES: Final = "iot:ConnectAttributes"
+CLIENT_ID: Final = "iot:ClientId"
 
 _RESOURCES: Final[Mapping[str, Callable[[Home, str], str]]] = MappingProxyType(
     {
@@ -61,14 +65,30 @@ _RESOURCES: Final[Mapping[str, Callable[[Home, str], str]]] = MappingProxyType(
 
 _NO_TAPS: Final[tuple[Tap, ...]] = ()
 _RESERVED: Final = "$"
+_PROGRAM: Final = "program"
 
 
 @dataclass(frozen=True, slots=True)
 class CloudIdentity:
-    """What the broker keeps of an admitted session: the proof it came in with, and its id."""
+    """What the broker keeps of an admitted client: the proof it came in with, and its id.
 
-    device: AdmittedDevice
+    `attributes` are what it asked for in its CONNECT, as `iot:ConnectAttributes` names it.
+    """
+
+    holder: AdmittedDevice | Program
     client_id: str
+    attributes: tuple[str, ...] = ()
+
+    @property
+    def certificate_id(self) -> str:
+        """Return the id of the certificate it came in with, empty for a program."""
+        return "" if isinstance(self.holder, Program) else self.holder.certificate_id
+
+    @property
+    def principal_id(self) -> str:
+        """Return who it is in lifecycle events: the certificate's id, or the IAM identity's."""
+        holder = self.holder
+        return holder.principal_id if isinstance(holder, Program) else holder.certificate_id
 
 
 class CloudAuthority:
@@ -79,23 +99,34 @@ class CloudAuthority:
         directory: DeviceDirectory,
         home: Home,
         *,
+        programs: Programs | None,
         shadow_tap: Tap,
         record: Callable[[RefusalEvent], None],
+        follow: Callable[[SessionEvent], None],
     ) -> None:
+        """`follow` hears of clients' lives; without `programs` only devices may come in."""
         self._directory = directory
         self._home = home
+        self._programs = programs
         self._shadow_taps = (shadow_tap,)
         self._record = record
+        self._follow = follow
 
-    def admit(self, peer: Peer, client_id: str, _connect: ConnectRequest) -> Admission:
-        """Let a device in whose certificate is admitted and whose policy allows this client id."""
-        if not isinstance(peer.identity, str):
+    def admit(self, peer: Peer, client_id: str, connect: ConnectRequest) -> Admission:
+        """Let a client in that has proven itself and whose policies allow this client id."""
+        if client_id.startswith(_RESERVED):
+            return Refused(
+                ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, "client ids that begin with $ are reserved"
+            )
+        holder = peer.identity
+        if isinstance(holder, str):
+            try:
+                holder = self._directory.admit(holder)
+            except DeniedError as error:
+                return Refused(ReasonCode.NOT_AUTHORIZED, error.message)
+        if not isinstance(holder, AdmittedDevice | Program):
             return Refused(ReasonCode.NOT_AUTHORIZED, "the connection has no client certificate")
-        try:
-            device = self._directory.admit(peer.identity)
-        except DeniedError as error:
-            return Refused(ReasonCode.NOT_AUTHORIZED, error.message)
-        identity = CloudIdentity(device, client_id)
+        identity = CloudIdentity(holder, client_id, connect_attributes(connect))
         decision = self._decide(identity, CONNECT, client_id)
         if not decision.allowed:
             return Refused(ReasonCode.NOT_AUTHORIZED, decision.reason)
@@ -109,22 +140,28 @@ class CloudAuthority:
                 reason=f"{PUBLISH} on the reserved topic {quoted(topic)} is not open to devices",
                 disconnect=True,
             )
-        decision = self._decide(_identity(session), PUBLISH, topic)
+        decision = self._decide(identity_of(session), PUBLISH, topic)
         return Verdict(decision.allowed, decision.reason, disconnect=not decision.allowed)
 
     def may_retain(self, session: SessionRef, topic: str) -> Verdict:
         """Allow what the policy allows; a refusal ends the connection like that of a publish."""
-        decision = self._decide(_identity(session), RETAIN, topic)
+        if topic.startswith(_RESERVED):
+            return Verdict(
+                allowed=False,
+                reason=f"nothing is retained on the reserved topic {quoted(topic)}",
+                disconnect=True,
+            )
+        decision = self._decide(identity_of(session), RETAIN, topic)
         return Verdict(decision.allowed, decision.reason, disconnect=not decision.allowed)
 
     def may_subscribe(self, session: SessionRef, topic_filter: str) -> Verdict:
         """Allow the filter if the policy allows it as it is written."""
-        decision = self._decide(_identity(session), SUBSCRIBE, topic_filter)
+        decision = self._decide(identity_of(session), SUBSCRIBE, topic_filter)
         return Verdict(decision.allowed, decision.reason)
 
     def may_receive(self, _source: Source, session: SessionRef, topic: str) -> bool:
         """Allow a delivery if the receiver's policy allows it, whoever sent the message."""
-        return self._decide(_identity(session), RECEIVE, topic).allowed
+        return self._decide(identity_of(session), RECEIVE, topic).allowed
 
     def taps(self, _source: Source, topic: str) -> Sequence[Tap]:
         """Hand requests to shadows to the shadow service."""
@@ -135,43 +172,75 @@ class CloudAuthority:
         self._record(event)
 
     def happened(self, event: SessionEvent) -> None:
-        """Take note of nothing yet."""
+        """Have clients' lives followed."""
+        self._follow(event)
 
     def source_name(self, source: Source) -> str:
         """Return the client id, or the label."""
         return source if isinstance(source, str) else source.client_id
 
     def remembered(self, session: SessionRef) -> str:
-        """Return the id of the certificate that the session came in with."""
-        return certificate_of(session)
+        """Return what the session's identity is recalled by after the broker's end."""
+        identity = identity_of(session)
+        return " ".join((identity.certificate_id or _PROGRAM, *identity.attributes))
 
     def recalled(self, client_id: str, remembered: str) -> CloudIdentity | None:
-        """Return the identity if its device would still be admitted under this client id."""
+        """Return the identity if its device would still be admitted under this client id.
+
+        A program has to prove itself anew, so its session does not outlive the broker's process.
+        """
+        certificate_id, *attributes = remembered.split(" ")
+        if certificate_id == _PROGRAM:
+            return None
         try:
-            identity = CloudIdentity(self._directory.admit(remembered), client_id)
+            device = self._directory.admit(certificate_id)
         except DeniedError:
             return None
+        identity = CloudIdentity(device, client_id, tuple(attributes))
         return identity if self._decide(identity, CONNECT, client_id).allowed else None
 
     def expulsion(self, session: SessionRef) -> str | None:
         """Return why a live session may not stay, or None if it would be admitted again now."""
-        identity = _identity(session)
+        identity = identity_of(session)
         decision = self._decide(identity, CONNECT, identity.client_id)
         return None if decision.allowed else decision.reason
 
     def _decide(self, identity: CloudIdentity, action: str, name: str) -> Decision:
         resource = _RESOURCES[action](self._home, name)
-        return self._directory.authorize(
-            identity.device, action, resource, client_id=identity.client_id
-        )
+        more: dict[str, Values] = {}
+        if action == CONNECT and identity.attributes:
+            more[CONNECT_ATTRIBUTES] = identity.attributes
+        if isinstance(identity.holder, AdmittedDevice):
+            return self._directory.authorize(
+                identity.holder,
+                action,
+                resource,
+                client_id=identity.client_id,
+                more=context(more),
+            )
+        if self._programs is None:
+            raise TypeError("a broker without programs has let one in")
+        more[CLIENT_ID] = identity.client_id
+        return self._programs.judge(identity.holder, action, resource, more)
 
 
-def certificate_of(session: SessionRef) -> str:
-    """Return the id of the certificate that a session came in with."""
-    return _identity(session).device.certificate_id
+def connect_attributes(connect: ConnectRequest) -> tuple[str, ...]:
+    """Return what a CONNECT asks for beyond a clean connection, as policies name it.
+
+    Source: AWS IoT Core Developer Guide, MQTT, "Using connectAttributes".
+    """
+    expiry_s = connect.properties.session_expiry_interval
+    persistent = bool(expiry_s) if connect.version is ProtocolVersion.V5 else False
+    attributes = []
+    if persistent or not connect.clean_start:
+        attributes.append("PersistentConnect")
+    if connect.will is not None:
+        attributes.append("LastWill")
+    return tuple(attributes)
 
 
-def _identity(session: SessionRef) -> CloudIdentity:
+def identity_of(session: SessionRef) -> CloudIdentity:
+    """Return who a session is."""
     if not isinstance(session.identity, CloudIdentity):
         raise TypeError("a session of the cloud's broker has a CloudIdentity")
     return session.identity

@@ -1,24 +1,41 @@
-"""The cloud's message broker: the MQTT engine under IoT policies, with shadows, always current."""
+"""The cloud's message broker: the MQTT engine under policies, with shadows, always current."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import structlog
 
-from hedgerow.cloud.broker.authority import CloudAuthority, certificate_of
+from hedgerow.cloud.broker.authority import CloudAuthority, CloudIdentity, identity_of
+from hedgerow.cloud.broker.conflicts import CONFLICT, TAKEN_OVER, Conflicts
+from hedgerow.cloud.broker.lifecycle import API_INITIATED_DISCONNECT, Lifecycle
+from hedgerow.cloud.broker.limits import cloud_limits
+from hedgerow.cloud.broker.programs import Program, Programs
 from hedgerow.cloud.broker.shadow_requests import ShadowRequests
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot import DeviceDirectory, DirectoryChange
 from hedgerow.cloud.iot_data import ShadowService
 from hedgerow.kernel import CallerError, Clock
-from hedgerow.mqtt import Broker, Limits, Peer, RefusalEvent, SessionRef
+from hedgerow.mqtt import (
+    NO_KEEPER,
+    Broker,
+    Keeper,
+    KeptMessage,
+    Limits,
+    Peer,
+    RefusalEvent,
+    SessionRef,
+)
+from hedgerow.mqtt.codec import NO_PROPERTIES, Properties
 from hedgerow.pki import TlsPeer
 
 CLOUD: Final = "cloud"
-"""The source of messages that no device sent."""
+"""The source of messages that no client sent."""
+_DELETED: Final = "the connection was deleted by an API call"
 
+AnyProtocol = asyncio.Protocol | asyncio.BufferedProtocol
 _log = structlog.get_logger("hedgerow.cloud.broker")
 
 
@@ -35,10 +52,11 @@ def _log_refusal(event: RefusalEvent) -> None:
 
 
 class CloudBroker:
-    """Serves devices and cores over MQTT; everything they do is judged by their IoT policies.
+    """Serves devices, cores and programs over MQTT; policies judge everything they do.
 
-    INVARIANT: when the device directory has told of a change, every live session that would not
-    be admitted again is cut in the same step, and no answer from before the change is used again.
+    INVARIANT: when the device directory has told of a change, every session that would not be
+    admitted again is cut in the same step (and forgotten, if it waits for its client), and no
+    answer from before the change is used again.
     """
 
     def __init__(
@@ -50,16 +68,35 @@ class CloudBroker:
         *,
         record: Callable[[RefusalEvent], None] = _log_refusal,
         limits: Limits | None = None,
+        programs: Programs | None = None,
+        keeper: Keeper = NO_KEEPER,
     ) -> None:
-        """`record` hears of every refusal; it must be quick and must not raise."""
+        """`record` hears of every refusal; it must be quick and must not raise.
+
+        Without `programs` only devices may come in. `keeper` keeps sessions and retained messages.
+        """
         self._directory = directory
         self._shadows = shadows
+        self._clock = clock
+        self._record = record
+        self._programs = programs
+        self._conflicts = Conflicts()
+        self._lifecycle = Lifecycle(self._tell, clock)
         self._requests = ShadowRequests(shadows, self._tell)
         self._authority = CloudAuthority(
-            directory, home, shadow_tap=self._requests.take, record=record
+            directory,
+            home,
+            programs=programs,
+            shadow_tap=self._requests.take,
+            record=self._refused,
+            follow=self._lifecycle.take,
         )
         self._broker = Broker(
-            self._authority, limits=limits or Limits(), clock=clock, name="cloud broker"
+            self._authority,
+            limits=limits or cloud_limits(),
+            clock=clock,
+            name="cloud broker",
+            keeper=keeper,
         )
         self._stop_listening: list[Callable[[], None]] = []
 
@@ -70,41 +107,112 @@ class CloudBroker:
             self._directory.on_change(self._directory_changed),
             self._shadows.on_message(self._tell),
         ]
+        if self._programs is not None:
+            self._programs.changed = self._programs_changed
+            await self._programs.start()
+        self._broker.recall()
 
     async def stop(self) -> None:
         """Disconnect everyone and stop."""
         for stop_listening in self._stop_listening:
             stop_listening()
+        if self._programs is not None:
+            await self._programs.stop()
         await self._broker.stop()
         await self._requests.stop()
 
-    def protocol_factory(self, peer: TlsPeer) -> asyncio.Protocol | asyncio.BufferedProtocol:
+    def protocol_factory(self, peer: TlsPeer) -> AnyProtocol:
         """Return the protocol for one connection whose TLS handshake is done."""
         return self._broker.protocol(Peer(identity=peer.certificate_id, address=peer.address))
 
-    async def publish(self, topic: str, payload: bytes, *, qos: int = 0) -> None:
+    def program_protocol(self, program: Program) -> AnyProtocol:
+        """Return the protocol for one connection of a program that has proven itself."""
+        return self._broker.protocol(Peer(identity=program, address=program.asked.source_ip))
+
+    @property
+    def programs(self) -> Programs | None:
+        """Return who lets programs in, None if nobody does."""
+        return self._programs
+
+    # ---- what other rooms and the API do
+
+    async def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 0,
+        retain: bool = False,
+        properties: Properties = NO_PROPERTIES,
+    ) -> None:
         """Publish as the cloud; subscribers are judged by `iot:Receive` as for any message."""
-        self._broker.publish(CLOUD, topic, payload, qos=qos)
+        self._broker.publish(CLOUD, topic, payload, qos=qos, retain=retain, properties=properties)
+
+    def retained(self, topic: str) -> KeptMessage | None:
+        """Return the message that a topic retains, or None."""
+        return self._broker.retained(topic)
+
+    def retained_topics(self) -> Sequence[KeptMessage]:
+        """Return all retained messages, by topic."""
+        return self._broker.retained_topics()
+
+    def delete_connection(self, client_id: str, *, clean_session: bool, will: bool) -> bool:
+        """Disconnect a client; with `clean_session` forget its session too. False if unknown."""
+
+        def is_meant(session: SessionRef) -> bool:
+            if session.client_id != client_id:
+                return False
+            self._lifecycle.because(session, API_INITIATED_DISCONNECT)
+            return True
+
+        found = self._broker.disconnect(is_meant, _DELETED, will=will, forget=clean_session)
+        return found > 0
 
     @property
     def client_ids(self) -> tuple[str, ...]:
         """The client ids of the live sessions."""
         return tuple(session.client_id for session in self._broker.sessions)
 
+    @property
+    def limits(self) -> Limits:
+        """The limits in force."""
+        return self._broker.limits
+
+    # ---- what happens
+
     def _tell(self, topic: str, payload: bytes) -> None:
         try:
             self._broker.publish(CLOUD, topic, payload)
         except CallerError as error:
-            # A shadow within its limits can still have metadata that no message can carry.
+            # A shadow within its limits can still have metadata that no message can carry, and a
+            # client id more slashes than a topic may have.
             _log.warning("a notice was not published", topic=topic, reason=error.message)
 
+    def _refused(self, event: RefusalEvent) -> None:
+        self._record(event)
+        if event.code != TAKEN_OVER or event.client_id is None:
+            return
+        who = event.address
+        if isinstance(event.identity, CloudIdentity):
+            who = f"{event.identity.principal_id[:10]} at {event.address}"
+        conflict = self._conflicts.taken_over(event.client_id, who, self._clock.monotonic())
+        if conflict is not None:
+            self._record(replace(event, code=CONFLICT, reason=conflict))
+
     def _directory_changed(self, change: DirectoryChange) -> None:
+        self._judge_anew(lambda who: who.certificate_id in change.certificates)
+
+    def _programs_changed(self) -> None:
+        self._judge_anew(lambda who: isinstance(who.holder, Program))
+
+    def _judge_anew(self, concerns: Callable[[CloudIdentity], bool]) -> None:
+        """Cut and forget those whom a change concerns and who would not be admitted again."""
         self._broker.new_epoch()
         expelled: defaultdict[str, set[SessionRef]] = defaultdict(set)
-        for session in self._broker.sessions:
-            if certificate_of(session) in change.certificates:
+        for session in (*self._broker.sessions, *self._broker.sessions_away):
+            if concerns(identity_of(session)):
                 reason = self._authority.expulsion(session)
                 if reason is not None:
                     expelled[reason].add(session)
         for reason, sessions in expelled.items():
-            self._broker.disconnect(sessions.__contains__, reason)
+            self._broker.disconnect(sessions.__contains__, reason, forget=True)

@@ -13,10 +13,10 @@ import structlog
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot.admission import AdmittedDevice
 from hedgerow.cloud.iot.documents import CERTIFICATE, IOT_POLICY, THING, THING_GROUP, IotPolicy
-from hedgerow.cloud.iot.tables import DirectoryTables
+from hedgerow.cloud.iot.tables import NOTHING, DirectoryTables
 from hedgerow.kernel import HedgerowError
 from hedgerow.pki import Trust
-from hedgerow.policy import Decision, Explanation, NamedPolicy, parse_policy
+from hedgerow.policy import Context, Decision, Explanation, NamedPolicy, parse_policy
 from hedgerow.store import Change, Kind, Store
 
 _KINDS: Final[dict[str, Kind[Any]]] = {
@@ -94,14 +94,21 @@ class DeviceDirectory:
         return self._tables.admit(certificate_id)
 
     def authorize(
-        self, device: AdmittedDevice, action: str, resource: str, *, client_id: str | None = None
+        self,
+        device: AdmittedDevice,
+        action: str,
+        resource: str,
+        *,
+        client_id: str | None = None,
+        more: Context = NOTHING,
     ) -> Decision:
         """Decide whether the device may do this now; the decision carries its reason.
 
         `client_id` is that of the MQTT session, if there is one: policy variables of the
-        connection have a value only then. A device that is no longer admitted is denied.
+        connection have a value only then. `more` is what conditions can know beside them. A device
+        that is no longer admitted is denied.
         """
-        return self._tables.authorize(device.certificate_id, action, resource, client_id)
+        return self._tables.authorize(device.certificate_id, action, resource, client_id, more)
 
     def explain(
         self,

@@ -28,6 +28,7 @@ from hedgerow.policy import (
 )
 
 _CLIENT_ID = "iot:clientid"
+NOTHING = context({})
 
 
 class DirectoryTables:
@@ -127,7 +128,12 @@ class DirectoryTables:
         return device
 
     def authorize(
-        self, certificate_id: str, action: str, resource: str, client_id: str | None
+        self,
+        certificate_id: str,
+        action: str,
+        resource: str,
+        client_id: str | None,
+        more: Context = NOTHING,
     ) -> Decision:
         """Decide by what is so now; a certificate that is not admitted is denied, with reason."""
         try:
@@ -141,6 +147,8 @@ class DirectoryTables:
                 reason=error.message,
             )
         variables = self._variables(device, client_id or "")
+        if more:
+            variables = context({**variables, **more})
         request = AccessRequest(action=action, resource=resource, variables=variables)
         decision = decide((*device.policies, *device.group_policies), request)
         if decision.allowed and needs_own_policy(action):
