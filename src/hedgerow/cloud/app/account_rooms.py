@@ -18,7 +18,7 @@ from hedgerow.cloud.app.authorities import Authorities
 from hedgerow.cloud.app.bulk_calls import record_bulk_call
 from hedgerow.cloud.app.identities import Identities
 from hedgerow.cloud.app.records import DeviceRefusals
-from hedgerow.cloud.broker import CloudBroker
+from hedgerow.cloud.broker import CloudBroker, Programs
 from hedgerow.cloud.cloudtrail import CloudTrailService, Deliverer, Deliveries, Trail, TrailKeys
 from hedgerow.cloud.dataplane import CoreCalls, DataPlane, Discovery, ShadowCalls
 from hedgerow.cloud.greengrass import (
@@ -170,7 +170,10 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         clock=clock,
     )
     addresses = AddressBook(store, home, shadows)
-    broker = CloudBroker(directory, shadows, home, clock, record=refusals.message)
+    programs = Programs(store, home, shared.credentials, shared.decider, clock)
+    broker = CloudBroker(
+        directory, shadows, home, clock, record=refusals.message, programs=programs
+    )
     desk = CoreDesk(store, home, index=index, ledger=ledger, signer=signer)
     dataplane = DataPlane(
         home,
@@ -178,6 +181,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         discovery=Discovery(index, directory, clock),
         core_calls=CoreCalls(desk, ServerCertificates(store, home, clock), addresses, roles),
         shadow_calls=ShadowCalls(shadows),
+        mqtt=broker.protocol_factory,
         record=refusals.request,
     )
     iot = IotService(

@@ -9,6 +9,7 @@ from hedgerow.cloud.app.accounts import Accounts
 from hedgerow.cloud.app.authorities import Authorities
 from hedgerow.cloud.app.identities import Identities, identities
 from hedgerow.cloud.app.layout import Settings
+from hedgerow.cloud.app.mqtt_door import MQTT_PATH, MqttDoor
 from hedgerow.cloud.app.open_accounts import OpenAccountsOnly
 from hedgerow.cloud.app.records import record_call
 from hedgerow.cloud.cloudtrail import Deliveries, TrailKeys, entered_account
@@ -60,14 +61,16 @@ def compose(
             accounts.trail_of(entered).record_entry(call)
         shared.last_use.note(call)
 
+    credentials = OpenAccountsOnly(shared.credentials, accounts)
     gateway = Gateway(
         [type(service) for service in accounts.founding.services],
         accounts.operations_of,
-        OpenAccountsOnly(shared.credentials, accounts),
+        credentials,
         shared.authorizer,
         region=home.region,
         clock=clock,
         record=record,
+        upgraders={MQTT_PATH: MqttDoor(credentials, accounts, region=home.region, clock=clock)},
     )
     return Rooms(identities=shared, accounts=accounts, gateway=gateway)
 

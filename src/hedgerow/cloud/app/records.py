@@ -11,8 +11,8 @@ from typing import Final
 
 import structlog
 
-from hedgerow.aws import CallRecord
-from hedgerow.cloud.broker import CloudIdentity
+from hedgerow.aws import AwsError, CallRecord, HttpRequest
+from hedgerow.cloud.broker import CloudIdentity, Program
 from hedgerow.cloud.cloudtrail import Refusal, Trail
 from hedgerow.cloud.cloudtrail.refusals import Attempt
 from hedgerow.cloud.dataplane import RefusedRequest
@@ -60,6 +60,25 @@ def record_refused_handshake(trail: Trail, reason: str, address: str) -> None:
         _REFUSALS.warning("handshake refused", reason=reason, address=address)
 
 
+def record_refused_websocket(
+    trail: Trail, request: HttpRequest, error: AwsError, status: int
+) -> None:
+    """Record one WebSocket that was not let begin; its query holds a signature and is left out."""
+    named = {"method": request.method, "path": request.raw_path}
+    refusal = Refusal(
+        "Request", code=error.code, reason=error.message, address=request.source_ip, details=named
+    )
+    if trail.record_refusal(refusal):
+        _REFUSALS.warning(
+            "websocket refused",
+            status=status,
+            code=error.code,
+            address=request.source_ip,
+            reason=error.message,
+            **named,
+        )
+
+
 class DeviceRefusals:
     """Records what the data plane and the broker of one account refuse."""
 
@@ -89,7 +108,11 @@ class DeviceRefusals:
 
     def message(self, event: RefusalEvent) -> None:
         """Record one refusal of the broker."""
-        named = {"clientId": event.client_id, "topic": event.topic}
+        named = {
+            "clientId": event.client_id,
+            "topic": event.topic,
+            "principal": _program_arn(event.identity),
+        }
         refusal = Refusal(
             _ATTEMPTS.get(event.action, "Other"),
             code=event.code,
@@ -115,3 +138,9 @@ def _certificate_id(identity: object) -> str:
     if isinstance(identity, CloudIdentity):
         return identity.certificate_id
     return identity if isinstance(identity, str) else ""
+
+
+def _program_arn(identity: object) -> str | None:
+    """Return the ARN of a program's identity, None for a device."""
+    holder = identity.holder if isinstance(identity, CloudIdentity) else identity
+    return holder.arn if isinstance(holder, Program) else None

@@ -8,6 +8,8 @@ from typing import Final
 
 import structlog
 
+from hedgerow.aws import Proven
+from hedgerow.cloud.access import ApiEndpoint
 from hedgerow.cloud.broker.authority import CloudAuthority, CloudIdentity, identity_of
 from hedgerow.cloud.broker.conflicts import CONFLICT, TAKEN_OVER, Conflicts
 from hedgerow.cloud.broker.lifecycle import API_INITIATED_DISCONNECT, Lifecycle
@@ -17,7 +19,7 @@ from hedgerow.cloud.broker.shadow_requests import ShadowRequests
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot import DeviceDirectory, DirectoryChange
 from hedgerow.cloud.iot_data import ShadowService
-from hedgerow.kernel import CallerError, Clock
+from hedgerow.kernel import CallerError, Clock, DeniedError
 from hedgerow.mqtt import (
     NO_KEEPER,
     Broker,
@@ -125,14 +127,19 @@ class CloudBroker:
         """Return the protocol for one connection whose TLS handshake is done."""
         return self._broker.protocol(Peer(identity=peer.certificate_id, address=peer.address))
 
-    def program_protocol(self, program: Program) -> AnyProtocol:
-        """Return the protocol for one connection of a program that has proven itself."""
-        return self._broker.protocol(Peer(identity=program, address=program.asked.source_ip))
+    async def begin_program(
+        self, proven: Proven, *, source_ip: str, user_agent: str, endpoint: ApiEndpoint | None
+    ) -> AnyProtocol:
+        """Return the protocol for one connection of a program that has proven itself.
 
-    @property
-    def programs(self) -> Programs | None:
-        """Return who lets programs in, None if nobody does."""
-        return self._programs
+        Raises `DeniedError` if this broker takes devices only.
+        """
+        if self._programs is None:
+            raise DeniedError("this broker takes devices only; connect with a client certificate")
+        program = await self._programs.enter(
+            proven, source_ip=source_ip, user_agent=user_agent, endpoint=endpoint
+        )
+        return self._broker.protocol(Peer(identity=program, address=source_ip))
 
     # ---- what other rooms and the API do
 

@@ -12,8 +12,15 @@ from dataclasses import dataclass
 
 import structlog
 
-from hedgerow.aws import HttpAnswer, HttpLimits, HttpRefusal, HttpRequest, HttpServer
-from hedgerow.cloud.dataplane.answers import refusal
+from hedgerow.aws import (
+    HttpAnswer,
+    HttpLimits,
+    HttpRefusal,
+    HttpRequest,
+    HttpServer,
+    Upgrade,
+)
+from hedgerow.cloud.dataplane.answers import UnauthenticatedError, refusal
 from hedgerow.cloud.dataplane.authorized import Authorized, authorize
 from hedgerow.cloud.dataplane.core_calls import CoreCalls
 from hedgerow.cloud.dataplane.discovery import Discovery
@@ -21,11 +28,14 @@ from hedgerow.cloud.dataplane.routes import match
 from hedgerow.cloud.dataplane.shadow_calls import ShadowCalls
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot import DeviceDirectory
-from hedgerow.kernel import HedgerowError
+from hedgerow.kernel import DeniedError, HedgerowError
 from hedgerow.pki import TlsPeer
 
 LIMITS = HttpLimits(body_bytes=256 * 1024, idle_seconds=120)
+MQTT_PATH = "/mqtt"
+MQTT_SUBPROTOCOLS = ("mqtt", "mqttv3.1")
 _LOG = structlog.get_logger(__name__)
+AnyProtocol = asyncio.Protocol | asyncio.BufferedProtocol
 _Handler = Callable[[Authorized], Awaitable[HttpAnswer]]
 
 
@@ -55,11 +65,14 @@ class DataPlane:
         discovery: Discovery,
         core_calls: CoreCalls,
         shadow_calls: ShadowCalls,
+        mqtt: Callable[[TlsPeer], AnyProtocol],
         record: Callable[[RefusedRequest], None],
     ) -> None:
+        """`mqtt` gives the broker's protocol for a device that speaks MQTT over WebSocket."""
         self._home = home
         self._directory = directory
         self._record = record
+        self._mqtt = mqtt
         self._handlers: Mapping[str, _Handler] = {
             "discover": discovery.discover,
             "get-deployment": core_calls.get_deployment,
@@ -73,7 +86,12 @@ class DataPlane:
             "update-shadow": shadow_calls.update,
             "delete-shadow": shadow_calls.delete,
         }
-        self._http = HttpServer(self.handle, limits=LIMITS, on_refusal=self._refused_before)
+        self._http = HttpServer(
+            self.handle,
+            limits=LIMITS,
+            on_refusal=self._refused_before,
+            upgraders={MQTT_PATH: self._begin_mqtt},
+        )
         self.refusals: Counter[int] = Counter()
 
     def protocol(self, peer: TlsPeer) -> asyncio.Protocol:
@@ -96,6 +114,27 @@ class DataPlane:
             answer = refusal(error)
             self._refused(request, certificate_id, answer.status, error)
             return answer
+
+    async def _begin_mqtt(self, request: HttpRequest) -> HttpAnswer | Upgrade:
+        """Let an admitted device speak MQTT; what it then does is the broker's to judge."""
+        peer = request.peer
+        try:
+            admitted = self._admitted(peer)
+        except HedgerowError as error:
+            answer = refusal(error)
+            certificate_id = peer.certificate_id if isinstance(peer, TlsPeer) else None
+            self._refused(request, certificate_id, answer.status, error)
+            return answer
+        return Upgrade(self._mqtt(admitted), MQTT_SUBPROTOCOLS)
+
+    def _admitted(self, peer: object) -> TlsPeer:
+        if not isinstance(peer, TlsPeer) or peer.certificate_id is None:
+            raise UnauthenticatedError("MQTT over WebSocket needs a client certificate here")
+        try:
+            self._directory.admit(peer.certificate_id)
+        except DeniedError as error:
+            raise UnauthenticatedError(error.message) from error
+        return peer
 
     def _refused(
         self, request: HttpRequest, certificate_id: str | None, status: int, error: HedgerowError

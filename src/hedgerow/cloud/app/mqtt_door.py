@@ -1,0 +1,78 @@
+"""From a WebSocket's first request to the broker of its caller's account.
+
+At the API's door a signature proves who it is (presigned in the query, as AWS's SDKs do it, or in
+the header); at the devices' doors TLS has proven a certificate before.
+Source: AWS IoT Core Developer Guide, "Device communication protocols", MQTT over WebSocket.
+"""
+
+from http import HTTPStatus
+from typing import Final
+
+from hedgerow.aws import (
+    AwsError,
+    CredentialSource,
+    HttpAnswer,
+    HttpRequest,
+    Scope,
+    SignatureError,
+    SignedDoor,
+    Upgrade,
+)
+from hedgerow.aws.failures import unrouted_answer
+from hedgerow.aws.signature_errors import aws_signature_error
+from hedgerow.cloud.access.endpoint import endpoint_of
+from hedgerow.cloud.app.accounts import Accounts
+from hedgerow.cloud.app.records import record_refused_websocket
+from hedgerow.cloud.iam.key_ids import account_of
+from hedgerow.kernel import Clock, DeniedError, new_uuid
+
+MQTT_PATH: Final = "/mqtt"
+SUBPROTOCOLS: Final = ("mqtt", "mqttv3.1")
+"""The second is what the first AWS IoT Device SDK for Python offers."""
+SIGNING_NAMES: Final = frozenset({"iotdevicegateway", "iotdata"})
+"""What the newer and the older AWS IoT Device SDKs scope their credentials to."""
+ADDED_AFTER_SIGNING: Final = frozenset({"X-Amz-Security-Token"})
+"""AWS IoT wants the token of temporary credentials to be put behind the signature."""
+LONGEST_CONNECTION_S: Final = 24 * 3600.0
+"""AWS General Reference, AWS IoT Core quotas: WebSocket connection duration."""
+
+
+class MqttDoor:
+    """Decides on WebSockets that begin at the API's doors; whatever it refuses is recorded."""
+
+    def __init__(
+        self, credentials: CredentialSource, accounts: Accounts, *, region: str, clock: Clock
+    ) -> None:
+        self._accounts = accounts
+        self._signed = SignedDoor(
+            credentials,
+            Scope(SIGNING_NAMES, (region,)),
+            clock,
+            unsigned_parameters=ADDED_AFTER_SIGNING,
+        )
+
+    async def __call__(self, request: HttpRequest) -> HttpAnswer | Upgrade:
+        """Let a program begin that proves itself, or answer why not."""
+        account: str | None = None
+        try:
+            claim = self._signed.claim(request)
+            account = account_of(claim.access_key_id)
+            proven = await self._signed.prove(request, claim)
+            protocol = await self._accounts.of(proven.caller.account).broker.begin_program(
+                proven,
+                source_ip=request.source_ip,
+                user_agent=request.headers.get("user-agent", ""),
+                endpoint=endpoint_of(request.peer),
+            )
+        except DeniedError as error:
+            return self._refused(request, account, error)
+        return Upgrade(protocol, SUBPROTOCOLS, LONGEST_CONNECTION_S)
+
+    def _refused(self, request: HttpRequest, account: str | None, error: DeniedError) -> HttpAnswer:
+        if isinstance(error, SignatureError):
+            told = aws_signature_error(error, "rest-json")
+        else:
+            told = AwsError("ForbiddenException", error.message, http_status=HTTPStatus.FORBIDDEN)
+        answer = unrouted_answer(told, "rest-json", new_uuid())
+        record_refused_websocket(self._accounts.trail_of(account), request, told, answer.status)
+        return answer
