@@ -13,6 +13,8 @@ from typing import Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from tests.support.pki import Identity
 from tests.support.registry import HOME, Registrar, our_authority, registry, server_identity
 
@@ -95,17 +97,37 @@ class MqttDevice:
         version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5,
         will: tuple[Any, ...] | None = None,
         roots: str | None = None,
+        websocket_path: str | None = None,
+        clean: bool = True,
+        expiry_s: int = 0,
     ) -> None:
+        """`websocket_path` makes it speak over a WebSocket; without `clean` its session stays."""
         self._port = port
         self._loop = asyncio.get_running_loop()
         self._connected: asyncio.Future[tuple[int, str]] = self._loop.create_future()
         self._acknowledged: dict[int, asyncio.Future[list[tuple[int, str]]]] = {}
+        self.session_present = False
         self.goodbye: asyncio.Future[Goodbye] = self._loop.create_future()
         self.inbox: asyncio.Queue[Received] = asyncio.Queue()
         self.events: asyncio.Queue[Received] = asyncio.Queue()
+        five = version is MQTTProtocolVersion.MQTTv5
         client = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id, protocol=version, reconnect_on_failure=False
+            CallbackAPIVersion.VERSION2,
+            client_id,
+            clean_session=None if five else clean,
+            protocol=version,
+            transport="tcp" if websocket_path is None else "websockets",
+            reconnect_on_failure=False,
         )
+        if websocket_path is not None:
+            client.ws_set_options(path=websocket_path)
+        self._more: dict[str, Any] = {}
+        if five:
+            self._more["clean_start"] = clean
+            if expiry_s:
+                asked: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+                asked.SessionExpiryInterval = expiry_s
+                self._more["properties"] = asked
         client.tls_set_context(_client_context(identity, roots))
         if will is not None:
             client.will_set(*will)
@@ -119,7 +141,7 @@ class MqttDevice:
 
     async def connect(self) -> tuple[int, str]:
         """Connect; return the CONNACK's code and reason. Raises `ssl.SSLError` or `OSError`."""
-        await asyncio.to_thread(self._client.connect, "localhost", self._port, 60)
+        await asyncio.to_thread(self._client.connect, "localhost", self._port, 60, **self._more)
         self._client.loop_start()
         async with asyncio.timeout(PATIENCE_S):
             await _first(self._connected, self.goodbye)
@@ -180,7 +202,8 @@ class MqttDevice:
     def _tell(self, callback: Callable[..., None], *arguments: Any) -> None:
         self._loop.call_soon_threadsafe(callback, *arguments)
 
-    def _on_connect(self, _c: Any, _u: Any, _flags: Any, code: Any, properties: Any) -> None:
+    def _on_connect(self, _c: Any, _u: Any, flags: Any, code: Any, properties: Any) -> None:
+        self.session_present = bool(flags.session_present)
         self._tell(_settle, self._connected, (code.value, _reason(properties)))
 
     def _on_connect_fail(self, _client: Any, _userdata: Any) -> None:
