@@ -122,20 +122,6 @@ def unconnected(cloud: RunningCloud, path: str, client_id: str, **options: Any) 
     return MqttDevice(port, None, client_id, roots=cloud.roots_pem, websocket_path=path, **options)
 
 
-async def refused_handshake(cloud: RunningCloud, path: str) -> str:
-    """Return what a client says that is not let begin with this path."""
-    program = unconnected(cloud, path, "lamp")
-    try:
-        await program.connect()
-    except (OSError, ValueError) as error:
-        return f"{type(error).__name__}: {error}"
-    except Exception as error:  # noqa: BLE001 - paho's own class differs by version
-        return f"{type(error).__name__}: {error}"
-    finally:
-        await program.close()
-    return ""
-
-
 async def gone(program: MqttDevice) -> float:
     """Return when a program's connection has ended (monotonic time)."""
     async with asyncio.timeout(10):
