@@ -1,0 +1,220 @@
+"""Whatever is told, and wherever the files end: what is found is the state after some commit."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.support.clock import ManualClock
+from tests.support.mqtt_keeping import (
+    ModelKeeper,
+    State,
+    TestSealer,
+    facts,
+    message,
+    state_of,
+    subscription,
+)
+
+from hedgerow.mqtt import Keeper, KeptDelivery, KeptWill
+from hedgerow.mqtt.codec import Properties
+from hedgerow.mqtt.keeping import FileKeeper, Sealer
+
+Step = Callable[[Keeper], None]
+_CLIENTS = ("one", "two")
+_SHARED = tuple(
+    message(f"topic/{number}", bytes([number]) * size, properties=properties)
+    for number, (size, properties) in enumerate(
+        [
+            (0, Properties()),
+            (10, Properties(content_type="x")),
+            (700, Properties()),
+            (90, Properties()),
+        ]
+    )
+)
+_clients = st.sampled_from(_CLIENTS)
+_numbers = st.integers(1, 3)
+_ids = st.integers(1, 5)
+_wills = st.sampled_from([None, KeptWill(message("will"), 7.0)])
+
+
+def _facts(client: str, expiry: int, will: KeptWill | None) -> Step:
+    return lambda keeper: keeper.session(facts(client, expiry_s=expiry, will=will))
+
+
+def _queued(client: str, number: int, which: int, qos: int, packet_id: int) -> Step:
+    delivery = KeptDelivery(_SHARED[which], qos, (packet_id,) if qos == 1 else (), packet_id)
+    return lambda keeper: keeper.queued(client, number, delivery)
+
+
+_steps = st.one_of(
+    st.builds(_facts, _clients, st.integers(1, 3), _wills),
+    st.builds(lambda client: lambda keeper: keeper.forget(client), _clients),
+    st.builds(
+        lambda client, name, qos: lambda keeper: keeper.subscribed(client, subscription(name, qos)),
+        _clients,
+        st.sampled_from("ab"),
+        st.integers(0, 2),
+    ),
+    st.builds(
+        lambda client, name: lambda keeper: keeper.unsubscribed(client, name),
+        _clients,
+        st.sampled_from("ab"),
+    ),
+    st.builds(_queued, _clients, _numbers, st.integers(0, 3), st.integers(1, 2), st.integers(0, 3)),
+    st.builds(
+        lambda client, number, packet: lambda keeper: keeper.sent(client, number, packet),
+        _clients,
+        _numbers,
+        _ids,
+    ),
+    st.builds(
+        lambda client, number: lambda keeper: keeper.released(client, number), _clients, _numbers
+    ),
+    st.builds(
+        lambda client, number: lambda keeper: keeper.settled(client, number), _clients, _numbers
+    ),
+    st.builds(
+        lambda client, packet: lambda keeper: keeper.received(client, packet), _clients, _ids
+    ),
+    st.builds(
+        lambda client, packet: lambda keeper: keeper.completed(client, packet), _clients, _ids
+    ),
+    st.builds(lambda which: lambda keeper: keeper.retain(_SHARED[which]), st.integers(0, 3)),
+    st.builds(lambda which: lambda keeper: keeper.unretain(f"topic/{which}"), st.integers(0, 3)),
+)
+_commits = st.lists(st.lists(_steps, max_size=6), max_size=14)
+_sizes = st.sampled_from([1, 300, 1 << 20])
+"""The smaller ones have segments follow each other all the time."""
+_seals = st.sampled_from([None, TestSealer()])
+_settings = settings(
+    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+
+
+def _open(folder: Path, seal: Sealer | None, segment_bytes: int = 1 << 20) -> FileKeeper:
+    return FileKeeper(folder, seal=seal, clock=ManualClock(), segment_bytes=segment_bytes)
+
+
+def _tell(keeper: FileKeeper, model: ModelKeeper, commits: Sequence[Sequence[Step]]) -> list[State]:
+    """Tell both the same; return what the model held after each commit, the beginning first."""
+    states = [state_of(model)]
+    for commit in commits:
+        for step in commit:
+            step(keeper)
+            step(model)
+        keeper.commit()
+        states.append(state_of(model))
+        assert state_of(keeper) == states[-1]
+    return states
+
+
+def _copy_as_if_killed(folder: Path, other: Path) -> None:
+    """Copy the files as they are at one moment: none of them is given another name meanwhile."""
+    while True:
+        shutil.rmtree(other, ignore_errors=True)
+        try:
+            shutil.copytree(folder, other)
+        except (shutil.Error, FileNotFoundError):
+            continue
+        return
+
+
+@_settings
+@given(lives=st.lists(_commits, min_size=1, max_size=3), seal=_seals, segment_bytes=_sizes)
+def test_a_keeper_that_is_killed_any_number_of_times_holds_what_its_model_holds(
+    lives: list[list[list[Step]]], seal: Sealer | None, segment_bytes: int
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        model = ModelKeeper()
+        folder = Path(name) / "0"
+        for life, commits in enumerate(lives):
+            keeper = _open(folder, seal, segment_bytes)
+            try:
+                assert keeper.findings == ()
+                assert state_of(keeper) == state_of(model)
+                _tell(keeper, model, commits)
+                following = Path(name) / str(life + 1)
+                _copy_as_if_killed(folder, following)
+            finally:
+                keeper.close()
+            folder = following
+        again = _open(folder, seal)
+        assert again.findings == ()
+        assert state_of(again) == state_of(model)
+        again.close()
+
+
+@_settings
+@given(commits=_commits, seal=_seals, data=st.data())
+def test_a_file_that_ends_anywhere_is_the_state_after_one_of_the_commits(
+    commits: list[list[Step]], seal: Sealer | None, data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder, cut = Path(name) / "whole", Path(name) / "cut"
+        keeper = _open(folder, seal)
+        states = _tell(keeper, ModelKeeper(), commits)
+        keeper.close()
+        (path,) = folder.iterdir()
+        size = path.stat().st_size
+        reached = 0
+        ends = data.draw(st.lists(st.integers(0, size), max_size=6, unique=True), label="ends")
+        for end in [*sorted(ends), size]:
+            _copy_as_if_killed(folder, cut)
+            with (cut / path.name).open("rb+") as file:
+                file.truncate(end)
+            again = _open(cut, seal)
+            found = state_of(again)
+            assert again.findings == ()
+            again.close()
+            # Never less than a shorter file came to.
+            reached += states[reached:].index(found)
+        assert states[reached] == states[-1]
+
+
+def test_a_file_cut_at_every_byte_is_the_state_after_one_of_the_commits(tmp_path: Path) -> None:
+    steps: list[list[Step]] = [
+        [_facts("one", 1, None), _queued("one", 1, 1, 1, 0)],
+        [_facts("two", 1, None), _queued("two", 1, 1, 2, 0), _queued("one", 2, 3, 1, 0)],
+        [lambda keeper: keeper.settled("one", 1), lambda keeper: keeper.retain(_SHARED[1])],
+        [lambda keeper: keeper.forget("two")],
+    ]
+    keeper = _open(tmp_path / "whole", None)
+    states = _tell(keeper, ModelKeeper(), steps)
+    keeper.close()
+    (path,) = (tmp_path / "whole").iterdir()
+    content = path.read_bytes()
+    reached = 0
+    for end in range(len(content) + 1):
+        folder = tmp_path / str(end)
+        folder.mkdir()
+        (folder / path.name).write_bytes(content[:end])
+        again = _open(folder, None)
+        assert again.findings == ()
+        reached += states[reached:].index(state_of(again))
+        again.close()
+    assert reached == len(steps)
+
+
+@_settings
+@given(commits=_commits, seal=_seals, data=st.data())
+def test_a_file_with_any_byte_changed_still_starts_with_the_state_after_one_of_the_commits(
+    commits: list[list[Step]], seal: Sealer | None, data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        keeper = _open(folder, seal)
+        states = _tell(keeper, ModelKeeper(), commits)
+        keeper.close()
+        (path,) = folder.iterdir()
+        content = bytearray(path.read_bytes())
+        at = data.draw(st.integers(0, len(content) - 1), label="at")
+        content[at] ^= data.draw(st.integers(1, 255), label="by")
+        path.write_bytes(content)
+        again = _open(folder, seal)
+        assert len(again.findings) == 1
+        assert state_of(again) in states
+        again.close()
