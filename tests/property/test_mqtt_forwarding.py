@@ -15,6 +15,7 @@ from hedgerow.mqtt.codec import (
     Packet,
     Pingreq,
     Properties,
+    Puback,
     Publish,
     Subscribe,
     SubscribeItem,
@@ -39,7 +40,7 @@ class Subscriber:
 def _publishes(draw: st.DrawFn, version: ProtocolVersion) -> Packet:
     if draw(st.integers(0, 9)) == 0:
         return Pingreq()
-    qos = draw(st.sampled_from([0, 0, 0, 1]))
+    qos = draw(st.sampled_from([0, 0, 1, 1]))
     properties = Properties()
     if version is V5 and draw(st.integers(0, 3)) == 0:
         properties = Properties(content_type="x")
@@ -47,7 +48,7 @@ def _publishes(draw: st.DrawFn, version: ProtocolVersion) -> Packet:
         draw(_topics),
         draw(_payloads),
         qos=qos,
-        packet_id=1 if qos else 0,
+        packet_id=draw(st.integers(1, 0xFFFF)) if qos else 0,
         retain=version is not V5 and draw(st.integers(0, 3)) == 0,
         properties=properties,
     )
@@ -110,7 +111,12 @@ def _model(story: Story, index: int) -> list[Publish]:
     return received
 
 
-async def _play(story: Story) -> list[list[Packet]]:
+def _answers(story: Story) -> list[int]:
+    """Return the packet ids that the publisher is answered, in this order."""
+    return [p.packet_id for p in story.packets if isinstance(p, Publish) and p.qos]
+
+
+async def _play(story: Story) -> tuple[list[list[Packet]], list[Packet]]:
     authority = OpenAuthority(
         no_publish={("p", topic): denied() for topic in story.no_publish},
         no_receive={("p", f"s{index}", topic) for index, topic in story.no_receive},
@@ -132,6 +138,7 @@ async def _play(story: Story) -> list[list[Packet]]:
         transport.taken()
         transports.append(transport)
     publisher = connect("p", story.version)
+    publisher.taken()
     data = b"".join(encode(packet, story.version) for packet in story.packets)
     for piece in story.pieces:
         publisher.deliver(data[:piece])
@@ -141,14 +148,17 @@ async def _play(story: Story) -> list[list[Packet]]:
         Decoder(subscriber.version).feed(transport.taken())
         for subscriber, transport in zip(story.subscribers, transports, strict=True)
     ]
+    answers = Decoder(story.version).feed(publisher.taken())
     await broker.stop()
-    return received
+    return received, answers
 
 
 @settings(max_examples=300, deadline=None)
 @given(_stories())
 def test_every_message_goes_where_the_model_says_and_nowhere_else(story: Story) -> None:
-    received = asyncio.run(_play(story))
+    received, answers = asyncio.run(_play(story))
+    acknowledged = [answer.packet_id for answer in answers if isinstance(answer, Puback)]
+    assert acknowledged == _answers(story)
     for index, packets in enumerate(received):
         messages = [
             replace(packet, packet_id=0) for packet in packets if isinstance(packet, Publish)

@@ -7,9 +7,13 @@ frames to clients, messages to in-process taps, and every refusal to the authori
 a message delivered that it did not allow, an exception that reaches the event loop, or anything
 without a bound (`Limits`) that a client could fill.
 
-The way of a message: `connection` (chunks) -> `plain_run` (the fast path) or `codec` -> `dialogue`
-and `answers` (what a packet means) -> `rules` and `router` (what was decided) -> `courier` and
-`outbox` (what is done). Tests: `tests/unit/mqtt`, `tests/property`, `tests/security/test_mqtt_*`,
+The way of a message: `connection` (chunks) -> `plain_run` and `acknowledged_run` (the fast paths)
+or `codec` -> `dialogue` and `answers` (what a packet means) -> `rules` and `router` (what was
+decided) -> `engine` and `courier` -> `deliveries` (QoS 1 and 2: window, queue, what is sent again)
+and `outbox` (what is written). A `session` outlives its connection if it was asked to and `limits`
+lets it; a `Keeper` makes it outlive the process. `brake` holds up those who publish too fast.
+
+Tests: `tests/unit/mqtt`, `tests/property`, `tests/security/test_mqtt_*`,
 `tests/interop/test_mqtt_*`.
 """
 

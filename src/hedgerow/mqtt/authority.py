@@ -94,7 +94,10 @@ RefusedAction = Literal["connect", "publish", "subscribe", "receive", "packet", 
 
 @dataclass(frozen=True, slots=True)
 class RefusalEvent:
-    """One refusal, for counters and records; `code` is stable, `reason` a sentence."""
+    """A refusal, for counters and records; `code` is stable, `reason` a sentence.
+
+    `count` messages in a row were refused alike.
+    """
 
     action: RefusedAction
     code: str
@@ -103,6 +106,7 @@ class RefusalEvent:
     client_id: str | None = None
     topic: str | None = None
     identity: object = None
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import Final, cast
 
+from hedgerow.mqtt.acknowledged_run import AT_LEAST_ONCE, acknowledged_run
 from hedgerow.mqtt.answers import NotNowError
 from hedgerow.mqtt.authority import Peer
 from hedgerow.mqtt.brake import Brake
@@ -20,11 +21,13 @@ from hedgerow.mqtt.codec.wire import Reader
 from hedgerow.mqtt.dialogue import Dialogue
 from hedgerow.mqtt.engine import Engine
 from hedgerow.mqtt.outbox import Outbox
-from hedgerow.mqtt.plain_run import plain_run
-from hedgerow.mqtt.rules import Refusal
+from hedgerow.mqtt.plain_run import AT_MOST_ONCE, plain_run
+from hedgerow.mqtt.rules import Refusal, verdict_refusal
+from hedgerow.mqtt.session import Session
 
 _log: Final = logging.getLogger(__name__)
 _KEEP_ALIVE_GRACE: Final = 1.5
+_PUBACK: Final = 0x40
 
 _CONNECT_TIMEOUT: Final = Refusal(
     "session", ReasonCode.KEEP_ALIVE_TIMEOUT, "no CONNECT came in time", name="connect-timeout"
@@ -165,17 +168,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def _answer(self, data: bytes) -> None:
         engine, dialogue = self._engine, self.dialogue
-        limits, packet_bytes = engine.limits, engine.limits.packet_bytes
+        packet_bytes = engine.limits.packet_bytes
         position, end = 0, len(data)
         while position < end and not dialogue.is_over():
-            session = dialogue.session
-            if session is not None:
-                engine.router.refresh(session)
-                run = plain_run(data, position, end, session, limits)
-                if run is not None:
-                    engine.counters.messages_received += run.messages
-                    engine.courier.push_plain(run.route, data[position : run.stop], run.messages)
-                    position = run.stop
+            if dialogue.session is not None:
+                passed = self._fast(data, position, end, dialogue.session)
+                if passed > position:
+                    position = passed
                     continue
             version = dialogue.version
             strict = version is ProtocolVersion.V5
@@ -191,6 +190,35 @@ class Connection(asyncio.BufferedProtocol):
                 self._assembly.keep(data, position, 0)
                 return
             position = stop
+
+    def _fast(self, data: bytes, position: int, end: int, session: Session) -> int:
+        """Take runs of plain packets and return where they end; what is not plain stays."""
+        engine, first = self._engine, data[position]
+        if first == _PUBACK:
+            stop = session.deliveries.acknowledge_all(data, position, end)
+            engine.courier.queue(self.outbox)
+            return stop
+        engine.router.refresh(session)
+        if first == AT_MOST_ONCE:
+            run = plain_run(data, position, end, session, engine.limits)
+            if run is None:
+                return position
+            engine.counters.messages_received += run.messages
+            verdict = run.route.verdict
+            if verdict.allowed:
+                engine.courier.push_plain(run.route, data[position : run.stop], run.messages)
+            else:
+                refusal = verdict_refusal("publish", verdict, run.route.topic)
+                engine.refuse(refusal, session.ref, count=run.messages)
+            return run.stop
+        if first == AT_LEAST_ONCE:
+            handed = acknowledged_run(data, position, end, session, engine.limits, engine.courier)
+            if handed is None:
+                return position
+            engine.counters.messages_received += handed.messages
+            self.dialogue.send_frame(handed.answers)
+            return handed.stop
+        return position
 
     def _refuse_malformed(self, error: MalformedPacketError) -> None:
         refusal = Refusal("packet", error.reason, error.message)

@@ -7,6 +7,7 @@ from hedgerow.kernel import Clock
 from hedgerow.mqtt.authority import Authority, Message, Source
 from hedgerow.mqtt.brake import Publisher
 from hedgerow.mqtt.codec import Publish
+from hedgerow.mqtt.codec.wire import write_variable_integer
 from hedgerow.mqtt.counters import Counters
 from hedgerow.mqtt.keeper import KeptMessage
 from hedgerow.mqtt.letter import Letter, Shape, forwarded
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from hedgerow.mqtt.session import Session
 
 _log: Final = logging.getLogger(__name__)
+_ID_BYTES: Final = 2
+_AT_MOST_ONCE: Final = b"\x30"
 
 
 class Courier:
@@ -54,6 +57,33 @@ class Courier:
                 self._dropped(messages)
             if not outbox.queued:
                 self.queue(outbox)
+
+    def pass_on(self, route: Route, data: bytes, bounds: tuple[int, int, int, int]) -> bool:
+        """Hand one QoS 1 message, as it came in, to all twins of a swift route.
+
+        `bounds` are where the packet and its body begin, where its identifier stands, and where it
+        ends; each client gets an identifier of its own. False if somebody has no room: then nobody
+        got it.
+        """
+        position, body, id_at, stop = bounds
+        size = stop - position
+        for deliveries in route.queues:
+            if not deliveries.has_room(size):
+                return False
+        if route.others:
+            length = write_variable_integer(stop - body - _ID_BYTES)
+            frame = _AT_MOST_ONCE + length + data[body:id_at] + data[id_at + _ID_BYTES : stop]
+            for outbox in route.others:
+                if not outbox.push(frame):
+                    self._dropped(1)
+                self.queue(outbox)
+        head, tail = data[position:id_at], data[id_at + _ID_BYTES : stop]
+        for deliveries in route.queues:
+            outbox = deliveries.pass_on(head, tail, size)
+            if not outbox.queued:
+                self.queue(outbox)
+        self._counters.messages_delivered += len(route.twins)
+        return True
 
     def letter(self, source: Source, publish: Publish) -> Letter:
         """Return an accepted message, ready to go on its way."""

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from struct import Struct
 from typing import Final
 
 from hedgerow.kernel import Clock
@@ -15,6 +16,9 @@ from hedgerow.mqtt.outbox import Outbox
 
 _HIGHEST_PACKET_ID: Final = 0xFFFF
 _EXACTLY_ONCE: Final = 2
+_TWO_BYTES: Final = Struct(">H")
+_PUBACK: Final = b"\x40\x02"
+_PUBACK_BYTES: Final = 4
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +56,7 @@ class Deliveries:
         "_maximum_packet_bytes",
         "_next_number",
         "_outbox",
+        "_passed",
         "_reserved",
         "_room",
         "_sent",
@@ -68,6 +73,7 @@ class Deliveries:
         self._room = limits.outgoing_bytes
         self._highest = limits.in_flight + limits.waiting_messages
         self._sent: dict[int, _Item] = {}
+        self._passed: dict[int, int] = {}
         self._waiting: deque[_Item] = deque()
         self._reserved: set[int] = set()
         self._last_id = 0
@@ -82,7 +88,7 @@ class Deliveries:
         self._allowance = 0.0
 
     def __len__(self) -> int:
-        return len(self._sent) + len(self._waiting)
+        return len(self._sent) + len(self._passed) + len(self._waiting)
 
     # ---- the client comes and goes
 
@@ -105,6 +111,7 @@ class Deliveries:
         self._waiting.extendleft(reversed(self._sent.values()))
         self._reserved.update(self._sent)
         self._sent.clear()
+        self._passed.clear()
         self._let_go()
 
     def keep(self, keeper: Keeper) -> None:
@@ -199,10 +206,59 @@ class Deliveries:
             self.fill()
         return self._backlog > 0
 
+    def has_room(self, size: int) -> bool:
+        """Return whether a message of so many bytes can be passed on at once."""
+        outbox = self._outbox
+        return (
+            outbox is not None
+            and not self._waiting
+            and len(self._passed) + len(self._sent) < self._window
+            and size <= self._room
+            and outbox.make_room(size)
+        )
+
+    def pass_on(self, head: bytes, tail: bytes, size: int) -> Outbox:
+        """Send a QoS 1 message that `has_room`, and remember nothing of it but its size.
+
+        Only for sessions that end with their connection: it can never be sent again.
+        """
+        outbox = self._outbox
+        if outbox is None:
+            raise RuntimeError("the client is away")
+        packet_id = self._new_packet_id()
+        self._passed[packet_id] = size
+        self._room -= size
+        outbox.push(head + _TWO_BYTES.pack(packet_id) + tail)
+        return outbox
+
     # ---- acknowledgements
+
+    def acknowledge_all(self, data: bytes, position: int, end: int) -> int:
+        """Let go what a run of PUBACKs acknowledges, and return where it ends."""
+        passed, before = self._passed, position
+        while end - position >= _PUBACK_BYTES and data.startswith(_PUBACK, position):
+            packet_id = data[position + 2] << 8 | data[position + 3]
+            size = passed.pop(packet_id, None)
+            if size is None:
+                if not packet_id:
+                    break
+                self.acknowledge(packet_id)
+            else:
+                self._room += size
+                self._acknowledged += 1
+            position += _PUBACK_BYTES
+        if self._waiting and position > before:
+            self.fill()
+        return position
 
     def acknowledge(self, packet_id: int) -> bool:
         """Let a QoS 1 message go; False if none was under way with this packet id."""
+        size = self._passed.pop(packet_id, None)
+        if size is not None:
+            self._room += size
+            self._acknowledged += 1
+            self.fill()
+            return True
         item = self._sent.get(packet_id)
         if item is None or item.qos == _EXACTLY_ONCE:
             return False
@@ -271,7 +327,7 @@ class Deliveries:
     def _send(self, item: _Item, *, late: bool) -> bool:
         """Send a message if it can be now; True also if there is nothing to send any more."""
         outbox = self._outbox
-        if outbox is None or len(self._sent) >= self._window:
+        if outbox is None or len(self._sent) + len(self._passed) >= self._window:
             return False
         if item.released:
             frame = encode(Pubrel(item.packet_id), ProtocolVersion.V311)
@@ -304,7 +360,9 @@ class Deliveries:
         packet_id = self._last_id
         while True:
             packet_id = packet_id % _HIGHEST_PACKET_ID + 1
-            if packet_id not in self._sent and packet_id not in self._reserved:
+            if not (
+                packet_id in self._passed or packet_id in self._sent or packet_id in self._reserved
+            ):
                 self._last_id = packet_id
                 return packet_id
 

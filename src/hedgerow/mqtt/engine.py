@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count as counting
 from typing import Final
 
 from hedgerow.kernel import Clock
@@ -74,7 +74,7 @@ class Engine:
     lasting: Lasting = field(init=False)
     sessions: dict[str, Session] = field(default_factory=dict)
     _paced: dict[Session, None] = field(default_factory=dict)
-    _numbers: "count[int]" = field(default_factory=lambda: count(1))
+    _numbers: "counting[int]" = field(default_factory=lambda: counting(1))
 
     def __post_init__(self) -> None:
         self.router = Router(self.authority, self.limits, self.tell)
@@ -283,9 +283,14 @@ class Engine:
     # ---- telling
 
     def refuse(
-        self, refusal: Refusal, who: SessionRef | Peer, client_id: str | None = None
+        self,
+        refusal: Refusal,
+        who: SessionRef | Peer,
+        client_id: str | None = None,
+        *,
+        count: int = 1,
     ) -> None:
-        """Count a refusal and tell the authority of it."""
+        """Count a refusal (or several alike) and tell the authority of it."""
         session = who if isinstance(who, SessionRef) else None
         peer = who.peer if isinstance(who, SessionRef) else who
         self.tell(
@@ -297,12 +302,13 @@ class Engine:
                 client_id=session.client_id if session else client_id,
                 topic=refusal.topic,
                 identity=session.identity if session else peer.identity,
+                count=count,
             )
         )
 
     def tell(self, event: RefusalEvent) -> None:
         """Count an event and hand it on; the authority's own failure stops nothing."""
-        self.counters.refusals[event.code] += 1
+        self.counters.refusals[event.code] += event.count
         try:
             self.authority.refused(event)
         except Exception:  # noqa: BLE001 - recording must not turn a refusal into something else

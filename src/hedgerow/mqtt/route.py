@@ -8,6 +8,7 @@ from hedgerow.mqtt.authority import Tap, Verdict
 from hedgerow.mqtt.outbox import Outbox
 
 if TYPE_CHECKING:
+    from hedgerow.mqtt.deliveries import Deliveries
     from hedgerow.mqtt.session import Session
 
 
@@ -44,7 +45,10 @@ class Route:
     """Where messages of one source on one topic go, valid for one generation.
 
     `plain` says that a QoS 0 message without flags and properties can be handed to all of
-    `twins` as the very bytes that came in, and that there is nobody else to serve.
+    `twins` as the very bytes that came in, and that there is nobody else to serve; of a route that
+    is refused, that there is nothing to do but to count. `swift` says that the same goes for QoS 1,
+    but for the packet identifier: `queues` are those of the twins that take QoS 1, `others` the
+    twins that take QoS 0.
     """
 
     topic: str
@@ -54,3 +58,6 @@ class Route:
     taps: Sequence[Tap] = ()
     twins: tuple[Outbox, ...] = field(default=())
     plain: bool = False
+    queues: "tuple[Deliveries, ...]" = ()
+    others: tuple[Outbox, ...] = ()
+    swift: bool = False

@@ -128,7 +128,7 @@ class Router:
         self, source: Source, topic: str, verdict: Verdict, publisher: Session | None
     ) -> Route:
         if not verdict.allowed:
-            return Route(topic, verdict)
+            return Route(topic, verdict, plain=not verdict.disconnect)
         deliveries, shares = self._receivers(topic, source)
         taps = tuple(self._authority.taps(source, topic))
         twins = tuple(
@@ -139,7 +139,23 @@ class Router:
         plain = not (taps or shares) and all(
             _is_twin(publisher, delivery, self._limits) for delivery in deliveries
         )
-        return Route(topic, verdict, deliveries, shares, taps, twins if plain else (), plain)
+        if not plain:
+            return Route(topic, verdict, deliveries, shares, taps)
+        return Route(
+            topic,
+            verdict,
+            deliveries,
+            twins=twins,
+            plain=True,
+            queues=tuple(one.session.deliveries for one in deliveries if one.qos),
+            others=tuple(
+                one.session.outbox
+                for one in deliveries
+                if not one.qos and one.session.outbox is not None
+            ),
+            # What may have to be kept or sent again needs a closer look.
+            swift=bool(twins) and not any(one.session.expiry_s for one in deliveries),
+        )
 
     def _receivers(
         self, topic: str, source: Source

@@ -40,9 +40,9 @@ class RefusalLog:
 
     def refused(self, event: RefusalEvent) -> None:
         """Take note of a refusal of the broker."""
-        self.counters[f"{event.action}: {event.code}"] += 1
+        self.counters[f"{event.action}: {event.code}"] += event.count
         kind = (event.action, event.code, event.client_id, event.topic)
-        repeats = self._due(kind)
+        repeats = self._due(kind, event.count)
         if repeats is not None:
             self._log.warning(
                 "refused",
@@ -64,19 +64,19 @@ class RefusalLog:
                 "refused", action="tls", reason=reason, address=address, repeats=repeats
             )
 
-    def _due(self, kind: tuple[str | None, ...]) -> int | None:
+    def _due(self, kind: tuple[str | None, ...], count: int = 1) -> int | None:
         """Return how often a kind came since it was last logged if it is to be logged now."""
         now = self._clock.monotonic()
         seen = self._seen.get(kind)
         if seen is not None and now - seen.logged_at < QUIET_SECONDS:
-            seen.repeats += 1
+            seen.repeats += count
             return None
         if not self._has_line_left(now):
             return None
         if len(self._seen) >= _KINDS_LIMIT:
             self._seen.popitem(last=False)
         self._seen[kind] = _Seen(now)
-        return seen.repeats if seen is not None else 0
+        return count - 1 + (seen.repeats if seen is not None else 0)
 
     def _has_line_left(self, now: float) -> bool:
         if now - self._window_began >= QUIET_SECONDS:
