@@ -86,7 +86,7 @@ async def test_a_run_of_refused_messages_is_one_event_with_its_count() -> None:
     stage = Stage(authority=authority)
     sender = stage.connected("b")
     sender.publish("t")
-    sender.give(*(Publish("t", b"%d" % n) for n in range(7)), Publish("free"))
+    sender.give(*(Publish("t", b"%d" % n) for n in range(7)), Publish("free", b""))
     assert [(event.code, event.count) for event in authority.events] == [
         ("publish-denied", 1),
         ("publish-denied", 7),
@@ -98,6 +98,6 @@ async def test_a_run_of_refused_messages_is_one_event_with_its_count() -> None:
 async def test_a_refusal_that_disconnects_still_does() -> None:
     authority = OpenAuthority(no_publish={("b", "t"): denied("no row", disconnect=True)})
     sender = Stage(authority=authority).connected("b")
-    sender.give(Publish("t"), Publish("t"))
+    sender.give(Publish("t", b""), Publish("t", b""))
     assert sender.transport.closing
     assert len(authority.events) == 1
