@@ -96,7 +96,9 @@ _settings = settings(
 
 
 def _open(folder: Path, seal: Sealer | None, segment_bytes: int = 1 << 20) -> FileKeeper:
-    return FileKeeper(folder, seal=seal, clock=ManualClock(), segment_bytes=segment_bytes)
+    keeper = FileKeeper(folder, seal=seal, clock=ManualClock(), segment_bytes=segment_bytes)
+    keeper.open()
+    return keeper
 
 
 def _tell(keeper: FileKeeper, model: ModelKeeper, commits: Sequence[Sequence[Step]]) -> list[State]:

@@ -4,6 +4,7 @@ Each room is made with the account's `Home` and knows no other, so that no call,
 of one account can name what belongs to another.
 """
 
+import asyncio
 import functools
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -18,6 +19,7 @@ from hedgerow.cloud.app.authorities import Authorities
 from hedgerow.cloud.app.bulk_calls import record_bulk_call
 from hedgerow.cloud.app.identities import Identities
 from hedgerow.cloud.app.records import DeviceRefusals
+from hedgerow.cloud.app.session_vault import SessionVault
 from hedgerow.cloud.broker import CloudBroker, Programs
 from hedgerow.cloud.cloudtrail import CloudTrailService, Deliverer, Deliveries, Trail, TrailKeys
 from hedgerow.cloud.dataplane import CoreCalls, DataPlane, Discovery, ShadowCalls
@@ -42,6 +44,7 @@ from hedgerow.cloud.iot_data import IotDataService, ShadowService
 from hedgerow.cloud.organizations import OrganizationsService
 from hedgerow.cloud.sts import StsService
 from hedgerow.kernel import Clock
+from hedgerow.mqtt.keeping import FileKeeper
 from hedgerow.store import Store
 
 
@@ -53,6 +56,7 @@ class Ground:
     authorities: Authorities
     identities: Identities
     trail_keys: TrailKeys
+    sessions: SessionVault
     deliveries: Deliveries
     buckets: Path
     """Where the input files of bulk deployments lie, one folder for each account."""
@@ -85,6 +89,7 @@ class AccountRooms:
     deployer: Deployer
     bulk: BulkRunner
     role_sessions: RoleSessions
+    keeper: FileKeeper
     broker: CloudBroker
     dataplane: DataPlane
     services: Sequence[Service]
@@ -112,6 +117,8 @@ class AccountRooms:
             started.push_async_callback(self.bulk.stop)
             await self.role_sessions.start()
             started.push_async_callback(self.role_sessions.stop)
+            await asyncio.to_thread(self.keeper.open)
+            started.callback(self.keeper.close)
             await self.broker.start()
             started.push_async_callback(self.broker.stop)
             started.push_async_callback(self.dataplane.stop)
@@ -171,8 +178,15 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
     )
     addresses = AddressBook(store, home, shadows)
     programs = Programs(store, home, shared.credentials, shared.decider, clock)
+    keeper = ground.sessions.keeper(home.account, clock)
     broker = CloudBroker(
-        directory, shadows, home, clock, record=refusals.message, programs=programs
+        directory,
+        shadows,
+        home,
+        clock,
+        record=refusals.message,
+        programs=programs,
+        keeper=keeper,
     )
     desk = CoreDesk(store, home, index=index, ledger=ledger, signer=signer)
     dataplane = DataPlane(
@@ -196,6 +210,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         deployer=deployer,
         bulk=bulk,
         role_sessions=role_sessions,
+        keeper=keeper,
         broker=broker,
         dataplane=dataplane,
         services=(

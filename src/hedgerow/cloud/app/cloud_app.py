@@ -32,6 +32,7 @@ from hedgerow.cloud.app.founding import found_if_missing
 from hedgerow.cloud.app.layout import Layout, Settings, read_settings
 from hedgerow.cloud.app.private_api import PrivateApi, PrivateDoor, private_doors
 from hedgerow.cloud.app.records import record_refused_handshake
+from hedgerow.cloud.app.session_vault import SessionVault
 from hedgerow.cloud.cloudtrail import Deliveries, Intervals, TrailKeys
 from hedgerow.cloud.home import Home
 from hedgerow.kernel import Clock, ConfigurationError, SystemClock
@@ -69,6 +70,7 @@ class CloudApp:
         *,
         host: str,
         ports: Ports,
+        sessions: SessionVault,
         deliveries: Deliveries,
         clock: Clock,
     ) -> None:
@@ -84,6 +86,7 @@ class CloudApp:
             settings,
             authorities,
             trail_keys,
+            sessions=sessions,
             deliveries=deliveries,
             buckets=layout.buckets,
             clock=clock,
@@ -134,6 +137,7 @@ class CloudApp:
             trail_keys,
             host=host,
             ports=ports,
+            sessions=SessionVault(layout.sessions, master_key),
             deliveries=Deliveries(deliveries or layout.deliveries, trail_intervals or Intervals()),
             clock=clock,
         )

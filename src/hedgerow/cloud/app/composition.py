@@ -12,6 +12,7 @@ from hedgerow.cloud.app.layout import Settings
 from hedgerow.cloud.app.mqtt_door import MQTT_PATH, MqttDoor
 from hedgerow.cloud.app.open_accounts import OpenAccountsOnly
 from hedgerow.cloud.app.records import record_call
+from hedgerow.cloud.app.session_vault import SessionVault
 from hedgerow.cloud.cloudtrail import Deliveries, TrailKeys, entered_account
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iam.key_ids import account_of
@@ -34,6 +35,7 @@ def compose(
     authorities: Authorities,
     trail_keys: TrailKeys,
     *,
+    sessions: SessionVault,
     deliveries: Deliveries,
     buckets: Path,
     clock: Clock,
@@ -46,6 +48,7 @@ def compose(
         authorities=authorities,
         identities=shared,
         trail_keys=trail_keys,
+        sessions=sessions,
         deliveries=deliveries,
         buckets=buckets,
         management=home.account,

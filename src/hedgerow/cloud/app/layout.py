@@ -96,6 +96,11 @@ class Layout:
         return self.folder / "trail"
 
     @property
+    def sessions(self) -> Path:
+        """MQTT sessions and retained messages: one folder for each account."""
+        return self.folder / "sessions"
+
+    @property
     def buckets(self) -> Path:
         """Input files of bulk deployments: one folder for each account, in it one a bucket."""
         return self.folder / "buckets"

@@ -1,5 +1,6 @@
 """The keeper in files: sessions and retained messages that outlive the broker's process."""
 
+import errno
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -42,9 +43,8 @@ class FileKeeper:
     to tell does nothing. So whoever answers only what a commit took has promised nothing that is
     not kept, and it goes on by itself when there is room again.
 
-    It belongs to one thread. Starting never fails for what lies in the folder: what is damaged is
-    set aside and told in `findings` and in the log. Raises `UnavailableError` if the folder itself
-    cannot be used, or another process does.
+    It belongs to one thread, which `open`s it, uses it, and `close`s it. Opening never fails for
+    what lies in the folder: what is damaged is set aside and told in `findings` and in the log.
     """
 
     def __init__(
@@ -56,44 +56,61 @@ class FileKeeper:
         sync: Literal["soon", "always"] = "soon",
         segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
+        self._path = folder
+        self._seal = seal
+        self._clock = clock
+        self._sync = sync
+        self._segment_bytes = segment_bytes
+        self._live = Live()
         self._pending: list[Change] = []
         self._refused = 0
         """How many of the pending changes the disk has refused."""
-        self._live = Live()
-        self._folder = KeeperFolder(folder)
-        try:
-            found = self._folder.recover(seal)
-            self._live.adopt(found.sessions, found.retained)
-            self._journal = Journal(
-                self._folder,
-                self._live,
-                found,
-                seal,
-                clock,
-                always=sync == "always",
-                segment_bytes=segment_bytes,
-            )
-        except BaseException:
-            self._folder.close()
-            raise
-        self.findings = found.findings
+        self._folder: KeeperFolder | None = None
+        self._journal: Journal | None = None
+        self.findings: tuple[str, ...] = ()
         """What was not as it was left: a sentence for every file that was set aside."""
+
+    def open(self) -> None:
+        """Find what was kept and go on with it.
+
+        Raises `UnavailableError` if the folder cannot be used, or is used by another process. A
+        disk that takes nothing now is no error here: `commit` raises then, until it does.
+        """
+        self._folder = KeeperFolder(self._path)
+        found = self._folder.recover(self._seal)
+        self._live.adopt(found.sessions, found.retained)
+        self._journal = Journal(
+            self._folder,
+            self._live,
+            found,
+            self._seal,
+            self._clock,
+            always=self._sync == "always",
+            segment_bytes=self._segment_bytes,
+        )
+        self.findings = found.findings
         for finding in found.findings:
             _log.warning(finding)
         try:
             self._journal.begin()
         except OSError as error:
-            _log.warning("sessions cannot be kept in %s now: %s", folder, error.strerror)
+            _log.warning("sessions cannot be kept in %s now: %s", self._path, error.strerror)
 
     def close(self) -> None:
-        """Bring everything to the disk and let the folder go. Raises `OSError` if it cannot be."""
+        """Commit, bring everything to the disk, and let the folder go.
+
+        A disk that refuses is no error here: what `commit` took before is kept all the same.
+        """
+        if self._folder is None or self._journal is None:
+            return
         try:
             self.commit()
+            self._journal.close()
+        except OSError as error:
+            _log.warning("the last changes of sessions are not kept: %s", error.strerror)
+            self._journal.give_up()
         finally:
-            try:
-                self._journal.close()
-            finally:
-                self._folder.close()
+            self._folder.close()
 
     def sessions(self) -> Iterable[KeptSession]:
         """Return what was kept."""
@@ -153,16 +170,17 @@ class FileKeeper:
 
     def commit(self) -> None:
         """Make what was told safe from kill -9. Raises `OSError` if that cannot be."""
-        pending = self._pending
+        pending, journal = self._pending, self._journal
         if len(pending) == self._refused:
             return
+        if journal is None:
+            raise OSError(errno.EBADF, f"{self._path} was not opened")
         try:
-            self._journal.write(pending)
+            journal.write(pending)
         except OSError:
-            if self._journal.is_broken:
-                pending.clear()
-            elif len(pending) > _PENDING_CHANGES:
-                self._journal.give_up()
+            if len(pending) > _PENDING_CHANGES:
+                journal.give_up()
+            if journal.is_broken:
                 pending.clear()
             self._refused = len(pending)
             raise

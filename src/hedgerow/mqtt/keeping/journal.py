@@ -137,10 +137,8 @@ class Journal:
     def close(self) -> None:
         """Bring everything to the disk and close the files. Raises `OSError` if it cannot be."""
         self._flusher.stop()
-        try:
-            self._flush()
-        finally:
-            self.give_up()
+        self._flush()
+        self.give_up()
 
     # ---- from segment to segment
 

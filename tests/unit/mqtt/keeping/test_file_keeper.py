@@ -30,6 +30,7 @@ from hedgerow.mqtt.keeping import FileKeeper, Sealer
 def keeping(folder: Path, seal: Sealer | None = None) -> Iterator[FileKeeper]:
     """Give a keeper that is closed at the end, whatever happens."""
     keeper = FileKeeper(folder, seal=seal, clock=ManualClock())
+    keeper.open()
     try:
         yield keeper
     finally:
@@ -181,7 +182,7 @@ def test_a_loose_folder_is_tightened(tmp_path: Path) -> None:
 
 def test_one_folder_has_one_keeper(tmp_path: Path) -> None:
     with keeping(tmp_path), pytest.raises(UnavailableError, match="another process"):
-        FileKeeper(tmp_path, seal=None, clock=ManualClock())
+        FileKeeper(tmp_path, seal=None, clock=ManualClock()).open()
     with keeping(tmp_path):
         pass
 
@@ -189,11 +190,12 @@ def test_one_folder_has_one_keeper(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UnavailableError, match="cannot be used"):
-        FileKeeper(tmp_path / "file" / "sessions", seal=None, clock=ManualClock())
+        FileKeeper(tmp_path / "file" / "sessions", seal=None, clock=ManualClock()).open()
 
 
 def test_synced_commits_keep_the_same(tmp_path: Path) -> None:
     keeper = FileKeeper(tmp_path, seal=None, clock=ManualClock(), sync="always", segment_bytes=4096)
+    keeper.open()
     for number in range(200):
         keeper.session(facts("one", expiry_s=number + 1))
         keeper.retain(message(f"topic/{number % 7}", b"x" * 500))
