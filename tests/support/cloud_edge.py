@@ -21,8 +21,8 @@ from tests.support.registry import HOME, Registrar, our_authority, registry, ser
 from hedgerow.cloud.broker import CloudBroker
 from hedgerow.cloud.iot import DeviceDoor
 from hedgerow.cloud.iot_data import ShadowService
-from hedgerow.kernel import SystemClock
-from hedgerow.mqtt import RefusalEvent
+from hedgerow.kernel import Clock, SystemClock
+from hedgerow.mqtt import Limits, RefusalEvent
 from hedgerow.pki import TlsListener, client_context
 
 PATIENCE_S = 10
@@ -46,13 +46,20 @@ class CloudEdge:
 
 
 @asynccontextmanager
-async def cloud_edge(folder: Path) -> AsyncIterator[CloudEdge]:
+async def cloud_edge(
+    folder: Path, *, clock: Clock | None = None, limits: Limits | None = None
+) -> AsyncIterator[CloudEdge]:
     """Serve an empty registry."""
     refusals: list[RefusalEvent] = []
     async with registry(folder) as registrar:
         shadows = ShadowService(registrar.store, HOME, SystemClock())
         broker = CloudBroker(
-            registrar.directory, shadows, HOME, SystemClock(), record=refusals.append
+            registrar.directory,
+            shadows,
+            HOME,
+            clock or SystemClock(),
+            record=refusals.append,
+            limits=limits,
         )
         await broker.start()
         server = server_identity()
@@ -136,6 +143,7 @@ class MqttDevice:
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_subscribe = self._on_acknowledged
+        client.on_unsubscribe = self._on_unsubscribed
         client.on_publish = self._on_published
         self._client = client
 
@@ -155,6 +163,13 @@ class MqttDevice:
         assert packet_id is not None
         async with asyncio.timeout(PATIENCE_S):
             return (await self._acknowledgement(packet_id))[0]
+
+    async def unsubscribe(self, topic_filter: str) -> None:
+        """Unsubscribe, and wait until it is acknowledged."""
+        _, packet_id = self._client.unsubscribe(topic_filter)
+        assert packet_id is not None
+        async with asyncio.timeout(PATIENCE_S):
+            await self._acknowledgement(packet_id)
 
     async def publish(
         self, topic: str, payload: bytes = b"x", qos: int = 1, *, retain: bool = False
@@ -221,6 +236,9 @@ class MqttDevice:
     def _on_acknowledged(self, _c: Any, _u: Any, mid: int, codes: Any, properties: Any) -> None:
         answers = [(code.value, _reason(properties)) for code in codes]
         self._tell(lambda: _settle(self._acknowledgement(mid), answers))
+
+    def _on_unsubscribed(self, _c: Any, _u: Any, mid: int, _codes: Any, _properties: Any) -> None:
+        self._tell(lambda: _settle(self._acknowledgement(mid), []))
 
     def _on_published(self, _c: Any, _u: Any, mid: int, code: Any, properties: Any) -> None:
         answer = [(code.value, _reason(properties))]
