@@ -156,6 +156,21 @@ async def test_iam_policies_judge_connect_publish_subscribe_and_receive(
         assert "iot:Publish" in ended.reason
 
 
+async def test_asking_for_a_session_can_be_denied_to_programs(cloud: RunningCloud) -> None:
+    """`iot:ConnectAttributes`, as the guide's example policies use it."""
+    condition = {"ForAnyValue:StringEquals": {"iot:ConnectAttributes": ["PersistentConnect"]}}
+    text = iam_policy(
+        may("iot:*", "*"), {**may("iot:Connect", "*"), "Effect": "Deny", "Condition": condition}
+    )
+    keys = await iam_user(cloud, "watcher", text)
+    async with mqtt_program(cloud, keys, "watcher", will=("w", b"")) as program:
+        await program.publish("a")
+    for asked in ({"clean": False}, {"expiry_s": 60}):
+        denied = unconnected(cloud, presigned_path(cloud, keys), "watcher", **asked)
+        assert (await denied.connect())[0] == 0x87, asked
+        await denied.close()
+
+
 async def test_reserved_topics_are_closed_to_programs_too(cloud: RunningCloud) -> None:
     keys = await iam_user(cloud, "watcher", EVERYTHING)
     async with mqtt_program(cloud, keys, "watcher") as program:
