@@ -14,6 +14,11 @@ def thing_arn(home: Home, name: str) -> str:
     return _arn(home, f"thing/{name}")
 
 
+def thing_type_arn(home: Home, name: str) -> str:
+    """Return the ARN of a thing type."""
+    return _arn(home, f"thingtype/{name}")
+
+
 def thing_group_arn(home: Home, name: str) -> str:
     """Return the ARN of a thing group."""
     return _arn(home, f"thinggroup/{name}")

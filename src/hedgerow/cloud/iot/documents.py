@@ -23,6 +23,16 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of the attached certificates, oldest attachment first."""
     groups: tuple[str, ...] = ()
     """Names of the thing groups it is in; each has a `ThingGroupMember` for it."""
+    thing_type: str = ""
+
+
+class ThingType(msgspec.Struct, frozen=True, kw_only=True):
+    """A name that things of one kind share. A deprecated one is given to no more things."""
+
+    type_id: str
+    description: str = ""
+    searchable: tuple[str, ...] = ()
+    deprecated_at: datetime | None = None
 
 
 class ThingGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +110,7 @@ class PolicyTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 THING = Kind("thing", Thing)
+THING_TYPE = Kind("thing-type", ThingType)
 THING_GROUP = Kind("thing-group", ThingGroup)
 THING_GROUP_MEMBER = Kind("thing-group-member", ThingGroupMember)
 CERTIFICATE = Kind("certificate", Certificate)

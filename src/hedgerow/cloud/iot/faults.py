@@ -15,12 +15,19 @@ def invalid_request(message: str) -> AwsError:
 def refuse_tags(request: Mapping[str, Any]) -> None:
     """Raise if a call brings tags: policies could not go by tags that are not kept."""
     if request.get("tags"):
-        raise invalid_request("Policies and thing groups have no tags here; leave tags out.")
+        raise invalid_request(
+            "Policies, thing types and thing groups have no tags here; leave tags out."
+        )
 
 
 def thing_not_found(name: str) -> AwsError:
     """Return the error for a thing that is not registered."""
     return AwsError("ResourceNotFoundException", f"Thing {quoted(name)} does not exist.")
+
+
+def thing_type_not_found(name: str) -> AwsError:
+    """Return the error for a thing type that does not exist."""
+    return AwsError("ResourceNotFoundException", f"Thing type {quoted(name)} does not exist.")
 
 
 def thing_group_not_found(name: str) -> AwsError:

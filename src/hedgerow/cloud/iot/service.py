@@ -7,6 +7,7 @@ from hedgerow.cloud.iot.faults import invalid_request
 from hedgerow.cloud.iot.policy_operations import PolicyOperations
 from hedgerow.cloud.iot.thing_group_operations import ThingGroupOperations
 from hedgerow.cloud.iot.thing_operations import ThingOperations
+from hedgerow.cloud.iot.thing_type_operations import ThingTypeOperations
 from hedgerow.kernel import quoted
 
 ENDPOINT_TYPES = ("iot:Data-ATS", "iot:Data", "iot:CredentialProvider", "iot:Jobs")
@@ -14,6 +15,7 @@ ENDPOINT_TYPES = ("iot:Data-ATS", "iot:Data", "iot:CredentialProvider", "iot:Job
 
 class IotService(
     ThingOperations,
+    ThingTypeOperations,
     ThingGroupOperations,
     CertificateOperations,
     PolicyOperations,

@@ -75,7 +75,7 @@ class DirectoryTables:
         before = self._things.pop(name, None)
         for group in before.groups if before is not None else ():
             _discard(self._by_group, group, name)
-        if thing is not None and (thing.attributes or thing.groups):
+        if thing is not None and (thing.attributes or thing.groups or thing.thing_type):
             self._things[name] = thing
             for group in thing.groups:
                 self._by_group[group][name] = None
@@ -200,6 +200,7 @@ class DirectoryTables:
             thing_name=thing,
             certificate_id=device.certificate_id,
             attached=thing is not None,
+            thing_type_name=known.thing_type if known is not None else None,
             attributes=known.attributes if known is not None else None,
         )
         # A core's further connections are bound to the thing under a client id of their own.

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from hedgerow.cloud.home import Home
+from hedgerow.cloud.iot import thing_types
 from hedgerow.cloud.iot.arns import read_thing_arn, thing_arn
 from hedgerow.cloud.iot.documents import THING, THING_GROUP_MEMBER, Thing, member_id
 from hedgerow.cloud.iot.faults import (
@@ -24,15 +25,18 @@ MAX_ATTRIBUTES = 50
 
 async def create(tx: Transaction, home: Home, request: Members) -> Members:
     """Register a thing; the same request again gives the same answer, another is refused."""
-    _refuse_unknown_companions(request)
+    _refuse_billing_group(request)
     name = request["thingName"]
     attributes = changed_attributes({}, request.get("attributePayload") or {})
-    thing = Thing(thing_id=new_uuid(), attributes=attributes)
+    thing_type = request.get("thingTypeName") or ""
+    if thing_type:
+        await thing_types.usable(tx, home, thing_type)
+    thing = Thing(thing_id=new_uuid(), attributes=attributes, thing_type=thing_type)
     try:
         await tx.insert(THING, home.account, name, thing)
     except AlreadyExistsError:
         thing = (await existing(tx, home, name)).document
-        if thing.attributes != attributes:
+        if (thing.attributes, thing.thing_type) != (attributes, thing_type):
             raise already_exists("Thing", name, thing_arn(home, name)) from None
     return {
         "thingName": name,
@@ -51,6 +55,7 @@ async def describe(store: Store, home: Home, name: str) -> Members:
         "thingArn": thing_arn(home, name),
         "attributes": thing.attributes,
         "version": thing.version,
+        **_type_of(thing),
     }
 
 
@@ -61,12 +66,13 @@ def listed(home: Home, record: Record[Thing]) -> Members:
         "thingArn": thing_arn(home, record.id),
         "attributes": record.document.attributes,
         "version": record.document.version,
+        **_type_of(record.document),
     }
 
 
 def matches(thing: Thing, request: Members) -> bool:
-    """Whether a thing passes the filters of `ListThings`; no thing here has a type."""
-    if request.get("thingTypeName") is not None:
+    """Whether a thing passes the filters of `ListThings`."""
+    if request.get("thingTypeName") not in (None, thing.thing_type):
         return False
     name, value = request.get("attributeName"), request.get("attributeValue")
     if name is None:
@@ -78,8 +84,8 @@ def matches(thing: Thing, request: Members) -> bool:
 
 
 async def update(tx: Transaction, home: Home, request: Members) -> None:
-    """Change the attributes of a thing; its version grows by one."""
-    _refuse_unknown_companions(request)
+    """Change the attributes or the type of a thing; its version grows by one."""
+    _refuse_billing_group(request)
     record = await existing(tx, home, request["thingName"])
     thing = record.document
     _require_version(thing, request)
@@ -89,7 +95,12 @@ async def update(tx: Transaction, home: Home, request: Members) -> None:
     )
     await tx.update(
         record,
-        msgspec.structs.replace(thing, attributes=attributes, version=thing.version + 1),
+        msgspec.structs.replace(
+            thing,
+            attributes=attributes,
+            thing_type=await _changed_type(tx, home, thing, request),
+            version=thing.version + 1,
+        ),
     )
 
 
@@ -145,7 +156,21 @@ def _require_version(thing: Thing, request: Members) -> None:
         raise version_conflict(expected, thing.version)
 
 
-def _refuse_unknown_companions(request: Members) -> None:
-    for member, noun in (("thingTypeName", "Thing type"), ("billingGroupName", "Billing group")):
-        if request.get(member) is not None:
-            raise invalid_request(f"{noun}s are not supported; leave {member} out.")
+async def _changed_type(tx: Transaction, home: Home, thing: Thing, request: Members) -> str:
+    wanted = request.get("thingTypeName")
+    if request.get("removeThingType"):
+        if wanted is not None:
+            raise invalid_request("Give either thingTypeName or removeThingType, not both.")
+        return ""
+    if wanted is None or wanted == thing.thing_type:
+        return thing.thing_type
+    return await thing_types.usable(tx, home, wanted)
+
+
+def _type_of(thing: Thing) -> Members:
+    return {"thingTypeName": thing.thing_type} if thing.thing_type else {}
+
+
+def _refuse_billing_group(request: Members) -> None:
+    if request.get("billingGroupName") is not None:
+        raise invalid_request("Billing groups are not supported; leave billingGroupName out.")
