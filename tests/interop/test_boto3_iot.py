@@ -401,7 +401,8 @@ async def test_a_program_and_a_device_share_a_shadow(cloud: RunningCloud) -> Non
             "RequestEntityTooLargeException",
             413,
         ),
-        ("get_thing_shadow", {"shadowName": "n"}, "InvalidRequestException", 400),
+        ("get_thing_shadow", {"shadowName": "n"}, "ResourceNotFoundException", 404),
+        ("get_thing_shadow", {"shadowName": "n/m"}, "InvalidRequestException", 400),
     ],
 )
 async def test_a_refused_shadow_request_gets_awss_code(

@@ -26,7 +26,7 @@ from tests.support.core_estate import (
 )
 
 from hedgerow.cloud.iot_data import ShadowService
-from hedgerow.contract import SHADOW_SERVICE
+from hedgerow.contract import CLASSIC, SHADOW_SERVICE, ShadowId
 from hedgerow.core.app import CoreApp
 from hedgerow.policy import core_shadow_policies, minimal_device_policy
 
@@ -143,8 +143,8 @@ async def test_a_device_has_a_local_shadow_along_rows_and_only_along_them(estate
         await b.publish(topic("B", "get"), b"", qos=1)
         got = await heard(b, topic("B", "get/accepted"))
         assert got["state"] == {"reported": {"door": "shut"}}
-        assert core.shadows.kept("C").shadow.deleted
-        assert core.shadows.kept("A").shadow.deleted
+        assert core.shadows.kept(ShadowId("C")).shadow.deleted
+        assert core.shadows.kept(ShadowId("A")).shadow.deleted
 
 
 @pytest.mark.spec("D14")
@@ -276,10 +276,12 @@ async def test_a_cloud_that_does_not_answer_in_time_is_told_of_in_the_documented
     path.write_text(json.dumps({**document, "system": {"shadowSyncTimeout": 1}}))
     answer = ShadowService.get
 
-    async def hang(self: ShadowService, thing_name: str, payload: bytes = b"") -> bytes:
+    async def hang(
+        self: ShadowService, thing_name: str, payload: bytes = b"", *, shadow_name: str = CLASSIC
+    ) -> bytes:
         if thing_name == "A":
             await asyncio.Event().wait()
-        return await answer(self, thing_name, payload)
+        return await answer(self, thing_name, payload, shadow_name=shadow_name)
 
     await allow_shadows(estate, "A", CORE)
     monkeypatch.setattr(ShadowService, "get", hang)
@@ -309,7 +311,7 @@ async def test_a_reset_takes_the_shadows_from_the_core_and_leaves_the_clouds(
             await until(lambda: synchronised(core))
         await estate.cloud.greengrass("reset_deployments", GroupId=estate.group.group_id)
         await until(lambda: core.agent.state.running is None)
-        assert core.shadows.kept("A").shadow.version == 0
+        assert core.shadows.kept(ShadowId("A")).shadow.version == 0
         assert not core.sync.is_on
         await until(lambda: f"{CORE}-c01" not in clients(estate.cloud))
     assert await cloud_state(estate, "A") == {"reported": {"door": "shut"}}
@@ -320,11 +322,11 @@ async def test_what_both_sides_changed_offline_becomes_one_shadow(estate: Estate
     async with deployed(estate) as core, estate.device(core, estate.a) as a:
         await a.subscribe(topic("A", "update/accepted"))
         await report(a, "A", door="shut", lamp="off")
-        await until(lambda: core.shadows.kept("A").agreed is not None and synchronised(core))
+        await until(lambda: core.shadows.kept(ShadowId("A")).agreed is not None and synchronised(core))
         await estate.cloud.app.stop()
         await until(lambda: not core.link.is_connected)
         await report(a, "A", door="ajar")
-        await until(lambda: core.shadows.kept("A").shadow.version == 2)
+        await until(lambda: core.shadows.kept(ShadowId("A")).shadow.version == 2)
         await restarted(estate)
         await update_in_cloud(estate, "A", reported={"lamp": "on"}, desired={"lamp": "on"})
         await until(lambda: core.link.is_connected and synchronised(core), 20)

@@ -16,6 +16,7 @@ from tests.support.clock import ManualClock
 from tests.support.core import until
 from tests.support.core_shadows import CloudDouble, OpenLink, group_of, shadows_in, sync_of
 
+from hedgerow.contract import ShadowId
 from hedgerow.core.link import HttpAnswer
 from hedgerow.kernel import UnavailableError
 
@@ -35,11 +36,11 @@ class FailingCloud(CloudDouble):
 
     failure = ""
 
-    async def shadow(self, method: str, thing_name: str, body: bytes | None = None) -> HttpAnswer:
+    async def shadow(self, method: str, shadow: ShadowId, body: bytes | None = None) -> HttpAnswer:
         failure = self.failure
         if failure == method:
             raise UnavailableError("no way to the cloud")
-        answer = await super().shadow(method, thing_name, body)
+        answer = await super().shadow(method, shadow, body)
         if failure == "lost" and method == "POST":
             raise UnavailableError("the answer was lost")
         return answer
@@ -63,7 +64,7 @@ async def _play(folder: Path, steps: list[Any]) -> None:
             if kind == "round":
                 cloud.failure = what
                 with contextlib.suppress(UnavailableError):
-                    await sync._round("A")
+                    await sync._round(ShadowId("A"))
                 continue
             side = here if kind == "here" else cloud
             side.update("A", reported={what: value})

@@ -9,6 +9,7 @@ from hedgerow.core.shadow import Copy, State, changes_between, reconciled
 from hedgerow.shadow import (
     NO_SHADOW,
     Shadow,
+    ShadowRemoval,
     ShadowUpdate,
     apply_delete,
     apply_update,
@@ -35,7 +36,9 @@ def after(shadow: Shadow, steps: list[Any], times: list[int]) -> Shadow:
     """Return a shadow after updates and deletions at these times."""
     for step, time in zip(steps, times, strict=False):
         if step is None:
-            shadow = shadow if shadow.deleted else apply_delete(shadow, "t", None, time)[0]
+            shadow = (
+                shadow if shadow.deleted else apply_delete(shadow, "t", ShadowRemoval(), time)[0]
+            )
         else:
             shadow = apply_update(shadow, ShadowUpdate(step, None, None), time).shadow
     return shadow

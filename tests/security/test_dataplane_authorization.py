@@ -169,6 +169,7 @@ def test_the_table_has_every_call_that_is_attacked_here() -> None:
     attacked = {call.action for call in CORE_CALLS.values()}
     attacked |= {"greengrass:Discover"}
     attacked |= {"iot:GetThingShadow", "iot:UpdateThingShadow", "iot:DeleteThingShadow"}
+    attacked |= {"iot:ListNamedShadowsForThing"}
     assert {route.action for route in ROUTES} == attacked
 
 
@@ -301,7 +302,49 @@ async def test_shadows_are_reached_only_as_the_policy_says(cloud: RunningCloud) 
             assert "thing/sensor" in answer.message
         assert (await core.request("DELETE", own)).status == 200
         assert (await core.get(own)).status == 404
-        assert (await core.get(own + "?name=hidden")).status == 400
+        assert (await core.get(own + "?name=none")).status == 404
+        for query in ("?name=", "?name=a&name=b", "?name=a%2Fb", "?name=%2A", "?name=%FF"):
+            assert (await core.get(own + query)).status == 400, query
+        assert (await core.get(own + "?nick=n&name")).status == 400
+        assert (await core.get(own + "?nick=n")).status == 404
+        assert (await core.request("PUT", own)).status == 405
+
+
+@pytest.mark.promise(1)
+async def test_a_named_shadow_is_a_resource_of_its_own(cloud: RunningCloud) -> None:
+    """A right to the classic one is none to a named one, and the other way round."""
+    lamp = await cloud.enrol_device("lamp")
+    thing = f"arn:aws:iot:{REGION}:{ACCOUNT}:thing/lamp"
+    update = b'{"state":{"reported":{"a":1}}}'
+    listing = "/api/things/shadow/ListNamedShadowsForThing/lamp"
+    for allowed, name, other in ((thing, "", "config"), (f"{thing}/config", "config", "")):
+        await cloud.edit_policy("lamp", _policy_for(allowed))
+        async with cloud.https(lamp.identity) as device:
+            assert (await device.post(shadow_http_path("lamp", name), update)).status == 200
+            for method in ("GET", "POST", "DELETE"):
+                refused = await device.request(method, shadow_http_path("lamp", other), update)
+                assert refused.status == 403
+                assert (f"{thing}/{other}" if other else thing) in refused.message
+            sly = await device.get("/things/lamp%2Fconfig/shadow")
+            assert sly.status == (400 if name else 403)
+            assert (await device.get("/things/lamp/shadow%3Fname=config")).status == 404
+            assert (await device.get(listing)).status == 403
+        await prune_policy_versions(cloud, "lamp")
+    listed = json.loads(_policy_for(f"{thing}/*"))
+    listed["Statement"].append(
+        {"Effect": "Allow", "Action": "iot:ListNamedShadowsForThing", "Resource": "*"}
+    )
+    await cloud.edit_policy("lamp", json.dumps(listed))
+    async with cloud.https(lamp.identity) as device:
+        assert (await device.get(listing)).json["results"] == ["config"]
+        assert (await device.get(f"{listing}?pageSize=0")).status == 400
+        assert (await device.get(f"{listing}?nextToken=x")).status == 400
+
+
+def _policy_for(resource: str) -> str:
+    shadow = ["iot:GetThingShadow", "iot:UpdateThingShadow", "iot:DeleteThingShadow"]
+    statement = {"Effect": "Allow", "Action": shadow, "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 @pytest.mark.promise(4)

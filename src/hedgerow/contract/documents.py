@@ -189,6 +189,14 @@ class GroupCredentials(_Document, frozen=True):
         return f"GroupCredentials(role_arn={self.role_arn!r}, expires_at={self.expires_at})"
 
 
+class NamedShadows(_Document, frozen=True, rename="camel", omit_defaults=True):
+    """Names of a thing's named shadows, as AWS IoT's API writes them; without a token, the last."""
+
+    results: tuple[str, ...]
+    timestamp: int
+    next_token: str | None = None
+
+
 _D = TypeVar("_D", bound=_Document)
 
 

@@ -47,12 +47,19 @@ def group_credentials_path(group_id: str) -> str:
     return f"/greengrass/groups/{quote(group_id, safe='')}/role/credentials"
 
 
-def shadow_http_path(thing_name: str) -> str:
+def shadow_http_path(thing_name: str, shadow_name: str = "") -> str:
     """GET, POST or DELETE: `iot:GetThingShadow`, `iot:UpdateThingShadow`, `iot:DeleteThingShadow`.
 
-    This is AWS IoT's own path of the device data plane.
+    This is AWS IoT's own path of the device data plane; a named shadow's has a query.
     """
-    return f"/things/{quote(thing_name, safe='')}/shadow"
+    query = f"?name={quote(shadow_name, safe='')}" if shadow_name else ""
+    return f"/things/{quote(thing_name, safe='')}/shadow{query}"
+
+
+def named_shadows_path(thing_name: str, next_token: str | None = None) -> str:
+    """GET the names of a thing's named shadows, a page: `iot:ListNamedShadowsForThing` on `*`."""
+    query = f"?nextToken={quote(next_token, safe='')}" if next_token else ""
+    return f"/api/things/shadow/ListNamedShadowsForThing/{quote(thing_name, safe='')}{query}"
 
 
 def deployment_arn(region: str, account: str, group_id: str, deployment_id: str) -> str:

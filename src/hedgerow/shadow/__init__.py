@@ -1,4 +1,4 @@
-"""The classic shadow of a thing as a pure machine, for the cloud and for the core alike.
+"""A shadow of a thing, classic or named, as a pure machine, for the cloud and for the core alike.
 
 In come a shadow and a request as bytes; out come the new shadow and every answer and notice as
 bytes, or a `ShadowError` in AWS's words. It imports `kernel` only. What must never happen here:
@@ -26,9 +26,12 @@ from hedgerow.shadow.machine import (
 )
 from hedgerow.shadow.merging import difference, merged, same, stamped
 from hedgerow.shadow.requests import (
+    ShadowRemoval,
     ShadowUpdate,
     parse_client_token,
+    parse_removal,
     parse_update,
+    require_shadow_name,
     require_thing_name,
 )
 
@@ -45,6 +48,7 @@ __all__ = [
     "Shadow",
     "ShadowChange",
     "ShadowError",
+    "ShadowRemoval",
     "ShadowUpdate",
     "apply_delete",
     "apply_update",
@@ -52,7 +56,9 @@ __all__ = [
     "get_answer",
     "merged",
     "parse_client_token",
+    "parse_removal",
     "parse_update",
+    "require_shadow_name",
     "require_thing_name",
     "same",
     "stamped",

@@ -1,4 +1,4 @@
-"""A classic shadow as it is kept, and its limits."""
+"""A shadow as it is kept, and its limits."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The classic shadow as a pure machine: state and request in, new state and answers out.
+"""The shadow as a pure machine: state and request in, new state and answers out.
 
 Source: AWS IoT's description of shadow documents and of the reserved shadow topics.
 """
@@ -11,7 +11,7 @@ from hedgerow.kernel import quoted
 from hedgerow.shadow.documents import MAX_DOCUMENT_BYTES, Json, Section, Shadow
 from hedgerow.shadow.errors import CONFLICT, NOT_FOUND, TOO_LARGE, ShadowError
 from hedgerow.shadow.merging import difference, merged, stamped
-from hedgerow.shadow.requests import ShadowUpdate
+from hedgerow.shadow.requests import ShadowRemoval, ShadowUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,13 @@ class ShadowChange:
 
 
 def apply_update(shadow: Shadow, update: ShadowUpdate, timestamp: int) -> ShadowChange:
-    """Merge an update into a shadow; raise `ShadowError` for a stale version or too much state."""
-    if update.expected_version is not None and update.expected_version != shadow.version:
+    """Merge an update into a shadow; raise `ShadowError` for a stale version or too much state.
+
+    Version 0 is also that of a shadow which was deleted: such an update makes it anew or not at
+    all, although its versions count on.
+    """
+    current = {shadow.version, 0} if shadow.deleted else {shadow.version}
+    if update.expected_version is not None and update.expected_version not in current:
         raise ShadowError(CONFLICT, "Version conflict", update.client_token)
     after = _updated(shadow, update, timestamp)
     if len(msgspec.json.encode(state_of(after))) > MAX_DOCUMENT_BYTES:
@@ -44,9 +49,12 @@ def apply_update(shadow: Shadow, update: ShadowUpdate, timestamp: int) -> Shadow
     )
 
 
-def get_answer(shadow: Shadow, thing_name: str, client_token: str | None, timestamp: int) -> bytes:
-    """Return the whole shadow as on `get/accepted`; raise `ShadowError` if there is none."""
-    _require_existing(shadow, thing_name, client_token)
+def get_answer(shadow: Shadow, name: str, client_token: str | None, timestamp: int) -> bytes:
+    """Return the whole shadow as on `get/accepted`; raise `ShadowError` if there is none.
+
+    `name` is what it is called: the shadow's name, or the thing's for its classic one.
+    """
+    _require_existing(shadow, name, client_token)
     state = state_of(shadow)
     delta, _ = difference(shadow.desired or {}, shadow.reported or {}, shadow.desired_times)
     if delta:
@@ -63,11 +71,14 @@ def get_answer(shadow: Shadow, thing_name: str, client_token: str | None, timest
 
 
 def apply_delete(
-    shadow: Shadow, thing_name: str, client_token: str | None, timestamp: int
+    shadow: Shadow, name: str, removal: ShadowRemoval, timestamp: int
 ) -> tuple[Shadow, bytes]:
-    """Return the tombstone and the answer; raise `ShadowError` if there is no shadow."""
-    _require_existing(shadow, thing_name, client_token)
-    answer = _encoded({"version": shadow.version, "timestamp": timestamp}, client_token)
+    """Return the tombstone and the answer; raise `ShadowError` if there is no such shadow."""
+    token = removal.client_token
+    _require_existing(shadow, name, token)
+    if removal.expected_version not in {None, shadow.version}:
+        raise ShadowError(CONFLICT, "Version conflict", token)
+    answer = _encoded({"version": shadow.version, "timestamp": timestamp}, token)
     return Shadow(version=shadow.version, deleted=True), answer
 
 
@@ -115,11 +126,9 @@ def _section_after(
     return merged(current or {}, times, changes, timestamp)
 
 
-def _require_existing(shadow: Shadow, thing_name: str, client_token: str | None) -> None:
+def _require_existing(shadow: Shadow, name: str, client_token: str | None) -> None:
     if shadow.deleted:
-        raise ShadowError(
-            NOT_FOUND, f"No shadow exists with name: {quoted(thing_name)}", client_token
-        )
+        raise ShadowError(NOT_FOUND, f"No shadow exists with name: {quoted(name)}", client_token)
 
 
 def _accepted(shadow: Shadow, update: ShadowUpdate, timestamp: int) -> bytes:

@@ -24,6 +24,15 @@ from hedgerow.shadow.errors import (
 _SECTIONS = ("desired", "reported")
 _INTEGER_LIMIT = 2**63
 _THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
+_SHADOW_NAME = re.compile(r"[$a-zA-Z0-9:_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowRemoval:
+    """What a deletion asks for. AWS knows no version there; with one it is for that alone."""
+
+    expected_version: int | None = None
+    client_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +58,21 @@ def parse_update(payload: bytes) -> ShadowUpdate:
 
 
 def parse_client_token(payload: bytes) -> str | None:
-    """Read a get or delete request: empty, or an object that may carry a client token."""
+    """Read a get request: empty, or an object that may carry a client token."""
     return _client_token(_parse_object(payload)) if payload.strip() else None
+
+
+def parse_removal(payload: bytes) -> ShadowRemoval:
+    """Read a delete request: empty, or an object with a client token, a version, or neither."""
+    if not payload.strip():
+        return ShadowRemoval()
+    document = _parse_object(payload)
+    token = _client_token(document)
+    try:
+        return ShadowRemoval(expected_version=_version(document), client_token=token)
+    except ShadowError as error:
+        error.client_token = token
+        raise
 
 
 def require_thing_name(name: str) -> None:
@@ -59,6 +81,15 @@ def require_thing_name(name: str) -> None:
         raise ShadowError(
             BAD_REQUEST,
             "Invalid thing name: 1 to 128 characters of letters, digits, ':', '_' and '-'",
+        )
+
+
+def require_shadow_name(name: str) -> None:
+    """Raise `ShadowError` for a name that no named shadow can have."""
+    if not _SHADOW_NAME.fullmatch(name):
+        raise ShadowError(
+            BAD_REQUEST,
+            "Invalid shadow name: 1 to 64 characters of letters, digits, '$', ':', '_' and '-'",
         )
 
 

@@ -9,7 +9,7 @@ from hedgerow.shadow import ShadowError
 from hedgerow.shadow.documents import MAX_DOCUMENT_BYTES, NO_SHADOW, Shadow
 from hedgerow.shadow.machine import ShadowChange, apply_delete, apply_update, get_answer
 from hedgerow.shadow.merging import same
-from hedgerow.shadow.requests import parse_update
+from hedgerow.shadow.requests import ShadowRemoval, parse_removal, parse_update
 
 
 def update(shadow: Shadow, body: dict[str, Any], at: int = 100) -> ShadowChange:
@@ -180,7 +180,7 @@ def test_the_state_cannot_grow_over_its_limit_in_steps() -> None:
 
 def test_deleting_keeps_counting_versions() -> None:
     shadow = update(NO_SHADOW, {"state": {"desired": {"a": 1}}}).shadow
-    tombstone, answer = apply_delete(shadow, "lamp", "bye", 7)
+    tombstone, answer = apply_delete(shadow, "lamp", ShadowRemoval(client_token="bye"), 7)
     assert read(answer) == {"version": 1, "timestamp": 7, "clientToken": "bye"}
     again = update(tombstone, {"state": {"reported": {"b": 1}}})
     assert again.shadow.version == 2
@@ -193,7 +193,7 @@ def test_what_is_not_there_can_be_neither_read_nor_deleted(shadow: Shadow) -> No
         get_answer(shadow, "lamp", "t", 1)
     assert (refused.value.status, refused.value.client_token) == (404, "t")
     with pytest.raises(ShadowError, match="No shadow exists"):
-        apply_delete(shadow, "lamp", None, 1)
+        apply_delete(shadow, "lamp", ShadowRemoval(), 1)
 
 
 def test_a_change_leaves_the_shadow_it_came_from_as_it_was() -> None:
@@ -201,3 +201,13 @@ def test_a_change_leaves_the_shadow_it_came_from_as_it_was() -> None:
     frozen = msgspec.json.encode(before)
     update(before, {"state": {"desired": {"a": {"b": 2, "c": [1]}}}})
     assert msgspec.json.encode(before) == frozen
+
+
+def test_a_deletion_for_a_version_is_for_that_version_alone() -> None:
+    shadow = update(NO_SHADOW, {"state": {"desired": {"a": 1}}}).shadow
+    stale = parse_removal(b'{"version":7,"clientToken":"t"}')
+    with pytest.raises(ShadowError, match="Version conflict") as refused:
+        apply_delete(shadow, "lamp", stale, 1)
+    assert (refused.value.status, refused.value.client_token) == (409, "t")
+    tombstone, _ = apply_delete(shadow, "lamp", parse_removal(b'{"version":1}'), 1)
+    assert tombstone.deleted

@@ -128,8 +128,9 @@ def _wanted(api: CloudApi, name: str, details: Mapping[str, Any]) -> tuple[str, 
         resource = resource_arn(api, f"{kind}/{details[member]}")
         return action, resource, details.get("clientId", "")
     if name == _REQUEST and details.get("path"):
+        path, _, query = details["path"].partition("?")
         try:
-            route = match(details["method"], details["path"], Home(api.account, api.region))
+            route = match(details["method"], path, Home(api.account, api.region), query)
         except CallerError:
             return None
         return route.route.action, route.resource, ""

@@ -3,8 +3,9 @@
 `{member}` is the input's member of that name (`outer.inner` for one inside), `{one|other}` the
 first of them that is there, `{member=value}` has a default. `{member!arn}` may also be a whole
 ARN, `{member!user}` (group, role, …) is the name of an IAM entity that is written with its path in
-front and `{member!user-path}` that path alone, `{id!organization}` is an id of organizations,
-whose form says what it names. `{region}`, `{account}` and `{caller}` (path and name of the user
+front and `{member!user-path}` that path alone, `{member!below}` is `/` and the member, or nothing
+where it is not there, `{id!organization}` is an id of organizations, whose form says what it
+names. `{region}`, `{account}` and `{caller}` (path and name of the user
 who calls) are the caller's. A member that is a list makes one name of each.
 """
 
@@ -16,6 +17,7 @@ from typing import Any, Final
 _SLOT: Final = re.compile(r"\{([^{}=]+)(?:=([^{}]*))?\}")
 _OF_THE_CALLER: Final = frozenset({"region", "account", "caller"})
 _PATH_ALONE: Final = "-path"
+_BELOW: Final = "below"
 ENTITY_KINDS: Final = frozenset({"user", "group", "role", "instance-profile", "server-certificate"})
 _ORGANIZATION_KINDS: Final[Sequence[tuple[re.Pattern[str], str]]] = (
     (re.compile(r"\d{12}"), "account"),
@@ -225,6 +227,8 @@ def _filled(slot: _Slot, call_input: Mapping[str, Any], scope: Scope) -> Sequenc
             return [_formed(member, value, scope) for value in values]
     if slot.default is not None:
         return (_Filling(slot.default),)
+    if slot.members[0].form == _BELOW:
+        return (_Filling(""),)
     return (_Filling(scope.caller),) if slot.members[0].form == "user" and scope.caller else ()
 
 
@@ -234,6 +238,8 @@ def _formed(member: _Member, value: str, scope: Scope) -> _Filling:
         named = scope.entities.get(EntityName(kind, value), f"/{value}")
         alone = member.form.endswith(_PATH_ALONE)
         return _Filling(named.removesuffix(value) if alone else named)
+    if member.form == _BELOW:
+        return _Filling(f"/{value}")
     if member.form == "organization":
         return _Filling(_organization_arn(value, scope))
     return _Filling(value, may_be_whole=member.form == "arn")

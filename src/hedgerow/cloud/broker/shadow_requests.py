@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import structlog
 
 from hedgerow.cloud.iot_data import ShadowService
-from hedgerow.contract import ShadowTopic, parse_shadow_topic, shadow_topic
+from hedgerow.contract import ShadowTopic, parse_shadow_topic
 from hedgerow.mqtt import Message
 from hedgerow.shadow import ShadowError
 
@@ -79,7 +80,7 @@ class ShadowRequests:
 
     async def _answer(self, request: ShadowTopic, payload: bytes) -> None:
         try:
-            answer = await self._operation(request)(request.thing_name, payload)
+            answer = await self._asked(request, payload)
         except ShadowError as error:
             self._reject(request, error)
         except Exception as error:  # noqa: BLE001 - one request's failure must not end the others
@@ -87,15 +88,15 @@ class ShadowRequests:
             self._reject(request, ShadowError(_INTERNAL_FAILURE, "Internal service failure"))
         else:
             if request.verb == "get":
-                self._publish(shadow_topic(request.thing_name, "get", "accepted"), answer)
+                self._publish(str(replace(request, event="accepted")), answer)
 
-    def _operation(self, request: ShadowTopic) -> Callable[[str, bytes], Awaitable[bytes]]:
-        return {
+    async def _asked(self, request: ShadowTopic, payload: bytes) -> bytes:
+        ask = {
             "get": self._shadows.get,
             "update": self._shadows.update,
             "delete": self._shadows.delete,
         }[request.verb]
+        return await ask(request.thing_name, payload, shadow_name=request.shadow_name)
 
     def _reject(self, request: ShadowTopic, error: ShadowError) -> None:
-        topic = shadow_topic(request.thing_name, request.verb, "rejected")
-        self._publish(topic, self._shadows.rejection(error))
+        self._publish(str(replace(request, event="rejected")), self._shadows.rejection(error))

@@ -24,7 +24,7 @@ from hedgerow.cloud.dataplane.answers import UnauthenticatedError, refusal
 from hedgerow.cloud.dataplane.authorized import Authorized, authorize
 from hedgerow.cloud.dataplane.core_calls import CoreCalls
 from hedgerow.cloud.dataplane.discovery import Discovery
-from hedgerow.cloud.dataplane.routes import match
+from hedgerow.cloud.dataplane.routes import asked_path, match
 from hedgerow.cloud.dataplane.shadow_calls import ShadowCalls
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot import DeviceDirectory
@@ -85,6 +85,7 @@ class DataPlane:
             "get-shadow": shadow_calls.get,
             "update-shadow": shadow_calls.update,
             "delete-shadow": shadow_calls.delete,
+            "list-shadows": shadow_calls.names,
         }
         self._http = HttpServer(
             self.handle,
@@ -107,7 +108,7 @@ class DataPlane:
         peer = request.peer
         certificate_id = peer.certificate_id if isinstance(peer, TlsPeer) else None
         try:
-            found = match(request.method, request.raw_path, self._home)
+            found = match(request.method, request.raw_path, self._home, request.raw_query)
             allowed = authorize(self._directory, certificate_id, found, request)
             return await self._handlers[found.route.name](allowed)
         except HedgerowError as error:
@@ -146,7 +147,7 @@ class DataPlane:
                 certificate_id=certificate_id or "",
                 address=request.source_ip,
                 method=request.method,
-                path=request.raw_path,
+                path=asked_path(request.raw_path, request.raw_query),
                 reason=error.message,
             )
         )

@@ -8,11 +8,17 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot.arns import thing_arn
-from hedgerow.contract import connectivity_thing, deployment_arn, deployment_status_arn
+from hedgerow.contract import (
+    CLASSIC,
+    ShadowId,
+    connectivity_thing,
+    deployment_arn,
+    deployment_status_arn,
+)
 from hedgerow.kernel import CallerError, quoted
 
 Method = Literal["GET", "PUT", "POST", "DELETE"]
@@ -20,6 +26,7 @@ Parameters = Mapping[str, str]
 
 MAX_SEGMENTS = 10
 MAX_PARAMETER_BYTES = 512
+MAX_ASKED = 20
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -38,18 +45,22 @@ class WrongMethodError(CallerError):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One call: `resource` builds what `action` is judged on from the path's parameters."""
+    """One call: `resource` builds what `action` is judged on from the path's parameters.
+
+    `asks` are the parameters that its query may have; what else is in a query is nobody's.
+    """
 
     name: str
     method: Method
     template: str
     action: str
     resource: Callable[[Home, Parameters], str]
+    asks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A request's row, the parameters of its path, and what its action is judged on."""
+    """A request's row, the parameters of path and query, and what its action is judged on."""
 
     route: Route
     parameters: Parameters
@@ -58,6 +69,11 @@ class Match:
 
 def _own_thing(home: Home, parameters: Parameters) -> str:
     return thing_arn(home, parameters["thing"])
+
+
+def _shadow(home: Home, parameters: Parameters) -> str:
+    """Return the thing, and the shadow's name behind it if it is a named one."""
+    return thing_arn(home, str(ShadowId(parameters["thing"], parameters.get("name", CLASSIC))))
 
 
 def _connectivity(home: Home, parameters: Parameters) -> str:
@@ -85,6 +101,7 @@ def _anything(_home: Home, _parameters: Parameters) -> str:
 _DEPLOYMENT = "/greengrass/groups/{group}/deployments/{deployment}"
 _CONNECTIVITY = "/greengrass/things/{thing}/connectivityInfo"
 _SHADOW = "/things/{thing}/shadow"
+_NAME = frozenset({"name"})
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -133,13 +150,21 @@ ROUTES: tuple[Route, ...] = (
         "greengrass:UpdateConnectivityInfo",
         _connectivity,
     ),
-    Route("get-shadow", "GET", _SHADOW, "iot:GetThingShadow", _own_thing),
-    Route("update-shadow", "POST", _SHADOW, "iot:UpdateThingShadow", _own_thing),
-    Route("delete-shadow", "DELETE", _SHADOW, "iot:DeleteThingShadow", _own_thing),
+    Route("get-shadow", "GET", _SHADOW, "iot:GetThingShadow", _shadow, _NAME),
+    Route("update-shadow", "POST", _SHADOW, "iot:UpdateThingShadow", _shadow, _NAME),
+    Route("delete-shadow", "DELETE", _SHADOW, "iot:DeleteThingShadow", _shadow, _NAME),
+    Route(
+        "list-shadows",
+        "GET",
+        "/api/things/shadow/ListNamedShadowsForThing/{thing}",
+        "iot:ListNamedShadowsForThing",
+        _anything,
+        frozenset({"nextToken", "pageSize"}),
+    ),
 )
 
 
-def match(method: str, raw_path: str, home: Home) -> Match:
+def match(method: str, raw_path: str, home: Home, raw_query: str = "") -> Match:
     """Return the row for a request, or raise `UnknownPathError` or `WrongMethodError`."""
     segments = _segments(raw_path)
     methods = []
@@ -148,11 +173,18 @@ def match(method: str, raw_path: str, home: Home) -> Match:
         if parameters is None:
             continue
         if route.method == method:
+            parameters = {**parameters, **_asked(route, raw_query)}
             return Match(route, parameters, route.resource(home, parameters))
         methods.append(route.method)
     if methods:
         raise WrongMethodError(f"this path takes {', '.join(methods)}, not {quoted(method)}")
     raise UnknownPathError(f"the data plane has no path {quoted(raw_path)}")
+
+
+def asked_path(raw_path: str, raw_query: str) -> str:
+    """Return the path as it is recorded: with its query where that names what is judged."""
+    names_a_shadow = raw_path.endswith("/shadow") and 0 < len(raw_query) <= MAX_PARAMETER_BYTES
+    return f"{raw_path}?{raw_query}" if names_a_shadow else raw_path
 
 
 def _segments(raw_path: str) -> tuple[str, ...]:
@@ -161,6 +193,26 @@ def _segments(raw_path: str) -> tuple[str, ...]:
     if len(parts) > MAX_SEGMENTS + 1:
         raise UnknownPathError("the data plane has no path of so many parts")
     return tuple(_decoded(part) for part in parts)
+
+
+def _asked(route: Route, raw_query: str) -> Parameters:
+    """Return what a query says of what its route asks, each once and not empty."""
+    if not route.asks or not raw_query:
+        return {}
+    try:
+        given = parse_qsl(
+            raw_query, keep_blank_values=True, errors="strict", max_num_fields=MAX_ASKED
+        )
+    except ValueError:
+        raise CallerError("the query cannot be read") from None
+    parameters: dict[str, str] = {}
+    for name, value in given:
+        if name not in route.asks:
+            continue
+        if name in parameters or not value or len(value) > MAX_PARAMETER_BYTES:
+            raise CallerError(f"the query's {quoted(name)} is empty, too long, or there twice")
+        parameters[name] = value
+    return parameters
 
 
 def _decoded(part: str) -> str:

@@ -1,22 +1,27 @@
 """Shadows over HTTPS: AWS IoT's own paths, judged by the policy of the caller's certificate.
 
 The policy alone decides whose shadow: a core synchronises the shadows of its clients under its
-own policy (statement D14). Only the classic shadow exists; a named one is refused, not mistaken.
+own policy (statement D14). A named shadow is `?name=`, and a resource of its own.
 """
 
-from collections.abc import Awaitable, Callable
-from urllib.parse import parse_qs
+from typing import Protocol
 
 from hedgerow.aws import HttpAnswer
 from hedgerow.cloud.dataplane.answers import JSON, ok
 from hedgerow.cloud.dataplane.authorized import Authorized
-from hedgerow.cloud.iot_data import ShadowService
+from hedgerow.cloud.iot_data import PAGE_DEFAULT, PAGE_LIMIT, ShadowService
+from hedgerow.contract import CLASSIC, encode
 from hedgerow.kernel import CallerError
 from hedgerow.shadow import ShadowError
 
 
+class _Ask(Protocol):
+    async def __call__(self, thing_name: str, payload: bytes, *, shadow_name: str) -> bytes:
+        """Ask the shadow service something of one shadow."""
+
+
 class ShadowCalls:
-    """Get, update and delete of a thing's classic shadow."""
+    """Get, update and delete of a thing's shadows, and the list of the named ones."""
 
     def __init__(self, shadows: ShadowService) -> None:
         self._shadows = shadows
@@ -33,12 +38,31 @@ class ShadowCalls:
         """Delete the shadow."""
         return await self._answered(request, self._shadows.delete)
 
-    async def _answered(
-        self, request: Authorized, ask: Callable[[str, bytes], Awaitable[bytes]]
-    ) -> HttpAnswer:
-        if "name" in parse_qs(request.raw_query, keep_blank_values=True):
-            raise CallerError("named shadows are not supported; leave 'name' out of the query")
+    async def names(self, request: Authorized) -> HttpAnswer:
+        """Return a page of the names of the thing's named shadows."""
+        parameters = request.parameters
         try:
-            return ok(await ask(request.parameters["thing"], request.body))
+            page = await self._shadows.names(
+                parameters["thing"],
+                limit=_page_size(parameters.get("pageSize")),
+                after=parameters.get("nextToken"),
+            )
         except ShadowError as error:
             return HttpAnswer(error.status, JSON, self._shadows.rejection(error))
+        return ok(encode(page))
+
+    async def _answered(self, request: Authorized, ask: _Ask) -> HttpAnswer:
+        parameters = request.parameters
+        name = parameters.get("name", CLASSIC)
+        try:
+            return ok(await ask(parameters["thing"], request.body, shadow_name=name))
+        except ShadowError as error:
+            return HttpAnswer(error.status, JSON, self._shadows.rejection(error))
+
+
+def _page_size(text: str | None) -> int:
+    if text is None:
+        return PAGE_DEFAULT
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= PAGE_LIMIT:
+        raise CallerError(f"pageSize is a number from 1 to {PAGE_LIMIT}")
+    return int(text)

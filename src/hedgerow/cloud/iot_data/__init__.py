@@ -1,4 +1,4 @@
-"""The data plane that programs use (boto3's `iot-data`): classic shadows, and publishing.
+"""The data plane that programs use (boto3's `iot-data`): shadows, and publishing.
 
 In come requests to a shadow as bytes, from devices (over MQTT and HTTPS, through their own
 sub-rooms) and from programs (`IotDataService`); out go answers as bytes, and to listeners what
@@ -11,6 +11,16 @@ Tests: `tests/unit/cloud/iot_data`, `tests/interop/test_boto3_iot.py`.
 """
 
 from hedgerow.cloud.iot_data.service import IotDataService, Publisher
-from hedgerow.cloud.iot_data.shadow_service import ShadowService
+from hedgerow.cloud.iot_data.shadow_service import (
+    PAGE_DEFAULT,
+    PAGE_LIMIT,
+    ShadowService,
+)
 
-__all__ = ["IotDataService", "Publisher", "ShadowService"]
+__all__ = [
+    "PAGE_DEFAULT",
+    "PAGE_LIMIT",
+    "IotDataService",
+    "Publisher",
+    "ShadowService",
+]

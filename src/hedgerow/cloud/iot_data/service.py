@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 from typing import ClassVar, Protocol
 
 from hedgerow.aws import Answer, AwsError, Call, Service, operation
-from hedgerow.cloud.iot_data.shadow_service import ShadowService
-from hedgerow.contract import parse_shadow_topic
+from hedgerow.cloud.iot_data.shadow_service import PAGE_DEFAULT, ShadowService
+from hedgerow.contract import CLASSIC, parse_shadow_topic
 from hedgerow.kernel import quoted
 from hedgerow.mqtt import valid_topic
 from hedgerow.shadow import ShadowError
+from hedgerow.store import InvalidPageTokenError
 
 MAX_PAYLOAD_BYTES = 128 * 1024
 MAX_TOPIC_BYTES = 256
@@ -24,7 +25,7 @@ class Publisher(Protocol):
 
 
 class IotDataService(Service):
-    """GetThingShadow, UpdateThingShadow, DeleteThingShadow and Publish."""
+    """Shadows (get, update, delete, names of the named ones) and Publish."""
 
     model_name: ClassVar[str] = "iot-data"
     iam_prefix: ClassVar[str] = "iot"
@@ -39,25 +40,45 @@ class IotDataService(Service):
 
     @operation("GetThingShadow")
     async def get_thing_shadow(self, call: Call) -> Answer:
-        """Return the document of a thing's classic shadow."""
-        _refuse_named(call)
+        """Return the document of a thing's shadow."""
         async with _aws_errors():
-            return {"payload": await self._shadows.get(call.input["thingName"])}
+            return {
+                "payload": await self._shadows.get(call.input["thingName"], shadow_name=_name(call))
+            }
 
     @operation("UpdateThingShadow")
     async def update_thing_shadow(self, call: Call) -> Answer:
-        """Merge an update into a thing's classic shadow."""
-        _refuse_named(call)
+        """Merge an update into a thing's shadow."""
         async with _aws_errors():
-            answer = await self._shadows.update(call.input["thingName"], call.input["payload"])
+            answer = await self._shadows.update(
+                call.input["thingName"], call.input["payload"], shadow_name=_name(call)
+            )
         return {"payload": answer}
 
     @operation("DeleteThingShadow")
     async def delete_thing_shadow(self, call: Call) -> Answer:
-        """Delete a thing's classic shadow."""
-        _refuse_named(call)
+        """Delete a thing's shadow."""
         async with _aws_errors():
-            return {"payload": await self._shadows.delete(call.input["thingName"])}
+            return {
+                "payload": await self._shadows.delete(
+                    call.input["thingName"], shadow_name=_name(call)
+                )
+            }
+
+    @operation("ListNamedShadowsForThing")
+    async def list_named_shadows_for_thing(self, call: Call) -> Answer:
+        """Return the names of a thing's named shadows, page by page."""
+        async with _aws_errors():
+            try:
+                page = await self._shadows.names(
+                    call.input["thingName"],
+                    limit=call.input.get("pageSize") or PAGE_DEFAULT,
+                    after=call.input.get("nextToken"),
+                )
+            except InvalidPageTokenError:
+                raise _invalid("Invalid nextToken") from None
+        answer: dict[str, object] = {"results": list(page.results), "timestamp": page.timestamp}
+        return answer if page.next_token is None else {**answer, "nextToken": page.next_token}
 
     @operation("Publish")
     async def publish(self, call: Call) -> Answer:
@@ -85,9 +106,10 @@ def _require_publishable(topic: str, payload: bytes) -> None:
         raise _invalid(f"A payload has at most {MAX_PAYLOAD_BYTES} bytes, not {len(payload)}.")
 
 
-def _refuse_named(call: Call) -> None:
-    if call.input.get("shadowName") is not None:
-        raise _invalid("Named shadows are not supported; leave the shadow's name out.")
+def _name(call: Call) -> str:
+    """Return which of the thing's shadows a call is about."""
+    name: str = call.input.get("shadowName", CLASSIC)
+    return name
 
 
 def _invalid(message: str) -> AwsError:

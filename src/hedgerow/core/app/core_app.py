@@ -125,6 +125,8 @@ class CoreApp:
             log.warning("insecure mode: the kernel's link protection was not asked for (-i)")
         if config.proxy is not None:
             log.warning("coreThing.networkProxy is not used yet: connections go out directly")
+        for key in config.options.unknown:
+            log.warning("an option of config.json is not known and has no effect", key=key)
         identity = LinkIdentity.load(config)
         self.http = CloudHttp(config, identity, clock)
         self.queue = CloudQueue(folders.spool, log.bind(component="GGCloudSpooler"))
@@ -190,6 +192,7 @@ class CoreApp:
             CloudCopies(self.http, config.shadow_sync_timeout),
             backoff=Backoff(config.mqtt_max_connection_retry_interval.total_seconds()),
             log=self._log.bind(component="GGShadowSyncManager"),
+            named=config.options.sync_named_shadows,
         )
 
     def _join_deployments(self, config: CoreConfig, identity: LinkIdentity) -> None:

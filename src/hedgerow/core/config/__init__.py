@@ -9,11 +9,12 @@ are in `tests/unit/core/config`.
 from hedgerow.core.config.host import require_link_protection
 from hedgerow.core.config.key_uri import FileUri, KeyUri, TokenUri, parse_key_uri
 from hedgerow.core.config.load import load_config
-from hedgerow.core.config.values import CoreConfig, CoreFolders
+from hedgerow.core.config.values import CoreConfig, CoreFolders, CoreOptions
 
 __all__ = [
     "CoreConfig",
     "CoreFolders",
+    "CoreOptions",
     "FileUri",
     "KeyUri",
     "TokenUri",

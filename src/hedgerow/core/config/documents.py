@@ -5,7 +5,7 @@ lambda-group-config and gg-troubleshooting.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -118,6 +118,12 @@ class CryptoDocument(_Document, frozen=True):
     pkcs11: Pkcs11Document | None = msgspec.field(name="PKCS11", default=None)
 
 
+class OptionsDocument(_Document, frozen=True):
+    """`hedgerow`: what V1 did not have; `docs/options.md` says what each costs."""
+
+    sync_named_shadows: bool = False
+
+
 class ConfigDocument(_Document, frozen=True):
     """The whole file."""
 
@@ -128,6 +134,7 @@ class ConfigDocument(_Document, frozen=True):
     managed_respawn: bool = False
     write_directory: str | None = None
     pid_file_directory: str = "/var/run"
+    hedgerow: dict[str, Any] = {}
     mqtt_max_connection_retry_interval: int | None = None
 
 

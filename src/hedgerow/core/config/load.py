@@ -1,8 +1,10 @@
 """Read `config.json`, check it, resolve it."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -12,6 +14,7 @@ from hedgerow.core.config.documents import (
     CoreThingDocument,
     CryptoDocument,
     NetworkProxyDocument,
+    OptionsDocument,
     Pkcs11Document,
     PrincipalDocument,
     RuntimeDocument,
@@ -20,6 +23,7 @@ from hedgerow.core.config.key_uri import FileUri, KeyUri, TokenUri, parse_file_u
 from hedgerow.core.config.values import (
     CoreConfig,
     CoreFolders,
+    CoreOptions,
     NetworkProxy,
     RuntimeSettings,
     Token,
@@ -130,6 +134,19 @@ def _resolve(root: Path, document: ConfigDocument) -> CoreConfig:
         managed_respawn=document.managed_respawn,
         pid_file_directory=Path(document.pid_file_directory),
         use_overlay_with_tmpfs=document.system.use_overlay_with_tmpfs,
+        options=_options(document.hedgerow),
+    )
+
+
+def _options(given: Mapping[str, Any]) -> CoreOptions:
+    try:
+        options = msgspec.convert(given, OptionsDocument)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"hedgerow.{_in_plain_words(str(error))}") from error
+    known = {field.encode_name for field in msgspec.structs.fields(OptionsDocument)}
+    return CoreOptions(
+        sync_named_shadows=options.sync_named_shadows,
+        unknown=tuple(sorted(given.keys() - known)),
     )
 
 

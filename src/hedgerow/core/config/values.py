@@ -98,6 +98,14 @@ class RuntimeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CoreOptions:
+    """`hedgerow`: what V1 did not have. `unknown` are keys of it that nothing here understands."""
+
+    sync_named_shadows: bool
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CoreConfig:
     """Everything `config.json` says. Ports of 0 mean any free port."""
 
@@ -127,6 +135,7 @@ class CoreConfig:
     managed_respawn: bool
     pid_file_directory: Path
     use_overlay_with_tmpfs: bool
+    options: CoreOptions
 
     @property
     def thing_name(self) -> str:

@@ -14,6 +14,8 @@ from hedgerow.contract import (
     ConnectivityInfo,
     DeploymentStatusReport,
     GroupCredentials,
+    NamedShadows,
+    ShadowId,
     artifact_path,
     connectivity_path,
     decode,
@@ -21,6 +23,7 @@ from hedgerow.contract import (
     deployment_status_path,
     encode,
     group_credentials_path,
+    named_shadows_path,
     shadow_http_path,
 )
 from hedgerow.core.config import CoreConfig
@@ -36,6 +39,7 @@ _ERROR_TEXT_LIMIT = 1000
 _CONNECT_SECONDS = 10
 _TOTAL_SECONDS = 60
 _CONNECTIONS_LIMIT = 4
+_PAGES_LIMIT = 100
 
 _OK = 200
 _UNAUTHORIZED = 401
@@ -144,18 +148,31 @@ class CloudHttp:
         path = shadow_http_path(thing_name)
         await self._call(self._iot, "POST", path, msgspec.json.encode(document))
 
-    async def shadow(self, method: str, thing_name: str, body: bytes | None = None) -> HttpAnswer:
-        """GET, POST or DELETE the classic shadow of a thing, and return what the cloud answered.
+    async def shadow(self, method: str, shadow: ShadowId, body: bytes | None = None) -> HttpAnswer:
+        """GET, POST or DELETE a shadow, and return what the cloud answered.
 
         A refusal by the shadow itself (none is there, a conflict, too large) is an answer; one by
         a policy is a `DeniedError` that names `iot:GetThingShadow`, `iot:UpdateThingShadow` or
-        `iot:DeleteThingShadow` and the thing's ARN.
+        `iot:DeleteThingShadow` and the thing's ARN, with a named shadow's name behind it.
         """
-        path = shadow_http_path(thing_name)
+        path = shadow_http_path(shadow.thing_name, shadow.shadow_name)
         answer = await self._exchange(self._iot, method, path, body)
         if answer.status in _SHADOW_ANSWERS:
             return answer
         raise _refusal(answer.status, answer.body, f"{method} {path}")
+
+    async def named_shadows(self, thing_name: str) -> tuple[str, ...]:
+        """Fetch the names of a thing's named shadows (`iot:ListNamedShadowsForThing`)."""
+        names: list[str] = []
+        token: str | None = None
+        for _ in range(_PAGES_LIMIT):
+            path = named_shadows_path(thing_name, token)
+            page = decode(await self._call(self._iot, "GET", path, None), NamedShadows)
+            names += page.results
+            token = page.next_token
+            if token is None:
+                break
+        return tuple(names)
 
     async def _greengrass_call(self, method: str, path: str, body: bytes | None = None) -> bytes:
         return await self._call(self._greengrass, method, path, body)

@@ -2,17 +2,19 @@
 
 Every call is made with the core's certificate, so the cloud judges it by the core's policy:
 `iot:GetThingShadow`, `iot:UpdateThingShadow` and `iot:DeleteThingShadow` on the thing whose shadow
-it is (guide page device-auth; statement D14).
+it is (guide page device-auth; statement D14), with a named shadow's name behind it.
 """
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import astuple, dataclass
 from datetime import timedelta
 from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from hedgerow.contract import shadow_http_path
+from hedgerow.contract import ShadowId, named_shadows_path, shadow_http_path
 from hedgerow.core.link import HttpAnswer
 from hedgerow.core.shadow.reconcile import Copy, State, changes_between
 from hedgerow.kernel import CallerError, PeerError, UnavailableError
@@ -25,8 +27,11 @@ _TEXT_LIMIT: Final = 300
 class CloudShadows(Protocol):
     """The link to the cloud, as the synchronisation needs it."""
 
-    async def shadow(self, method: str, thing_name: str, body: bytes | None = None) -> HttpAnswer:
+    async def shadow(self, method: str, shadow: ShadowId, body: bytes | None = None) -> HttpAnswer:
         """Make a call about a shadow; `DeniedError` by policy, `UnavailableError` unanswered."""
+
+    async def named_shadows(self, thing_name: str) -> Sequence[str]:
+        """Return the names of a thing's named shadows in the cloud; errors as of `shadow`."""
 
 
 class MovedOnError(CallerError):
@@ -40,8 +45,7 @@ class NoAnswerError(UnavailableError):
 
     code = "ShadowSyncTimeout"
 
-    def __init__(self, method: str, thing_name: str, patience: timedelta) -> None:
-        path = shadow_http_path(thing_name)
+    def __init__(self, method: str, path: str, patience: timedelta) -> None:
         super().__init__(
             f"{method.title()} {path}: request canceled after {patience.total_seconds():g} s "
             "without an answer (system.shadowSyncTimeout)"
@@ -83,9 +87,9 @@ class CloudCopies:
         self._cloud = cloud
         self._patience = patience
 
-    async def read(self, thing_name: str) -> CloudCopy:
+    async def read(self, shadow: ShadowId) -> CloudCopy:
         """Return the cloud's copy."""
-        answer = await self._call("GET", thing_name)
+        answer = await self._call("GET", shadow)
         if answer.status == NOT_FOUND:
             return CloudCopy(Copy(None), 0)
         document = _decoded(answer, _Document)
@@ -93,38 +97,49 @@ class CloudCopies:
             Copy(_sections(document.state), _sections(document.metadata)), document.version
         )
 
-    async def write(self, thing_name: str, before: CloudCopy, goal: State | None) -> int:
+    async def write(self, shadow: ShadowId, before: CloudCopy, goal: State | None) -> int:
         """Make the cloud's copy the goal and return its version; `MovedOnError` if it changed.
 
-        There is no conditional deletion, so a change that comes just before one goes with it.
+        Every change is for the version that was read: 0 for a shadow that was not there, and also
+        for a deletion (which AWS takes whatever version it names; Hedgerow's cloud heeds it).
         """
         if goal is None:
-            return await self._remove(thing_name, before)
+            return await self._remove(shadow, before)
         changes = changes_between(before.copy.state, goal)
         if before.copy.state is not None and not changes:
             return before.version
-        body: dict[str, object] = {"state": changes}
-        if before.version:
-            body["version"] = before.version
-        answer = await self._call("POST", thing_name, msgspec.json.encode(body))
+        body = msgspec.json.encode({"state": changes, "version": before.version})
+        answer = await self._call("POST", shadow, body)
         return _decoded(answer, _Accepted).version
 
-    async def _remove(self, thing_name: str, before: CloudCopy) -> int:
+    async def names(self, thing_name: str) -> Sequence[str]:
+        """Return the names of the named shadows that the cloud holds of a thing."""
+        path = named_shadows_path(thing_name)
+        async with self._in_time("GET", path):
+            return await self._cloud.named_shadows(thing_name)
+
+    async def _remove(self, shadow: ShadowId, before: CloudCopy) -> int:
         if before.copy.state is not None:
-            answer = await self._call("DELETE", thing_name)
+            body = msgspec.json.encode({"version": before.version})
+            answer = await self._call("DELETE", shadow, body)
             if answer.status not in {_OK, NOT_FOUND}:
                 raise _refusal(answer)
         return before.version
 
-    async def _call(self, method: str, thing_name: str, body: bytes | None = None) -> HttpAnswer:
+    async def _call(self, method: str, shadow: ShadowId, body: bytes | None = None) -> HttpAnswer:
+        async with self._in_time(method, shadow_http_path(*astuple(shadow))):
+            answer = await self._cloud.shadow(method, shadow, body)
+        if answer.status == CONFLICT:
+            raise MovedOnError(f"the cloud's shadow {shadow} changed meanwhile")
+        return answer
+
+    @asynccontextmanager
+    async def _in_time(self, method: str, path: str) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._patience.total_seconds()):
-                answer = await self._cloud.shadow(method, thing_name, body)
+                yield
         except TimeoutError:
-            raise NoAnswerError(method, thing_name, self._patience) from None
-        if answer.status == CONFLICT:
-            raise MovedOnError(f"the cloud's shadow of {thing_name} changed meanwhile")
-        return answer
+            raise NoAnswerError(method, path, self._patience) from None
 
 
 def _sections(document: _State) -> State:

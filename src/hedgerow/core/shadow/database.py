@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from hedgerow.contract import ShadowId
 from hedgerow.core.shadow.reconcile import State
 from hedgerow.kernel import ConfigurationError
 from hedgerow.shadow import NO_SHADOW, Shadow
@@ -49,7 +50,10 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShadowDatabase:
-    """The local shadows by thing name. Blocking, and short: call it from the loop."""
+    """The local shadows. Blocking, and short: call it from the loop.
+
+    A classic one is kept under its thing's name, a named one under `<thing>/<shadow>`.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Open the database in this folder, or make it; `ConfigurationError` if neither works.
@@ -66,23 +70,35 @@ class ShadowDatabase:
                 f"cannot open the shadow database {self._path}: {error}"
             ) from error
 
-    def read(self, thing_name: str) -> Kept:
-        """Return the shadow of a thing; one that was never written is `Kept()`.
+    def read(self, shadow: ShadowId) -> Kept:
+        """Return a shadow; one that was never written is `Kept()`.
 
         Raises `sqlite3.Error` or `msgspec.DecodeError` for a damaged file.
         """
         row = self._database.execute(
-            "SELECT document FROM shadow WHERE thing = ?", (thing_name,)
+            "SELECT document FROM shadow WHERE thing = ?", (str(shadow),)
         ).fetchone()
         return Kept() if row is None else msgspec.json.decode(row[0], type=Kept)
 
-    def write(self, thing_name: str, kept: Kept) -> None:
-        """Keep the shadow of a thing; `sqlite3.Error` if the disk does not take it."""
+    def write(self, shadow: ShadowId, kept: Kept) -> None:
+        """Keep a shadow; `sqlite3.Error` if the disk does not take it."""
         self._database.execute(
             "INSERT INTO shadow VALUES (?, ?) "
             "ON CONFLICT (thing) DO UPDATE SET document = excluded.document",
-            (thing_name, msgspec.json.encode(kept)),
+            (str(shadow), msgspec.json.encode(kept)),
         )
+
+    def named(self, thing_name: str) -> tuple[ShadowId, ...]:
+        """Return a thing's named shadows that were ever written, also deleted ones, in order.
+
+        Raises `sqlite3.Error` for a damaged file.
+        """
+        first = f"{thing_name}/"
+        rows = self._database.execute(
+            "SELECT thing FROM shadow WHERE thing > ? AND thing < ? ORDER BY thing",
+            (first, f"{thing_name}0"),  # 0 is what comes after / in ASCII
+        )
+        return tuple(ShadowId(thing_name, key.removeprefix(first)) for (key,) in rows)
 
     def clear(self) -> None:
         """Forget every shadow."""

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
-from hedgerow.contract import GroupDeployment, ShadowTopic, parse_shadow_topic
+from hedgerow.contract import GroupDeployment, ShadowId, ShadowTopic, parse_shadow_topic
 from hedgerow.core.link import Backoff, CloudMessage
 from hedgerow.core.shadow.cloud_copy import CloudCopies, MovedOnError, NoAnswerError
 from hedgerow.core.shadow.database import Agreed
@@ -32,6 +32,9 @@ _ROUNDS_LIMIT: Final = 5
 
 _HEARD: Final = frozenset({"update", "delete"})
 
+_NAMES: Final = "*"
+"""Stands for the name where what is due is not one shadow, but which named ones the cloud has."""
+
 
 class Link(Protocol):
     """The link to the cloud, as far as waiting for it goes."""
@@ -46,8 +49,10 @@ class Link(Protocol):
 class ShadowSync:
     """Keeps the shadows of members with `SyncShadow` alike here and in the cloud.
 
-    `problem` names what keeps one from it, in the cloud's own words: which action on which
-    resource the core's policy lacks. Local shadows go on whatever happens here.
+    Named ones only if that is asked for: the guide knew none, and its minimal policy covers
+    neither learning their names nor hearing of them. `problem` names what keeps a shadow from
+    it, in the cloud's own words: which action on which resource the core's policy lacks. Local
+    shadows go on whatever happens here.
     """
 
     def __init__(
@@ -57,15 +62,17 @@ class ShadowSync:
         *,
         backoff: Backoff,
         log: FilteringBoundLogger,
+        named: bool = False,
     ) -> None:
         self._shadows = shadows
         self._copies = copies
         self._backoff = backoff
         self._log = log
+        self._named = named
         self._things: frozenset[str] = frozenset()
-        self._due: dict[str, None] = {}
-        self._stopped: dict[str, str] = {}
-        self._doing: set[str] = set()
+        self._due: dict[ShadowId, None] = {}
+        self._stopped: dict[ShadowId, str] = {}
+        self._doing: set[ShadowId] = set()
         self._rung = asyncio.Event()
         shadows.on_change(self._changed)
 
@@ -89,8 +96,12 @@ class ShadowSync:
 
     @property
     def filters(self) -> tuple[str, ...]:
-        """What to subscribe to in the cloud to hear of changes there: one filter a shadow."""
-        return tuple(map(_filter, sorted(self._things)))
+        """What to subscribe to in the cloud to hear of changes there: one filter a thing.
+
+        With named shadows it is one more for each thing.
+        """
+        kinds = (_filter, _filter_of_named) if self._named else (_filter,)
+        return tuple(kind(name) for kind in kinds for name in sorted(self._things))
 
     def serve(self, group: GroupDeployment) -> None:
         """Synchronise the shadows that this group asks for, and no others, from now on."""
@@ -108,21 +119,30 @@ class ShadowSync:
     def look_again(self) -> None:
         """Compare every shadow soon: something may have changed that nobody told of."""
         self._stopped.clear()
-        self._due = dict.fromkeys(sorted(self._things))
+        self._due = {}
+        for name in sorted(self._things):
+            self._make_due(ShadowId(name))
+            self._make_named_due(name)
         self._rung.set()
 
     def heard_from_now_on(self, filters: Sequence[str]) -> None:
         """Compare the shadows that these filters are of: nothing told of their changes before."""
-        for name in self._things.intersection(map(_thing_name, filters)):
-            self._make_due(name)
+        for topic_filter in filters:
+            name = _thing_name(topic_filter)
+            if name not in self._things:
+                continue
+            if topic_filter == _filter(name):
+                self._make_due(ShadowId(name))
+            else:
+                self._make_named_due(name)
 
     def hear(self, message: CloudMessage) -> None:
         """Take a message on a topic of a shadow; what it holds is read from the shadow itself."""
         topic = parse_shadow_topic(message.topic)
         if topic is None or topic.event != "accepted" or topic.verb not in _HEARD:
             return
-        if topic.thing_name in self._things and self._is_news(topic, message.payload):
-            self._make_due(topic.thing_name)
+        if self._is_synced(topic.shadow) and self._is_news(topic, message.payload):
+            self._make_due(topic.shadow)
 
     async def run(self, link: Link) -> None:
         """Synchronise what is due until cancelled."""
@@ -134,17 +154,17 @@ class ShadowSync:
         while True:
             await self._wait_for_work()
             await link.wait_connected()
-            thing_name = self._next()
-            if thing_name is not None:
-                del self._due[thing_name]
-                self._doing.add(thing_name)
-                await self._try(thing_name)
-                self._doing.remove(thing_name)
+            shadow = self._next()
+            if shadow is not None:
+                del self._due[shadow]
+                self._doing.add(shadow)
+                await self._try(shadow)
+                self._doing.remove(shadow)
                 self._rung.set()
 
-    def _next(self) -> str | None:
+    def _next(self) -> ShadowId | None:
         """Return a shadow that is due and that nobody works on, or None."""
-        return next((name for name in self._due if name not in self._doing), None)
+        return next((shadow for shadow in self._due if shadow not in self._doing), None)
 
     async def _wait_for_work(self) -> None:
         """Return when a shadow is due; those that were refused are so after a while."""
@@ -156,58 +176,68 @@ class ShadowSync:
             except TimeoutError:
                 self._due.update(dict.fromkeys(self._stopped))
 
-    async def _try(self, thing_name: str) -> None:
+    async def _try(self, shadow: ShadowId) -> None:
         try:
-            await self._synchronise(thing_name)
+            if shadow.shadow_name == _NAMES:
+                await self._learn_names(shadow.thing_name)
+            else:
+                await self._synchronise(shadow)
         except UnavailableError as error:
-            self._tell_later(thing_name, error)
-            self._make_due(thing_name)
+            self._tell_later(shadow, error)
+            self._make_due(shadow)
             await asyncio.sleep(self._backoff.next_delay())
         except HedgerowError as error:
-            self._stop(thing_name, error.message)
+            self._stop(shadow, error.message)
         except (sqlite3.Error, msgspec.DecodeError) as error:
-            self._stop(thing_name, str(error))
+            self._stop(shadow, str(error))
         else:
-            self._stopped.pop(thing_name, None)
+            self._stopped.pop(shadow, None)
             self._backoff.reset()
 
-    async def _synchronise(self, thing_name: str) -> None:
+    async def _learn_names(self, thing_name: str) -> None:
+        """Make every named shadow due that the cloud holds of a thing."""
+        for name in await self._copies.names(thing_name):
+            shadow = ShadowId(thing_name, name)
+            if self._is_synced(shadow) and shadow not in self._stopped:
+                self._make_due(shadow)
+
+    async def _synchronise(self, shadow: ShadowId) -> None:
         for _ in range(_ROUNDS_LIMIT):
-            if thing_name not in self._things:
+            if not self._is_synced(shadow):
                 return
             try:
-                if await self._round(thing_name):
+                if await self._round(shadow):
                     return
             except MovedOnError:
                 continue
-        self._make_due(thing_name)
+        self._make_due(shadow)
 
-    async def _round(self, thing_name: str) -> bool:
+    async def _round(self, shadow: ShadowId) -> bool:
         """Make both sides alike once; False if the local one has changed meanwhile."""
-        kept = self._shadows.kept(thing_name)
+        kept = self._shadows.kept(shadow)
         local = Copy.of(kept.shadow)
-        cloud = await self._copies.read(thing_name)
+        cloud = await self._copies.read(shadow)
         base = kept.agreed.state if kept.agreed is not None else None
         if kept.offered is not None:
             base = acknowledged(base, kept.offered.state, cloud.copy.state)
         goal = reconciled(base, local, cloud.copy)
-        if thing_name not in self._things:  # a deployment came in between
+        if not self._is_synced(shadow):  # a deployment came in between
             return True
         if differ(cloud.copy.state, goal):
             known = Agreed(state=base, cloud_version=cloud.version)
-            self._shadows.offer(thing_name, known, local.state)
-        version = await self._copies.write(thing_name, cloud, goal)
-        if thing_name not in self._things:
+            self._shadows.offer(shadow, known, local.state)
+        version = await self._copies.write(shadow, cloud, goal)
+        if not self._is_synced(shadow):
             return True
-        return self._shadows.adopt(thing_name, local, Agreed(state=goal, cloud_version=version))
+        return self._shadows.adopt(shadow, local, Agreed(state=goal, cloud_version=version))
 
-    def _stop(self, thing_name: str, reason: str) -> None:
-        problem = f"the shadow of {thing_name} is not synchronised: {reason}"
-        if self._stopped.get(thing_name) != problem:
-            self._log.error("a shadow is not synchronised", thing=thing_name, reason=reason)
-        self._stopped[thing_name] = problem
+    def _stop(self, shadow: ShadowId, reason: str) -> None:
+        problem = f"{_called(shadow)} is not synchronised: {reason}"
+        if self._stopped.get(shadow) != problem:
+            self._log.error("a shadow is not synchronised", shadow=str(shadow), reason=reason)
+        self._stopped[shadow] = problem
 
-    def _tell_later(self, thing_name: str, error: UnavailableError) -> None:
+    def _tell_later(self, shadow: ShadowId, error: UnavailableError) -> None:
         """Log that a shadow has to wait; of a call without an answer in the documented lines.
 
         Source: guide page gg-troubleshooting.
@@ -217,38 +247,65 @@ class ShadowSync:
             return
         if error.was_reading:
             self._log.error(
-                f"Cloud shadow client error: unable to get cloud shadow {thing_name} for "
+                f"Cloud shadow client error: unable to get cloud shadow {shadow} for "
                 f"synchronization. {error.message}"
             )
             self._log.warning(f"Failed to get cloud copy: {error.message}")
         self._log.error(
-            f"Failed to execute sync operation {{{thing_name} VersionDiscontinued []}}",
+            f"Failed to execute sync operation {{{shadow} VersionDiscontinued []}}",
             reason=error.message,
         )
 
-    def _changed(self, thing_name: str) -> None:
-        """Take note of a local change; a refused shadow is not tried again for every change."""
-        if thing_name in self._things and thing_name not in self._stopped:
-            self._make_due(thing_name)
+    def _is_synced(self, shadow: ShadowId) -> bool:
+        return shadow.thing_name in self._things and (self._named or not shadow.shadow_name)
 
-    def _make_due(self, thing_name: str) -> None:
-        self._due[thing_name] = None
+    def _changed(self, shadow: ShadowId) -> None:
+        """Take note of a local change; a refused shadow is not tried again for every change."""
+        if self._is_synced(shadow) and shadow not in self._stopped:
+            self._make_due(shadow)
+
+    def _make_due(self, shadow: ShadowId) -> None:
+        self._due[shadow] = None
         self._rung.set()
+
+    def _make_named_due(self, thing_name: str) -> None:
+        """Make the named shadows of a thing due, if they are synchronised at all."""
+        if not self._named:
+            return
+        self._make_due(ShadowId(thing_name, _NAMES))
+        try:
+            known = self._shadows.named(thing_name)
+        except sqlite3.Error:
+            return  # what cannot be read is told when one of them is asked for
+        for shadow in known:
+            self._make_due(shadow)
 
     def _is_news(self, topic: ShadowTopic, payload: bytes) -> bool:
         """Tell whether a message tells of more than the core's own last change."""
         if topic.verb == "delete":
             return True
         try:
-            agreed = self._shadows.kept(topic.thing_name).agreed
+            agreed = self._shadows.kept(topic.shadow).agreed
             heard = msgspec.json.decode(payload, type=_Heard)
         except (sqlite3.Error, msgspec.DecodeError):
             return True
         return agreed is None or heard.version != agreed.cloud_version
 
 
+def _called(shadow: ShadowId) -> str:
+    if shadow.shadow_name == _NAMES:
+        return f"what only the cloud holds of named shadows of {shadow.thing_name}"
+    if shadow.shadow_name:
+        return f"the shadow {shadow.shadow_name} of {shadow.thing_name}"
+    return f"the shadow of {shadow.thing_name}"
+
+
 def _filter(thing_name: str) -> str:
     return f"$aws/things/{thing_name}/shadow/+/accepted"
+
+
+def _filter_of_named(thing_name: str) -> str:
+    return f"$aws/things/{thing_name}/shadow/name/+/+/accepted"
 
 
 def _thing_name(topic_filter: str) -> str:

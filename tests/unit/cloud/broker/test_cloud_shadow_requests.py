@@ -13,7 +13,7 @@ from tests.support.registry import HOME, registry
 from hedgerow.cloud.broker import ShadowRequests
 from hedgerow.cloud.broker.shadow_requests import MAX_WAITING, MAX_WAITING_PER_THING
 from hedgerow.cloud.iot_data import ShadowService
-from hedgerow.contract import shadow_topic
+from hedgerow.contract import CLASSIC, shadow_topic
 from hedgerow.mqtt import Message
 
 
@@ -73,7 +73,7 @@ async def test_all_things_together_have_a_limit_as_well(shadows: ShadowService) 
 
 
 @pytest.mark.parametrize(
-    "topic", ["a/b", "$aws/things/lamp/shadow/get/accepted", "$aws/things/lamp/shadow/name/n/get"]
+    "topic", ["a/b", "$aws/things/lamp/shadow/get/accepted", "$aws/things/lamp/shadow/name/n"]
 )
 async def test_what_is_no_request_is_not_taken(shadows: ShadowService, topic: str) -> None:
     published = Published()
@@ -91,11 +91,13 @@ class _BrokenOnce(ShadowService):
 
     broken = True
 
-    async def get(self, thing_name: str, payload: bytes = b"") -> bytes:
+    async def get(
+        self, thing_name: str, payload: bytes = b"", *, shadow_name: str = CLASSIC
+    ) -> bytes:
         if self.broken:
             self.broken = False
             raise RuntimeError("secret detail")
-        return await super().get(thing_name, payload)
+        return await super().get(thing_name, payload, shadow_name=shadow_name)
 
 
 async def test_a_failure_of_ours_is_answered_without_detail_and_ends_nothing(

@@ -12,7 +12,7 @@ from tests.support.core_shadows import group_of, shadows_in
 from tests.support.local_server import Local, local_server
 from tests.support.mqtt_client import MqttClient
 
-from hedgerow.contract import CLOUD, SHADOW_SERVICE
+from hedgerow.contract import CLOUD, SHADOW_SERVICE, ShadowId
 from hedgerow.core.shadow import LocalShadows, ShadowRequests
 from hedgerow.core.shadow.requests import MAX_WAITING_PER_THING
 from hedgerow.mqtt import Message
@@ -72,26 +72,39 @@ async def test_one_device_changes_the_shadow_of_another_along_rows(tmp_path: Pat
         assert [topic for topic, _ in local.to_cloud] == [f"{UPDATE}/documents"]
         local.server.publish_from_cloud(UPDATE, b'{"state":{"desired":{"by":"cloud"}}}')
         assert (await next_of(a))[1]["state"] == {"desired": {"by": "cloud"}}
-        assert shadows.kept("A").shadow.version == 2
+        assert shadows.kept(ShadowId("A")).shadow.version == 2
         await a.publish(f"{UPDATE}/accepted", b'{"by":"A"}')
         assert await next_of(b) == (f"{UPDATE}/accepted", {"by": "A"})
 
 
 @pytest.mark.spec("Q01")
-async def test_every_member_has_the_unnamed_shadow_and_no_other(tmp_path: Path) -> None:
+async def test_every_member_has_the_unnamed_shadow_and_named_ones_apart_from_it(
+    tmp_path: Path,
+) -> None:
     own = "$aws/things/B/shadow"
     async with (
         served(tmp_path) as (local, shadows),
         await local.connected(local.double.devices[1]) as b,
     ):
         await b.subscribe(f"{own}/#")
-        await b.publish(f"{own}/name/other/update", b'{"state":{"reported":{"x":1}}}', qos=1)
-        await b.publish(f"{own}/get", b"", qos=1)
+        await b.publish(f"{own}/name/other/update", b'{"state":{"desired":{"x":1}}}')
+        told = [await next_of(b) for _ in range(3)]
+        assert [topic for topic, _ in told] == [
+            f"{own}/name/other/update/{event}" for event in ("accepted", "delta", "documents")
+        ]
+        await b.publish(f"{own}/get")
         topic, answer = await next_of(b)
         assert (topic, answer["code"]) == (f"{own}/get/rejected", 404)
-        await b.publish(f"{own}/update", b'{"state":{"reported":{"x":1}}}', qos=1)
+        assert answer["message"] == "No shadow exists with name: 'B'"
+        await b.publish(f"{own}/name/none/get")
+        topic, answer = await next_of(b)
+        assert (topic, answer["code"]) == (f"{own}/name/none/get/rejected", 404)
+        assert answer["message"] == "No shadow exists with name: 'none'"
+        await b.publish(f"{own}/update", b'{"state":{"reported":{"y":1}}}')
         assert (await next_of(b))[0] == f"{own}/update/accepted"
-        assert {shadows.kept(name).shadow.version for name in ("A", "core-1")} == {0}
+        assert shadows.kept(ShadowId("B", "other")).shadow.desired == {"x": 1}
+        assert shadows.kept(ShadowId("B")).shadow.desired is None
+        assert {shadows.kept(ShadowId(name)).shadow.version for name in ("A", "core-1")} == {0}
 
 
 async def test_a_row_to_the_shadow_of_a_stranger_changes_nothing(tmp_path: Path) -> None:
@@ -104,7 +117,7 @@ async def test_a_row_to_the_shadow_of_a_stranger_changes_nothing(tmp_path: Path)
         await b.publish("$aws/things/stranger/shadow/update", b'{"state":{}}', qos=1)
         await b.publish(UPDATE, b'{"state":{"desired":{"by":"B"}}}', qos=1)
         assert (await next_of(a))[0] == f"{UPDATE}/accepted"
-        assert shadows.kept("stranger").shadow.deleted
+        assert shadows.kept(ShadowId("stranger")).shadow.deleted
 
 
 async def test_requests_are_answered_in_order_and_too_many_at_once_are_refused(

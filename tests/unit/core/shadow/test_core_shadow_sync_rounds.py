@@ -15,7 +15,7 @@ from tests.support.clock import ManualClock
 from tests.support.core import until
 from tests.support.core_shadows import CloudDouble, OpenLink, Shadows, group_of, shadows_in, sync_of
 
-from hedgerow.contract import GroupDeployment
+from hedgerow.contract import GroupDeployment, ShadowId
 from hedgerow.core.link import Backoff, CloudMessage, HttpAnswer
 from hedgerow.core.shadow import CloudCopies, ShadowSync, sync
 from hedgerow.kernel import UnavailableError
@@ -260,17 +260,19 @@ async def test_a_cloud_that_does_not_answer_in_time_is_asked_again(tmp_path: Pat
     class Slow(CloudDouble):
         slow = True
 
-        async def shadow(self, method: str, thing: str, body: bytes | None = None) -> HttpAnswer:
+        async def shadow(
+            self, method: str, shadow: ShadowId, body: bytes | None = None
+        ) -> HttpAnswer:
             if self.slow:
                 self.slow = False
                 await asyncio.Event().wait()
-            return await super().shadow(method, thing, body)
+            return await super().shadow(method, shadow, body)
 
     cloud = Slow(ManualClock())
     with shadows_in(tmp_path, GROUP, cloud.clock) as here:
         copies = CloudCopies(cloud, timedelta(seconds=0.01))
         with pytest.raises(UnavailableError, match=r"canceled after 0\.01 s .*shadowSyncTimeout"):
-            await copies.read("A")
+            await copies.read(ShadowId("A"))
         cloud.slow = True
         made = ShadowSync(here.local, copies, backoff=Backoff(0.001), log=structlog.get_logger())
         made.serve(GROUP)
