@@ -22,7 +22,7 @@ from hedgerow.cloud.app.records import DeviceRefusals
 from hedgerow.cloud.app.session_vault import SessionVault
 from hedgerow.cloud.broker import CloudBroker, Programs
 from hedgerow.cloud.cloudtrail import CloudTrailService, Deliverer, Deliveries, Trail, TrailKeys
-from hedgerow.cloud.dataplane import CoreCalls, DataPlane, Discovery, ShadowCalls
+from hedgerow.cloud.dataplane import CoreCalls, DataPlane, Discovery, MessageCalls, ShadowCalls
 from hedgerow.cloud.greengrass import (
     AddressBook,
     BulkRunner,
@@ -195,6 +195,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         discovery=Discovery(index, directory, clock),
         core_calls=CoreCalls(desk, ServerCertificates(store, home, clock), addresses, roles),
         shadow_calls=ShadowCalls(shadows),
+        message_calls=MessageCalls(broker, directory),
         mqtt=broker.protocol_factory,
         record=refusals.request,
     )

@@ -11,6 +11,7 @@ The tests are in `tests/unit/cloud/dataplane`, `tests/interop/test_discovery_sdk
 
 from hedgerow.cloud.dataplane.core_calls import CoreCalls
 from hedgerow.cloud.dataplane.discovery import Discovery
+from hedgerow.cloud.dataplane.message_calls import MessageCalls
 from hedgerow.cloud.dataplane.plane import DataPlane, RefusedRequest
 from hedgerow.cloud.dataplane.routes import ROUTES, Route
 from hedgerow.cloud.dataplane.shadow_calls import ShadowCalls
@@ -20,6 +21,7 @@ __all__ = [
     "CoreCalls",
     "DataPlane",
     "Discovery",
+    "MessageCalls",
     "RefusedRequest",
     "Route",
     "ShadowCalls",

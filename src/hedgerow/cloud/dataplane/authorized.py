@@ -1,5 +1,6 @@
 """Who asks for what, and whether it may: the proof that every call of the data plane needs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hedgerow.aws import HttpRequest
@@ -22,6 +23,7 @@ class Authorized:
     match: Match
     body: bytes = field(repr=False)
     raw_query: str
+    headers: Mapping[str, str] = field(repr=False)
     _seal: object = field(repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -52,7 +54,12 @@ def authorize(
     if not decision.allowed:
         raise DeniedError(f"{wanted} is refused: {decision.reason}")
     return Authorized(
-        device=device, match=match, body=request.body, raw_query=request.raw_query, _seal=_SEAL
+        device=device,
+        match=match,
+        body=request.body,
+        raw_query=request.raw_query,
+        headers=request.headers,
+        _seal=_SEAL,
     )
 
 

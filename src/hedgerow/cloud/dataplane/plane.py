@@ -24,6 +24,7 @@ from hedgerow.cloud.dataplane.answers import UnauthenticatedError, refusal
 from hedgerow.cloud.dataplane.authorized import Authorized, authorize
 from hedgerow.cloud.dataplane.core_calls import CoreCalls
 from hedgerow.cloud.dataplane.discovery import Discovery
+from hedgerow.cloud.dataplane.message_calls import MessageCalls
 from hedgerow.cloud.dataplane.routes import asked_path, match
 from hedgerow.cloud.dataplane.shadow_calls import ShadowCalls
 from hedgerow.cloud.home import Home
@@ -65,6 +66,7 @@ class DataPlane:
         discovery: Discovery,
         core_calls: CoreCalls,
         shadow_calls: ShadowCalls,
+        message_calls: MessageCalls,
         mqtt: Callable[[TlsPeer], AnyProtocol],
         record: Callable[[RefusedRequest], None],
     ) -> None:
@@ -86,6 +88,8 @@ class DataPlane:
             "update-shadow": shadow_calls.update,
             "delete-shadow": shadow_calls.delete,
             "list-shadows": shadow_calls.names,
+            "publish": message_calls.publish,
+            "get-retained": message_calls.get_retained,
         }
         self._http = HttpServer(
             self.handle,

@@ -11,7 +11,7 @@ from typing import Literal
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from hedgerow.cloud.home import Home
-from hedgerow.cloud.iot.arns import thing_arn
+from hedgerow.cloud.iot.arns import thing_arn, topic_arn
 from hedgerow.contract import (
     CLASSIC,
     ShadowId,
@@ -28,6 +28,7 @@ MAX_SEGMENTS = 10
 MAX_PARAMETER_BYTES = 512
 MAX_ASKED = 20
 _PARAMETER = re.compile(r"\{(\w+)\}")
+_REST = re.compile(r"\{(\w+)\+\}")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -76,6 +77,10 @@ def _shadow(home: Home, parameters: Parameters) -> str:
     return thing_arn(home, str(ShadowId(parameters["thing"], parameters.get("name", CLASSIC))))
 
 
+def _topic(home: Home, parameters: Parameters) -> str:
+    return topic_arn(home, parameters["topic"])
+
+
 def _connectivity(home: Home, parameters: Parameters) -> str:
     return thing_arn(home, connectivity_thing(parameters["thing"]))
 
@@ -102,6 +107,7 @@ _DEPLOYMENT = "/greengrass/groups/{group}/deployments/{deployment}"
 _CONNECTIVITY = "/greengrass/things/{thing}/connectivityInfo"
 _SHADOW = "/things/{thing}/shadow"
 _NAME = frozenset({"name"})
+_PUBLISH = frozenset({"qos", "retain", "contentType", "responseTopic", "messageExpiry"})
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -161,6 +167,8 @@ ROUTES: tuple[Route, ...] = (
         _anything,
         frozenset({"nextToken", "pageSize"}),
     ),
+    Route("publish", "POST", "/topics/{topic+}", "iot:Publish", _topic, _PUBLISH),
+    Route("get-retained", "GET", "/retainedMessage/{topic+}", "iot:GetRetainedMessage", _topic),
 )
 
 
@@ -230,11 +238,16 @@ def _decoded(part: str) -> str:
 
 def _parameters(route: Route, segments: tuple[str, ...]) -> Parameters | None:
     template = route.template.split("/")
+    rest = _REST.fullmatch(template[-1])
+    if rest is not None and len(segments) > len(template):
+        # Slashes of a topic may come as they are, or as %2F.
+        whole = "/".join(segments[len(template) - 1 :])
+        segments = (*segments[: len(template) - 1], whole)
     if len(template) != len(segments):
         return None
     parameters = {}
     for expected, given in zip(template, segments, strict=True):
-        name = _PARAMETER.fullmatch(expected)
+        name = _PARAMETER.fullmatch(expected) or _REST.fullmatch(expected)
         if name is None and expected != given:
             return None
         if name is not None:

@@ -10,7 +10,9 @@ before it comes here.
 Tests: `tests/unit/cloud/iot_data`, `tests/interop/test_boto3_iot.py`.
 """
 
-from hedgerow.cloud.iot_data.service import IotDataService, Publisher
+from hedgerow.cloud.iot_data.broker_calls import Publisher, require_publishable
+from hedgerow.cloud.iot_data.message_properties import message_properties, user_properties_json
+from hedgerow.cloud.iot_data.service import IotDataService
 from hedgerow.cloud.iot_data.shadow_service import (
     PAGE_DEFAULT,
     PAGE_LIMIT,
@@ -23,4 +25,7 @@ __all__ = [
     "IotDataService",
     "Publisher",
     "ShadowService",
+    "message_properties",
+    "require_publishable",
+    "user_properties_json",
 ]

@@ -2,30 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
-from hedgerow.aws import Answer, AwsError, Call, Service, operation
+from hedgerow.aws import Answer, AwsError, Call, operation
+from hedgerow.cloud.iot_data.broker_calls import BrokerCalls, Publisher
 from hedgerow.cloud.iot_data.shadow_service import PAGE_DEFAULT, ShadowService
-from hedgerow.contract import CLASSIC, parse_shadow_topic
-from hedgerow.kernel import quoted
-from hedgerow.mqtt import valid_topic
+from hedgerow.contract import CLASSIC
 from hedgerow.shadow import ShadowError
 from hedgerow.store import InvalidPageTokenError
 
-MAX_PAYLOAD_BYTES = 128 * 1024
-MAX_TOPIC_BYTES = 256
-MAX_TOPIC_SLASHES = 7
 
-
-class Publisher(Protocol):
-    """Publishes into the cloud's broker, as the cloud itself."""
-
-    async def publish(self, topic: str, payload: bytes, *, qos: int = 0) -> None:
-        """Give a message to everyone who is subscribed and may receive it."""
-
-
-class IotDataService(Service):
-    """Shadows (get, update, delete, names of the named ones) and Publish."""
+class IotDataService(BrokerCalls):
+    """Shadows (get, update, delete, names of the named ones), and the calls of the broker."""
 
     model_name: ClassVar[str] = "iot-data"
     iam_prefix: ClassVar[str] = "iot"
@@ -35,8 +23,8 @@ class IotDataService(Service):
     internal_code: ClassVar[str] = "InternalFailureException"
 
     def __init__(self, shadows: ShadowService, publisher: Publisher) -> None:
+        super().__init__(publisher)
         self._shadows = shadows
-        self._publisher = publisher
 
     @operation("GetThingShadow")
     async def get_thing_shadow(self, call: Call) -> Answer:
@@ -79,31 +67,6 @@ class IotDataService(Service):
                 raise _invalid("Invalid nextToken") from None
         answer: dict[str, object] = {"results": list(page.results), "timestamp": page.timestamp}
         return answer if page.next_token is None else {**answer, "nextToken": page.next_token}
-
-    @operation("Publish")
-    async def publish(self, call: Call) -> Answer:
-        """Publish a message; of the reserved topics, only requests to shadows are open."""
-        topic, payload = call.input["topic"], call.input.get("payload") or b""
-        _require_publishable(topic, payload)
-        if call.input.get("retain"):
-            raise _invalid("Retained messages are not supported; leave retain out.")
-        await self._publisher.publish(topic, payload, qos=call.input.get("qos") or 0)
-        return None
-
-
-def _require_publishable(topic: str, payload: bytes) -> None:
-    if not valid_topic(topic):
-        raise _invalid(f"{quoted(topic)} is not a topic name; it has no '+', '#' or NUL.")
-    if len(topic.encode()) > MAX_TOPIC_BYTES or topic.count("/") > MAX_TOPIC_SLASHES:
-        raise _invalid(
-            f"A topic has at most {MAX_TOPIC_BYTES} bytes and {MAX_TOPIC_SLASHES} slashes."
-        )
-    if topic.startswith("$"):
-        reserved = parse_shadow_topic(topic)
-        if reserved is None or reserved.event:
-            raise _invalid(f"The topic {quoted(topic)} is reserved.")
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        raise _invalid(f"A payload has at most {MAX_PAYLOAD_BYTES} bytes, not {len(payload)}.")
 
 
 def _name(call: Call) -> str:
