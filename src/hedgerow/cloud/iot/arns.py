@@ -29,6 +29,11 @@ def certificate_arn(home: Home, certificate_id: str) -> str:
     return _arn(home, f"cert/{certificate_id}")
 
 
+def ca_certificate_arn(home: Home, certificate_id: str) -> str:
+    """Return the ARN of a registered authority."""
+    return _arn(home, f"cacert/{certificate_id}")
+
+
 def policy_arn(home: Home, name: str) -> str:
     """Return the ARN of a policy."""
     return _arn(home, f"policy/{name}")

@@ -15,7 +15,12 @@ from cryptography.hazmat.primitives import serialization
 from hedgerow.aws import AwsError
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot.arns import certificate_arn
-from hedgerow.cloud.iot.documents import CERTIFICATE, Certificate, CertificateStatus
+from hedgerow.cloud.iot.documents import (
+    CERTIFICATE,
+    Certificate,
+    CertificateMode,
+    CertificateStatus,
+)
 from hedgerow.cloud.iot.faults import (
     already_exists,
     certificate_not_found,
@@ -54,7 +59,7 @@ async def register(
 
 
 def registered(
-    certificate: x509.Certificate, status: CertificateStatus, *, issued_here: bool
+    certificate: x509.Certificate, status: CertificateStatus, *, issued_here: bool, ca_id: str = ""
 ) -> Certificate:
     """Return the document of a certificate that nothing is attached to yet."""
     return Certificate(
@@ -63,6 +68,7 @@ def registered(
         issued_here=issued_here,
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
+        ca_id=ca_id,
     )
 
 
@@ -70,6 +76,7 @@ def describe(home: Home, record: Record[Certificate]) -> Members:
     """Return a certificate as `DescribeCertificate` does."""
     certificate = record.document
     return {
+        **({"caCertificateId": certificate.ca_id} if certificate.ca_id else {}),
         "certificateArn": certificate_arn(home, record.id),
         "certificateId": record.id,
         "status": certificate.status,
@@ -79,7 +86,7 @@ def describe(home: Home, record: Record[Certificate]) -> Members:
         "lastModifiedDate": record.updated_at,
         "customerVersion": certificate.customer_version,
         "validity": {"notBefore": certificate.not_before, "notAfter": certificate.not_after},
-        "certificateMode": "DEFAULT" if certificate.issued_here else "SNI_ONLY",
+        "certificateMode": _mode(certificate),
     }
 
 
@@ -89,9 +96,13 @@ def listed(home: Home, record: Record[Certificate]) -> Members:
         "certificateArn": certificate_arn(home, record.id),
         "certificateId": record.id,
         "status": record.document.status,
-        "certificateMode": "DEFAULT" if record.document.issued_here else "SNI_ONLY",
+        "certificateMode": _mode(record.document),
         "creationDate": record.created_at,
     }
+
+
+def _mode(certificate: Certificate) -> CertificateMode:
+    return "DEFAULT" if certificate.issued_here or certificate.ca_id else "SNI_ONLY"
 
 
 async def update_status(tx: Transaction, home: Home, certificate_id: str, wanted: str) -> None:

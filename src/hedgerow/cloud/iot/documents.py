@@ -11,6 +11,8 @@ import msgspec
 from hedgerow.store import Kind
 
 CertificateStatus = Literal["ACTIVE", "INACTIVE", "REVOKED"]
+CaStatus = Literal["ACTIVE", "INACTIVE"]
+CertificateMode = Literal["DEFAULT", "SNI_ONLY"]
 
 
 class Thing(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +71,25 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     policies: tuple[str, ...] = ()
     exclusive_thing: bool = False
     """Attached as `EXCLUSIVE_THING`: no second thing may share this certificate."""
+    ca_id: str = ""
+    """The id of the registered authority it was registered under, if any."""
+
+
+class CaCertificate(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered authority. It admits nobody by itself."""
+
+    pem: str
+    status: CaStatus
+    mode: CertificateMode
+    not_before: datetime
+    not_after: datetime
+    customer_version: int = 1
+
+
+class RegistrationCode(msgspec.Struct, frozen=True, kw_only=True):
+    """What an authority signs to show that its key is the caller's."""
+
+    code: str
 
 
 def member_id(group_name: str, thing_name: str) -> str:
@@ -114,5 +135,7 @@ THING_TYPE = Kind("thing-type", ThingType)
 THING_GROUP = Kind("thing-group", ThingGroup)
 THING_GROUP_MEMBER = Kind("thing-group-member", ThingGroupMember)
 CERTIFICATE = Kind("certificate", Certificate)
+CA_CERTIFICATE = Kind("ca-certificate", CaCertificate)
+REGISTRATION_CODE = Kind("registration-code", RegistrationCode)
 IOT_POLICY = Kind("iot-policy", IotPolicy)
 POLICY_TARGET = Kind("iot-policy-target", PolicyTarget)

@@ -15,9 +15,7 @@ def invalid_request(message: str) -> AwsError:
 def refuse_tags(request: Mapping[str, Any]) -> None:
     """Raise if a call brings tags: policies could not go by tags that are not kept."""
     if request.get("tags"):
-        raise invalid_request(
-            "Policies, thing types and thing groups have no tags here; leave tags out."
-        )
+        raise invalid_request("Tags are kept for Greengrass and IAM only; leave tags out.")
 
 
 def thing_not_found(name: str) -> AwsError:
@@ -39,6 +37,13 @@ def certificate_not_found(certificate_id: str) -> AwsError:
     """Return the error for a certificate that is not registered."""
     return AwsError(
         "ResourceNotFoundException", f"Certificate {quoted(certificate_id)} does not exist."
+    )
+
+
+def ca_certificate_not_found(certificate_id: str) -> AwsError:
+    """Return the error for an authority that is not registered."""
+    return AwsError(
+        "ResourceNotFoundException", f"CA certificate {quoted(certificate_id)} does not exist."
     )
 
 

@@ -2,6 +2,7 @@
 
 from hedgerow.aws import Answer, Call, operation
 from hedgerow.cloud.iot.authorization_operations import AuthorizationOperations
+from hedgerow.cloud.iot.ca_certificate_operations import CaCertificateOperations
 from hedgerow.cloud.iot.certificate_operations import CertificateOperations
 from hedgerow.cloud.iot.faults import invalid_request
 from hedgerow.cloud.iot.policy_operations import PolicyOperations
@@ -18,6 +19,7 @@ class IotService(
     ThingTypeOperations,
     ThingGroupOperations,
     CertificateOperations,
+    CaCertificateOperations,
     PolicyOperations,
     AuthorizationOperations,
 ):
