@@ -16,6 +16,7 @@ from hedgerow.cloud.dataplane.authorized import Authorized
 from hedgerow.cloud.iot import DeviceDirectory
 from hedgerow.cloud.iot_data import (
     Publisher,
+    header_json,
     message_properties,
     require_publishable,
     user_properties_json,
@@ -25,10 +26,10 @@ from hedgerow.kernel import CallerError, DeniedError, new_uuid, quoted
 RETAIN: Final = "iot:RetainPublish"
 _TOO_MANY_REQUESTS: Final = 429
 _HEADERS: Final = {
-    "userProperties": "x-amz-mqtt5-user-properties",
     "payloadFormatIndicator": "x-amz-mqtt5-payload-format-indicator",
     "correlationData": "x-amz-mqtt5-correlation-data",
 }
+_USER_PROPERTIES: Final = "x-amz-mqtt5-user-properties"
 _TRUTHS: Final = {"true": True, "false": False}
 _QOS: Final = ("0", "1")
 
@@ -94,6 +95,8 @@ def _properties(asked: Mapping[str, str], headers: Mapping[str, str]) -> dict[st
     for member, header in _HEADERS.items():
         if header in headers:
             found[member] = headers[header]
+    if _USER_PROPERTIES in headers:
+        found["userProperties"] = header_json(headers[_USER_PROPERTIES])
     return found
 
 

@@ -11,7 +11,11 @@ Tests: `tests/unit/cloud/iot_data`, `tests/interop/test_boto3_iot.py`.
 """
 
 from hedgerow.cloud.iot_data.broker_calls import Publisher, require_publishable
-from hedgerow.cloud.iot_data.message_properties import message_properties, user_properties_json
+from hedgerow.cloud.iot_data.message_properties import (
+    header_json,
+    message_properties,
+    user_properties_json,
+)
 from hedgerow.cloud.iot_data.service import IotDataService
 from hedgerow.cloud.iot_data.shadow_service import (
     PAGE_DEFAULT,
@@ -25,6 +29,7 @@ __all__ = [
     "IotDataService",
     "Publisher",
     "ShadowService",
+    "header_json",
     "message_properties",
     "require_publishable",
     "user_properties_json",

@@ -61,14 +61,21 @@ def user_properties_json(properties: Properties) -> bytes | None:
     return json.dumps([{name: value} for name, value in pairs]).encode() if pairs else None
 
 
-def _user_properties(text: str) -> UserProperties:
-    """Read an array of objects; SDKs wrap the text that they are given once more."""
+def header_json(text: str) -> Any:
+    """Return the JSON value of a header that carries one as base64, or raise `CallerError`."""
     try:
-        found = json.loads(_base64(text, "userProperties"))
-        if isinstance(found, str):
-            found = json.loads(found)
+        return json.loads(_base64(text, "userProperties"))
     except ValueError as wrong:
         raise CallerError("userProperties is base64 of a JSON array of objects") from wrong
+
+
+def _user_properties(found: Any) -> UserProperties:
+    """Read an array of objects, or the text of one: SDKs send the text that they are given."""
+    if isinstance(found, str):
+        try:
+            found = json.loads(found)
+        except ValueError as wrong:
+            raise CallerError("userProperties is a JSON array of objects") from wrong
     if not isinstance(found, list) or len(found) > MAX_USER_PROPERTIES:
         raise CallerError(
             f"userProperties is a JSON array of at most {MAX_USER_PROPERTIES} objects"
