@@ -33,6 +33,26 @@ class _Item:
     released: bool = False
 
 
+class Budget:
+    """What all queues of a broker may hold together, in bytes."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def take(self, size: int) -> bool:
+        """Take so much, or nothing; False if there is not so much left."""
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """Return what was taken."""
+        self._left += size
+
+
 class Deliveries:
     """A bounded queue with a window of unacknowledged messages; it lives as long as the session.
 
@@ -47,6 +67,7 @@ class Deliveries:
         "_allowance",
         "_backlog",
         "_brake",
+        "_budget",
         "_client_id",
         "_clock",
         "_highest",
@@ -65,8 +86,9 @@ class Deliveries:
         "_window",
     )
 
-    def __init__(self, client_id: str, limits: Limits, clock: Clock) -> None:
+    def __init__(self, client_id: str, limits: Limits, clock: Clock, budget: Budget) -> None:
         self._client_id = client_id
+        self._budget = budget
         self._limits = limits
         self._clock = clock
         self._keeper: Keeper | None = None
@@ -124,6 +146,16 @@ class Deliveries:
         """Tell a keeper of every step from now on; it knows what is here already."""
         self._keeper = keeper
 
+    def end(self) -> None:
+        """Let everything go; the keeper is told by who ends the session."""
+        self._keeper = None
+        for item in (*self._sent.values(), *self._waiting):
+            self._budget.give_back(item.size)
+        self._sent.clear()
+        self._passed.clear()
+        self._waiting.clear()
+        self._let_go()
+
     def let_be(self) -> None:
         """Tell the keeper nothing more."""
         self._keeper = None
@@ -141,6 +173,7 @@ class Deliveries:
             delivery.released,
         )
         self._room -= item.size
+        self._budget.give_back(-item.size)  # it was taken before: it may go beyond what is left
         self._waiting.append(item)
         self._next_number = max(self._next_number, number + 1)
         if item.packet_id:
@@ -172,7 +205,7 @@ class Deliveries:
         `late`: it has waited before it came here.
         """
         size = letter.size
-        if size > self._room or len(self) >= self._highest:
+        if size > self._room or len(self) >= self._highest or not self._budget.take(size):
             return False
         item = _Item(letter, qos, identifiers, retain, size, self._next_number)
         self._next_number += 1
@@ -302,12 +335,13 @@ class Deliveries:
     def hold_up(self, publisher: Publisher, give_up: Callable[[], None]) -> None:
         """Make a publisher wait; `give_up` is called if the client does not get on meanwhile.
 
-        To get on is to acknowledge a whole window in the time of `acknowledgement_patience_s`.
+        To get on is to acknowledge a message a second, seen over `acknowledgement_patience_s`.
         """
         if self._brake is None:
 
             def tired() -> None:
-                if self._brake is not None and self._acknowledged >= self._window:
+                enough = max(1, int(self._limits.acknowledgement_patience_s))
+                if self._brake is not None and self._acknowledged >= min(enough, self._window):
                     self._acknowledged = 0
                     self._brake.wait_on()
                 else:
@@ -375,6 +409,7 @@ class Deliveries:
 
     def _settle(self, item: _Item) -> None:
         self._room += item.size
+        self._budget.give_back(item.size)
         self._reserved.discard(item.packet_id)
         if self._keeper is not None:
             self._keeper.settled(self._client_id, item.number)

@@ -17,7 +17,7 @@ from hedgerow.mqtt.authority import (
 from hedgerow.mqtt.codec import Connect, Publish, ReasonCode, Will
 from hedgerow.mqtt.counters import Counters
 from hedgerow.mqtt.courier import Courier
-from hedgerow.mqtt.deliveries import Deliveries
+from hedgerow.mqtt.deliveries import Budget, Deliveries
 from hedgerow.mqtt.keeper import Keeper, KeptSubscription
 from hedgerow.mqtt.lasting import Lasting
 from hedgerow.mqtt.limits import Limits
@@ -73,12 +73,14 @@ class Engine:
     retained: RetainedMessages = field(init=False)
     lasting: Lasting = field(init=False)
     sessions: dict[str, Session] = field(default_factory=dict)
+    _budget: Budget = field(init=False)
     _paced: dict[Session, None] = field(default_factory=dict)
     _numbers: "counting[int]" = field(default_factory=lambda: counting(1))
 
     def __post_init__(self) -> None:
         self.router = Router(self.authority, self.limits, self.tell)
         self.courier = Courier(self.authority, self.counters, self.clock)
+        self._budget = Budget(self.limits.all_waiting_bytes)
         self.retained = RetainedMessages(self.limits.retained_messages)
         self.lasting = Lasting(self)
 
@@ -110,7 +112,7 @@ class Engine:
 
     def new_session(self, ref: SessionRef) -> Session:
         """Return a session that nobody had before."""
-        deliveries = Deliveries(ref.client_id, self.limits, self.clock)
+        deliveries = Deliveries(ref.client_id, self.limits, self.clock, self._budget)
         session = Session(ref.id, ref, deliveries)
         self.sessions[ref.client_id] = session
         return session
@@ -172,6 +174,7 @@ class Engine:
         self._paced.pop(session, None)
         self.router.forget(session)
         self.lasting.end(session)
+        session.deliveries.end()
         pending, session.will = session.will, None
         if pending is not None and will:
             self.publish_will(session, pending.will)

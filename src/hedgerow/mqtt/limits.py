@@ -44,6 +44,9 @@ class Limits:
     waiting_messages: int = 1000
     """Messages that wait for the above, and for a client that is away; further ones are dropped as
     `queue-full`. While a client is connected its publishers are held up before that."""
+    all_waiting_bytes: int = 256 * 1024 * 1024
+    """What all queues of all sessions hold together; beyond it messages are dropped as
+    `queue-full`, as if the queue they were for were full."""
     outgoing_bytes: int = 1024 * 1024
     """Bytes waiting for one client that reads slowly; then messages are dropped as `queue-full`,
     and a client that does not read even its answers is closed as `outgoing-full`."""
@@ -54,8 +57,8 @@ class Limits:
     publisher_grace_s: float = 10.0
     """How long after that it may not hold them up again."""
     acknowledgement_patience_s: float = 10.0
-    """How long publishers of QoS 1 and 2 wait for a client whose queue is half full; one that has
-    not acknowledged a whole window by then is closed as `acknowledgements-overdue`."""
+    """How long publishers of QoS 1 and 2 wait for a client whose queue is half full, while it
+    acknowledges less than a message a second; then it is closed as `acknowledgements-overdue`."""
     connect_timeout_s: float = 10.0
     """No whole CONNECT by then: `connect-timeout`, closed."""
     keep_alive_s: int = 1200

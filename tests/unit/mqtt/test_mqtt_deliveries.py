@@ -9,7 +9,7 @@ from tests.support.mqtt_transport import MemoryTransport
 
 from hedgerow.mqtt import Decoder, Limits, ProtocolVersion
 from hedgerow.mqtt.codec import Packet, Properties, Publish, Pubrel
-from hedgerow.mqtt.deliveries import Deliveries
+from hedgerow.mqtt.deliveries import Budget, Deliveries
 from hedgerow.mqtt.letter import Letter
 from hedgerow.mqtt.outbox import Outbox
 
@@ -22,7 +22,8 @@ class Client:
     def __init__(self, limits: Limits = _LIMITS) -> None:
         self.clock = ManualClock()
         self.limits = limits
-        self.deliveries = Deliveries("client", limits, self.clock)
+        self.budget = Budget(limits.all_waiting_bytes)
+        self.deliveries = Deliveries("client", limits, self.clock, self.budget)
         self.connect()
 
     def connect(self, *, window: int = 2) -> None:
@@ -196,3 +197,14 @@ def test_a_message_larger_than_the_client_takes_is_passed_over(client: Client) -
     client.put(b"small")
     client.deliveries.attach(client.outbox, window=2, speaks_5=True, maximum_packet_bytes=50)
     assert [payload for payload, _, _ in client.sent_as()] == [b"small"]
+
+
+def test_all_queues_together_are_bounded_and_give_back_what_they_held() -> None:
+    size = Client().letter(b"x").size
+    client = Client(replace(_LIMITS, all_waiting_bytes=2 * size))
+    assert [client.put(b"x") for _ in range(3)] == [True, True, False]
+    client.deliveries.acknowledge(1)
+    assert client.put(b"x")
+    client.deliveries.end()
+    assert client.budget.take(2 * size), "an ended queue holds nothing"
+    assert not client.budget.take(1)
