@@ -444,3 +444,36 @@ async def test_a_wrong_secret_gets_nothing(cloud: RunningCloud) -> None:
     with pytest.raises(ClientError) as caught:
         await asyncio.to_thread(client.list_groups)
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
+@pytest.mark.spec("X01", "X04")
+async def test_what_would_break_at_the_core_is_refused_where_it_is_written(
+    cloud: RunningCloud,
+) -> None:
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:press:1"
+    bare = {"Execution": {"IsolationMode": "NoContainer"}}
+    function = {"Id": "f", "FunctionArn": arn, "FunctionConfiguration": {"Environment": bare}}
+
+    async def version_of(path: str, member: str, entity: dict[str, Any]) -> str:
+        made = await cloud.greengrass(
+            f"create_{path}_definition", InitialVersion={member: [entity]}
+        )
+        return str(made["LatestVersionArn"])
+
+    with pytest.raises(ClientError, match=f"MemorySize configuration .* {arn} is not allowed"):
+        limited = {"Environment": bare, "MemorySize": 1024}
+        await version_of("function", "Functions", {**function, "FunctionConfiguration": limited})
+    device = {
+        "Id": "r",
+        "Name": "press",
+        "ResourceDataContainer": {"LocalDeviceResourceData": {"SourcePath": "/dev/press"}},
+    }
+    asking = {**bare, "ResourceAccessPolicies": [{"ResourceId": "r"}]}
+    function["FunctionConfiguration"] = {"Environment": asking}
+    definitions = {
+        "FunctionDefinitionVersionArn": await version_of("function", "Functions", function),
+        "ResourceDefinitionVersionArn": await version_of("resource", "Resources", device),
+    }
+    group = await cloud.greengrass("create_group", Name="g")
+    with pytest.raises(ClientError, match=r"resource of type Local\.Device that is not allowed"):
+        await cloud.greengrass("create_group_version", GroupId=group["Id"], **definitions)

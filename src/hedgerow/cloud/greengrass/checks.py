@@ -18,15 +18,12 @@ Content = Mapping[str, Any]
 MAX_CORES = 1
 MAX_DEVICES = 2_500
 MAX_SUBSCRIPTIONS = 10_000
-MAX_FUNCTIONS = 200
-MAX_RESOURCES = 200
 MAX_CONNECTORS = 200
 MAX_LOGGERS = 4
 MAX_CORE_NAME_BYTES = 124
 """Leaves room for `-c<nnn>` in the core's client ids."""
 MAX_SUBJECT_BYTES = 256
 MAX_SUBJECT_SLASHES = 7
-MIN_SPOOL_BYTES = 262_144
 SPOOLER_ARN = "arn:aws:lambda:::function:GGCloudSpooler:1"
 ADDRESS_DETECTOR_ARN = "arn:aws:lambda:::function:GGIPDetector:1"
 
@@ -48,15 +45,15 @@ def certificate_id_of(arn: str, home: Home) -> str | None:
 def core_faults(content: Content, home: Home) -> tuple[str, ...]:
     """Check a core definition version: at most one core, a registered form of names."""
     cores = content.get("Cores") or ()
-    return (*_list_faults("core", cores, MAX_CORES), *_each(_core_faults, cores, home))
+    return (*list_faults("core", cores, MAX_CORES), *faults_of_each(_core_faults, cores, home))
 
 
 def device_faults(content: Content, home: Home) -> tuple[str, ...]:
     """Check a device definition version: each thing at most once."""
     devices = content.get("Devices") or ()
     return (
-        *_list_faults("device", devices, MAX_DEVICES),
-        *_each(_thing_faults, devices, home),
+        *list_faults("device", devices, MAX_DEVICES),
+        *faults_of_each(_thing_faults, devices, home),
         *_repeated("device", "ThingArn", devices),
     )
 
@@ -65,33 +62,19 @@ def subscription_faults(content: Content, home: Home) -> tuple[str, ...]:
     """Check a subscription definition version: sources, targets and topic filters by form."""
     rows = content.get("Subscriptions") or ()
     return (
-        *_list_faults("subscription", rows, MAX_SUBSCRIPTIONS),
-        *_each(_row_faults, rows, home),
-    )
-
-
-def function_faults(content: Content, home: Home) -> tuple[str, ...]:
-    """Check a function definition version, and the settings of system functions in it."""
-    functions = content.get("Functions") or ()
-    return (
-        *_list_faults("function", functions, MAX_FUNCTIONS),
-        *_each(_function_faults, functions, home),
+        *list_faults("subscription", rows, MAX_SUBSCRIPTIONS),
+        *faults_of_each(_row_faults, rows, home),
     )
 
 
 def connector_faults(content: Content, _home: Home) -> tuple[str, ...]:
     """Check a connector definition version: ids and number."""
-    return tuple(_list_faults("connector", content.get("Connectors") or (), MAX_CONNECTORS))
-
-
-def resource_faults(content: Content, _home: Home) -> tuple[str, ...]:
-    """Check a resource definition version: ids and number."""
-    return tuple(_list_faults("resource", content.get("Resources") or (), MAX_RESOURCES))
+    return tuple(list_faults("connector", content.get("Connectors") or (), MAX_CONNECTORS))
 
 
 def logger_faults(content: Content, _home: Home) -> tuple[str, ...]:
     """Check a logger definition version: ids and number."""
-    return tuple(_list_faults("logger", content.get("Loggers") or (), MAX_LOGGERS))
+    return tuple(list_faults("logger", content.get("Loggers") or (), MAX_LOGGERS))
 
 
 def subject_fault(subject: str) -> str | None:
@@ -108,7 +91,8 @@ def subject_fault(subject: str) -> str | None:
     return None
 
 
-def _list_faults(noun: str, entities: Sequence[Content], limit: int) -> Iterator[str]:
+def list_faults(noun: str, entities: Sequence[Content], limit: int) -> Iterator[str]:
+    """Yield what is wrong with the number and the ids of entities."""
     if len(entities) > limit:
         yield f"a version holds at most {limit} {noun}s, this one has {len(entities)}"
     for entity in entities:
@@ -130,9 +114,10 @@ def _repeated(noun: str, member: str, entities: Sequence[Content]) -> Iterator[s
         seen.add(value)
 
 
-def _each(
+def faults_of_each(
     check: Callable[[Content, Home], Iterator[str]], entities: Sequence[Content], home: Home
 ) -> Iterator[str]:
+    """Yield what a check says of each entity, with the entity's id before it."""
     for entity in entities:
         for fault in check(entity, home):
             yield f"{quoted(entity.get('Id', ''))}: {fault}"
@@ -173,7 +158,7 @@ def _row_faults(entity: Content, home: Home) -> Iterator[str]:
 def _is_party(text: str, home: Home) -> bool:
     if text in {CLOUD, SHADOW_SERVICE} or thing_name_of(text, home) is not None:
         return True
-    arn = _parsed(text)
+    arn = parsed_arn(text)
     if arn is None:
         return False
     return (arn.service == "lambda" and arn.resource.startswith("function:")) or (
@@ -181,34 +166,8 @@ def _is_party(text: str, home: Home) -> bool:
     )
 
 
-def _function_faults(entity: Content, _home: Home) -> Iterator[str]:
-    text = entity.get("FunctionArn", "")
-    arn = _parsed(text)
-    if arn is None or arn.service != "lambda" or not arn.resource.startswith("function:"):
-        yield f"{quoted(text)} is not the ARN of a function"
-    if text == SPOOLER_ARN:
-        yield from _spooler_faults(entity)
-
-
-def _spooler_faults(entity: Content) -> Iterator[str]:
-    environment = (entity.get("FunctionConfiguration") or {}).get("Environment") or {}
-    variables = environment.get("Variables") or {}
-    size = variables.get("GG_CONFIG_MAX_SIZE_BYTES")
-    if size is not None and not (size.isdecimal() and int(size) >= MIN_SPOOL_BYTES):
-        yield f"Spool size should be at least {MIN_SPOOL_BYTES} bytes"
-    storage = variables.get("GG_CONFIG_STORAGE_TYPE")
-    if storage not in {None, "Memory", "FileSystem"}:
-        yield f"GG_CONFIG_STORAGE_TYPE is 'Memory' or 'FileSystem', not {quoted(storage)}"
-    quality = variables.get("GG_CONFIG_SUBSCRIPTION_QUALITY")
-    if quality not in {None, "AtMostOnce", "AtLeastOncePersistent"}:
-        yield (
-            "GG_CONFIG_SUBSCRIPTION_QUALITY is 'AtMostOnce' or 'AtLeastOncePersistent', "
-            f"not {quoted(quality)}"
-        )
-
-
 def _resource_name(text: str, home: Home, prefix: str, pattern: re.Pattern[str]) -> str | None:
-    arn = _parsed(text)
+    arn = parsed_arn(text)
     if arn is None or not arn.resource.startswith(prefix):
         return None
     if (arn.service, arn.region, arn.account) != ("iot", home.region, home.account):
@@ -217,7 +176,8 @@ def _resource_name(text: str, home: Home, prefix: str, pattern: re.Pattern[str])
     return name if pattern.fullmatch(name) else None
 
 
-def _parsed(text: str) -> Arn | None:
+def parsed_arn(text: str) -> Arn | None:
+    """Return an ARN, or None if the text is none."""
     try:
         return Arn.parse(text)
     except CallerError:

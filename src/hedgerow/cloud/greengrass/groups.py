@@ -19,8 +19,9 @@ from hedgerow.cloud.greengrass.documents import (
     Group,
     GroupVersion,
 )
-from hedgerow.cloud.greengrass.faults import bad_request
-from hedgerow.cloud.greengrass.kinds import DEFINITION_KINDS, KINDS_BY_PATH
+from hedgerow.cloud.greengrass.faults import bad_request, invalid_definition
+from hedgerow.cloud.greengrass.function_checks import access_faults
+from hedgerow.cloud.greengrass.kinds import DEFINITION_KINDS, FUNCTION, KINDS_BY_PATH, RESOURCE
 from hedgerow.cloud.greengrass.lookup import existing_group, existing_group_version
 from hedgerow.cloud.greengrass.paging import Paging, page_answer
 from hedgerow.cloud.greengrass.states import RUNNING
@@ -140,8 +141,14 @@ async def _add_version(
         for kind in DEFINITION_KINDS
         if request.get(kind.version_arn_member)
     }
-    for member, arn in arns.items():
-        await _require_version(tx, home, member, arn)
+    contents = {
+        member: await _version_content(tx, home, member, arn) for member, arn in arns.items()
+    }
+    faults = access_faults(
+        contents.get(FUNCTION.version_arn_member, {}), contents.get(RESOURCE.version_arn_member, {})
+    )
+    if faults:
+        raise invalid_definition("group", faults)
     version = await tx.insert(
         GROUP_VERSION, home.account, new_uuid(), GroupVersion(arns=arns), parent=record.id
     )
@@ -149,7 +156,8 @@ async def _add_version(
     return await tx.update(record, newer), version
 
 
-async def _require_version(tx: Transaction, home: Home, member: str, arn: str) -> None:
+async def _version_content(tx: Transaction, home: Home, member: str, arn: str) -> Mapping[str, Any]:
+    """Return what a definition version holds, or raise if there is none of this ARN."""
     parts = read_version_arn(arn, home)
     kind = None if parts is None else KINDS_BY_PATH.get(parts[0])
     if parts is None or kind is None or kind.version_arn_member != member:
@@ -157,6 +165,7 @@ async def _require_version(tx: Transaction, home: Home, member: str, arn: str) -
     version = await tx.get(kind.versions, home.account, parts[2])
     if version is None or version.parent != parts[1]:
         raise bad_request(f"{member} {quoted(arn)} does not exist")
+    return version.document.content
 
 
 def _checked_name(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hedgerow.cloud.greengrass import checks
+from hedgerow.cloud.greengrass import checks, function_checks
 from hedgerow.cloud.greengrass.documents import Definition, DefinitionVersion
 from hedgerow.cloud.home import Home
 from hedgerow.store import Kind
@@ -67,9 +67,9 @@ def _kind(
 CORE = _kind("Core", checks.core_faults)
 DEVICE = _kind("Device", checks.device_faults)
 SUBSCRIPTION = _kind("Subscription", checks.subscription_faults)
-FUNCTION = _kind("Function", checks.function_faults, "DefaultConfig")
+FUNCTION = _kind("Function", function_checks.function_faults, "DefaultConfig")
 CONNECTOR = _kind("Connector", checks.connector_faults)
-RESOURCE = _kind("Resource", checks.resource_faults)
+RESOURCE = _kind("Resource", function_checks.resource_faults)
 LOGGER = _kind("Logger", checks.logger_faults)
 
 DEFINITION_KINDS: tuple[DefinitionKind, ...] = (

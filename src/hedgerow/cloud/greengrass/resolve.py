@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from hedgerow.cloud.greengrass.checks import (
-    ADDRESS_DETECTOR_ARN,
     MAX_CORE_NAME_BYTES,
-    SPOOLER_ARN,
     certificate_id_of,
     thing_name_of,
 )
 from hedgerow.cloud.greengrass.documents import ErrorDetail
+from hedgerow.cloud.greengrass.function_checks import SYSTEM_FUNCTIONS
 from hedgerow.cloud.home import Home
 from hedgerow.contract import (
     CLOUD,
@@ -35,8 +34,6 @@ TOO_MANY_GROUPS = (
     f"{MAX_GROUPS_OF_A_DEVICE} groups"
 )
 INVALID_GROUP = "We cannot deploy because the group definition is invalid or corrupted: "
-SYSTEM_FUNCTIONS = frozenset({ADDRESS_DETECTOR_ARN, SPOOLER_ARN})
-"""The functions that are part of the core itself; any other is not deployed yet."""
 
 Content = Mapping[str, Any]
 

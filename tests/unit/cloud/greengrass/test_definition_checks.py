@@ -9,6 +9,7 @@ from hedgerow.cloud.home import Home
 HOME = Home(account="123456789012", region="eu-west-1")
 THING = "arn:aws:iot:eu-west-1:123456789012:thing/"
 CERTIFICATE = "arn:aws:iot:eu-west-1:123456789012:cert/" + "ab" * 32
+DEVICE = {"ResourceDataContainer": {"LocalDeviceResourceData": {"SourcePath": "/dev/x"}}}
 SPOOLER = "arn:aws:lambda:::function:GGCloudSpooler:1"
 
 
@@ -75,8 +76,8 @@ def test_a_thing_stands_in_a_device_version_once() -> None:
 @pytest.mark.spec("G10")
 @pytest.mark.parametrize("identifier", ["", "a b", "ü", "x" * 129, "a/b"])
 def test_an_id_has_128_plain_characters(identifier: str) -> None:
-    assert faults("resources", {"Resources": [{"Id": identifier}]})
-    assert faults("resources", {"Resources": [{"Id": "a:Z_9-"}]}) == ()
+    assert faults("resources", {"Resources": [{"Id": identifier, **DEVICE}]})
+    assert faults("resources", {"Resources": [{"Id": "a:Z_9-", **DEVICE}]}) == ()
 
 
 def test_an_id_stands_once_in_a_version() -> None:
@@ -182,11 +183,12 @@ def test_a_group_has_200_functions_and_200_resources() -> None:
     assert faults("functions", {"Functions": functions[:200]}) == ()
     (fault,) = faults("functions", {"Functions": functions})
     assert "200" in fault
-    resources = [{"Id": str(n)} for n in range(201)]
+    resources = [{"Id": str(n), **DEVICE} for n in range(201)]
     assert faults("resources", {"Resources": resources[:200]}) == ()
     (fault,) = faults("resources", {"Resources": resources})
     assert "200" in fault
 
 
 def test_a_function_is_named_by_a_lambda_arn() -> None:
-    assert len(faults("functions", {"Functions": [{"Id": "f", "FunctionArn": "press"}]})) == 1
+    (fault, _) = faults("functions", {"Functions": [{"Id": "f", "FunctionArn": "press"}]})
+    assert "is not the ARN of a function" in fault
