@@ -460,8 +460,8 @@ async def test_what_would_break_at_the_core_is_refused_where_it_is_written(
         )
         return str(made["LatestVersionArn"])
 
+    limited = {"Environment": bare, "MemorySize": 1024}
     with pytest.raises(ClientError, match=f"MemorySize configuration .* {arn} is not allowed"):
-        limited = {"Environment": bare, "MemorySize": 1024}
         await version_of("function", "Functions", {**function, "FunctionConfiguration": limited})
     device = {
         "Id": "r",
