@@ -79,7 +79,7 @@ async def test_it_ends_the_connection_of_an_mqtt_3_client_as_well(
         "$aws/things/lamp/shadow/update/accepted",
         "$aws/things/lamp/shadow/update/delta",
         "$aws/things/lamp/shadow/get/accepted/x",
-        "$aws/things/lamp/shadow/name/n/update",
+        "$aws/things/lamp/shadow/name/n/update/accepted",
         "$aws/things/lamp/jobs/get",
         "$aws/rules/r/t",
         "$aws/events/presence/connected/x",
