@@ -76,7 +76,7 @@ ALLOWED = Verdict(allowed=True)
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What in-process targets get."""
+    """What in-process targets get. `is_will`: its client did not send it, but left it behind."""
 
     topic: str
     payload: bytes = field(repr=False)
@@ -84,6 +84,7 @@ class Message:
     source: Source
     retain: bool = False
     properties: Properties = NO_PROPERTIES
+    is_will: bool = False
 
 
 Tap = Callable[[Message], None]

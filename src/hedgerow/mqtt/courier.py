@@ -91,9 +91,11 @@ class Courier:
         expires_at = None if expiry_s is None else self._clock.now().timestamp() + expiry_s
         return Letter(publish, source, self._authority.source_name, expires_at)
 
-    def deliver(self, route: Route, source: Source, letter: Letter) -> int:
+    def deliver(
+        self, route: Route, source: Source, letter: Letter, *, is_will: bool = False
+    ) -> int:
         """Hand one message to everyone on its route; return how many took it."""
-        delivered = self._tap(route, source, letter.publish) if route.taps else 0
+        delivered = self._tap(route, source, letter.publish, is_will=is_will) if route.taps else 0
         for delivery in route.deliveries:
             delivered += self._hand_over(delivery, letter)
         for share in route.shares:
@@ -146,7 +148,7 @@ class Courier:
         self._counters.messages_dropped += messages
         self._counters.refusals["queue-full"] += messages
 
-    def _tap(self, route: Route, source: Source, publish: Publish) -> int:
+    def _tap(self, route: Route, source: Source, publish: Publish, *, is_will: bool) -> int:
         message = Message(
             topic=route.topic,
             payload=publish.payload,
@@ -154,6 +156,7 @@ class Courier:
             source=source,
             retain=publish.retain,
             properties=forwarded(publish.properties),
+            is_will=is_will,
         )
         taken = 0
         for tap in route.taps:

@@ -196,7 +196,7 @@ class Engine:
             verdict = self.router.publish_verdict(session, route, retain=will.retain)
             if verdict.allowed:
                 self.counters.messages_received += 1
-                self.accept(route, session.ref, will.as_publish())
+                self.accept(route, session.ref, will.as_publish(), is_will=True)
             else:
                 self.refuse(verdict_refusal("publish", verdict, will.topic), session.ref)
         except Exception:  # noqa: BLE001 - no answer is a no, and the session goes anyway
@@ -253,7 +253,9 @@ class Engine:
             if self.authority.may_receive(message.source, session.ref, message.topic):
                 self.courier.send_retained(delivery, message)
 
-    def accept(self, route: Route, source: Source, publish: Publish) -> int:
+    def accept(
+        self, route: Route, source: Source, publish: Publish, *, is_will: bool = False
+    ) -> int:
         """Take a message that the authority allows: retain it if asked, hand it on."""
         letter = self.courier.letter(source, publish)
         if publish.retain and self.limits.retain_available:
@@ -264,7 +266,7 @@ class Engine:
                 self.keeper.retain(letter.kept())
             else:
                 self._tell_retained_full(publish.topic, source)
-        return self.courier.deliver(route, source, letter)
+        return self.courier.deliver(route, source, letter, is_will=is_will)
 
     def commit(self) -> bool:
         """Make safe what was told to the keeper; False if that cannot be."""

@@ -1,7 +1,7 @@
 """What is published for clients that vanish."""
 
 import pytest
-from tests.support.mqtt_broker import OpenAuthority, Served, denied, serve
+from tests.support.mqtt_broker import Collector, OpenAuthority, Served, denied, serve
 from tests.support.mqtt_client import MqttClient
 
 from hedgerow.mqtt import ProtocolVersion, ReasonCode
@@ -102,3 +102,18 @@ async def test_a_will_that_cannot_be_judged_is_not_published(
         await watcher.sync()
         assert served.broker.counters.refusals["internal-error"] == 1
     assert "a will could not be judged" in caplog.text
+
+
+async def test_targets_inside_are_told_that_it_is_a_will() -> None:
+    collector = Collector()
+    authority = OpenAuthority(tapped=[("gone/#", collector)])
+    async with serve(authority) as served:
+        client = await _mortal(served, V5)
+        await client.publish("gone/a", b"alive", qos=1)
+        await client.goodbye(ReasonCode.DISCONNECT_WITH_WILL)
+        await client.expect_end()
+        await client.close()
+    assert [(message.payload, message.is_will) for message in collector.messages] == [
+        (b"alive", False),
+        (b"a is gone", True),
+    ]
