@@ -20,7 +20,7 @@ from hedgerow.core.deployment import (
     verify_manifest,
     verify_membership,
 )
-from hedgerow.core.server import LocalServer, Serving
+from hedgerow.core.server import AS_V1, LocalOffer, LocalServer, Serving
 from hedgerow.kernel import Clock, SystemClock
 from hedgerow.mqtt import ProtocolVersion, Tap
 from hedgerow.pki import FileKey, client_context, server_certificate
@@ -103,6 +103,7 @@ async def local_server(
     rows: list[tuple[str, str, str]] | None = None,
     clock: Clock | None = None,
     to_shadows: Tap = lambda _message: None,
+    offer: LocalOffer = AS_V1,
 ) -> AsyncIterator[Local]:
     """Serve a group of devices with these names; rows have device names for ARNs."""
     double = GroupDouble()
@@ -118,6 +119,7 @@ async def local_server(
         to_shadows,
         clock=clock or SystemClock(),
         log=structlog.get_logger(),
+        offer=offer,
     )
     await server.start(0)
     local = Local(double, server, sent)

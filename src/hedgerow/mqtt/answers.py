@@ -181,7 +181,7 @@ def _subscribe(dialogue: "Dialogue", session: Session, subscribe: Subscribe) -> 
     reasons, texts = [], []
     granted: list[tuple[Subscription, bool]] = []
     for item in subscribe.items:
-        qos = min(item.qos, engine.limits.maximum_qos)
+        qos = min(item.qos, engine.limits.maximum_qos, engine.limits.granted_qos)
         subscription = Subscription(session, item, qos, identifier, engine.router.epoch)
         refusal, verdict = _judged(dialogue, session, item)
         if refusal is None:

@@ -33,7 +33,7 @@ from hedgerow.core.link import (
     LinkIdentity,
     load_key,
 )
-from hedgerow.core.server import LocalServer
+from hedgerow.core.server import LocalOffer, LocalServer
 from hedgerow.core.shadow import (
     CloudCopies,
     LocalShadows,
@@ -137,6 +137,12 @@ class CoreApp:
             self.shadow_requests.take,
             clock=clock,
             log=log.bind(component="GGConnManager"),
+            offer=LocalOffer(
+                qos=config.options.local_qos,
+                sessions_s=int(config.options.local_sessions.total_seconds()),
+                retained=config.options.local_retained,
+                shared_subscriptions=config.options.local_shared_subscriptions,
+            ),
         )
         self.keeper = CertificateKeeper(
             ServerCertificateStore(

@@ -13,6 +13,9 @@ from hedgerow.core.health import SYSTEM_FUNCTIONS, Worker, WorkerState
 from hedgerow.core.server import LocalServer
 from hedgerow.kernel import iso_milliseconds, new_uuid
 
+_DEVICES_SHOWN = 20
+"""Of the devices whose messages no row let pass, those with most."""
+
 
 class StatusBoard:
     """Knows every part, changes none."""
@@ -88,6 +91,7 @@ class StatusBoard:
                 "open": parts.server.is_open,
                 "clients": len(parts.server.broker.sessions),
                 "refusals": dict(parts.server.refusals.counters),
+                "withoutRow": dict(parts.server.refusals.without_row.most_common(_DEVICES_SHOWN)),
                 "serverCertificateEnds": iso_milliseconds(served.not_after) if served else None,
             },
             "role": {

@@ -122,6 +122,11 @@ class OptionsDocument(_Document, frozen=True):
     """`hedgerow`: what V1 did not have; `docs/options.md` says what each costs."""
 
     sync_named_shadows: bool = False
+    local_qos: Literal[0, 1, 2] = 0
+    local_sessions: int = 0
+    local_retained: bool = False
+    local_shared_subscriptions: bool = False
+    delegated_issuing: bool = False
 
 
 class ConfigDocument(_Document, frozen=True):

@@ -37,6 +37,7 @@ _CONFIG_BYTES_LIMIT = 1_048_576
 _THING_NAME_BYTES_LIMIT = 124
 _CLIENT_ID_LENGTH_LIMIT = 128
 _DEFAULT_RETRY_INTERVAL_SECONDS = 60
+_LOCAL_SESSIONS_LIMIT_SECONDS = 30 * 86_400
 _JSON_WORDS = {"int": "a whole number", "str": "a string", "bool": "true or false"}
 
 
@@ -143,9 +144,19 @@ def _options(given: Mapping[str, Any]) -> CoreOptions:
         options = msgspec.convert(given, OptionsDocument)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"hedgerow.{_in_plain_words(str(error))}") from error
+    if not 0 <= options.local_sessions <= _LOCAL_SESSIONS_LIMIT_SECONDS:
+        raise ConfigurationError(
+            f"hedgerow.localSessions is {options.local_sessions}; it must be 0 to "
+            f"{_LOCAL_SESSIONS_LIMIT_SECONDS} seconds"
+        )
     known = {field.encode_name for field in msgspec.structs.fields(OptionsDocument)}
     return CoreOptions(
         sync_named_shadows=options.sync_named_shadows,
+        local_qos=options.local_qos,
+        local_sessions=timedelta(seconds=options.local_sessions),
+        local_retained=options.local_retained,
+        local_shared_subscriptions=options.local_shared_subscriptions,
+        delegated_issuing=options.delegated_issuing,
         unknown=tuple(sorted(given.keys() - known)),
     )
 

@@ -102,6 +102,14 @@ class CoreOptions:
     """`hedgerow`: what V1 did not have. `unknown` are keys of it that nothing here understands."""
 
     sync_named_shadows: bool
+    local_qos: int
+    """The best QoS that client devices are delivered to with."""
+    local_sessions: timedelta
+    """How long sessions of client devices outlive their connections."""
+    local_retained: bool
+    local_shared_subscriptions: bool
+    delegated_issuing: bool
+    """Whether the core asks for an authority to renew its own server certificate with."""
     unknown: tuple[str, ...]
 
 

@@ -23,8 +23,7 @@ from hedgerow.mqtt import (
     Tap,
     Verdict,
 )
-
-_REMEMBERED_FILTERS = 50
+from hedgerow.mqtt.topics import split_shared
 
 
 class CoreAuthority:
@@ -36,7 +35,6 @@ class CoreAuthority:
     def __init__(self, to_cloud: Tap, to_shadows: Tap, refusals: RefusalLog) -> None:
         self._taps = {CLOUD: to_cloud, SHADOW_SERVICE: to_shadows}
         self._refusals = refusals
-        self._refused_filters: dict[str, set[str]] = {}
         self._last_question: tuple[Serving, str, str] | None = None
         self._last_targets: frozenset[str] = frozenset()
         self.serving: Serving = NOBODY
@@ -61,7 +59,6 @@ class CoreAuthority:
                 f"the client id is {quoted(client_id)}; with this certificate it must be the thing "
                 f"name {names}",
             )
-        self._refused_filters.pop(client_id, None)
         return Admitted(member)
 
     def may_publish(self, session: SessionRef, topic: str) -> Verdict:
@@ -77,20 +74,27 @@ class CoreAuthority:
         return ALLOWED
 
     def may_subscribe(self, session: SessionRef, topic_filter: str) -> Verdict:
-        """Allow what some row could ever serve."""
-        member = self._member(session)
-        if member is None:
+        """Allow what some row could ever serve; what none serves yet comes to life with one.
+
+        A device that is away is judged by its name: its certificate may be another when it comes
+        back, and what waits for it is judged again then.
+        """
+        thing_arn = self._thing_arn(session)
+        if thing_arn is None:
             return _NO_MEMBER
-        decision = self.serving.switchboard.may_subscribe(member.thing_arn, topic_filter)
-        return ALLOWED if decision.allowed else Verdict(allowed=False, reason=decision.reason)
+        wanted = split_shared(topic_filter)[1]
+        decision = self.serving.switchboard.may_subscribe(thing_arn, wanted)
+        if decision.allowed:
+            return ALLOWED
+        return Verdict(allowed=False, reason=decision.reason, dormant=True)
 
     def may_receive(self, source: Source, session: SessionRef, topic: str) -> bool:
         """Allow what a row lets pass from exactly this source to exactly this target."""
-        member = self._member(session)
+        target = self._thing_arn(session)
         name = self._source_name(source)
-        if member is None or name is None:
+        if target is None or name is None:
             return False
-        return member.thing_arn in self._targets(name, topic)
+        return target in self._targets(name, topic)
 
     def taps(self, source: Source, topic: str) -> Sequence[Tap]:
         """Return the queue for the cloud and the shadow service, where rows lead there."""
@@ -101,11 +105,7 @@ class CoreAuthority:
         return tuple(tap for target, tap in self._taps.items() if target in targets)
 
     def refused(self, event: RefusalEvent) -> None:
-        """Take note of a refusal; remember subscriptions that a later table may allow."""
-        if event.action == "subscribe" and event.client_id and event.topic:
-            filters = self._refused_filters.setdefault(event.client_id, set())
-            if len(filters) < _REMEMBERED_FILTERS:
-                filters.add(event.topic)
+        """Take note of a refusal."""
         self._refusals.refused(event)
 
     def happened(self, event: SessionEvent) -> None:
@@ -121,8 +121,13 @@ class CoreAuthority:
         return admitted.certificate_id if isinstance(admitted, LocalMember) else ""
 
     def recalled(self, client_id: str, remembered: str) -> LocalMember | None:
-        """Return the device if its certificate still stands for it."""
-        return self.serving.member(remembered, client_id)
+        """Return the device, if it is still in the group and has a certificate.
+
+        It need not be the one it came in with: a session is the thing's, and whoever takes it up
+        has to prove to be it with a certificate of now.
+        """
+        serving = self.serving
+        return serving.member(remembered, client_id) or serving.devices.get(client_id)
 
     def is_current(self, session: SessionRef) -> bool:
         """Tell whether the session's certificate still stands for its device."""
@@ -133,10 +138,9 @@ class CoreAuthority:
         admitted = session.identity
         return ends_at(admitted.certificate_pem) if isinstance(admitted, LocalMember) else None
 
-    def could_subscribe_now(self, session: SessionRef) -> bool:
-        """Tell whether a subscription that was refused to the session would be allowed now."""
-        filters = self._refused_filters.get(session.client_id, ())
-        return any(self.may_subscribe(session, topic_filter).allowed for topic_filter in filters)
+    def is_member(self, session: SessionRef) -> bool:
+        """Tell whether the session's device is in the group and has any certificate."""
+        return self._thing_arn(session) is not None
 
     def _targets(self, source: str, topic: str) -> frozenset[str]:
         """Return the targets of a message; the engine asks for each of its receivers in turn."""
@@ -153,6 +157,18 @@ class CoreAuthority:
             return None
         current = self.serving.member(admitted.certificate_id, admitted.thing_name)
         return current if current == admitted else None
+
+    def _thing_arn(self, session: SessionRef) -> str | None:
+        """Return the ARN of a session's device while it is in the group with any certificate.
+
+        INVARIANT: a live session whose own certificate is gone is cut in the step that takes the
+        certificate away (`LocalServer.serve`), before any message.
+        """
+        admitted = session.identity
+        if not isinstance(admitted, LocalMember):
+            return None
+        device = self.serving.devices.get(admitted.thing_name)
+        return device.thing_arn if device is not None else None
 
     def _source_name(self, source: Source) -> str | None:
         if isinstance(source, str):

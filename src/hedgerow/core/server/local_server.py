@@ -9,10 +9,11 @@ from hedgerow.contract import CLOUD, SHADOW_SERVICE
 from hedgerow.core.certificates import ServerCertificate
 from hedgerow.core.server.authority import CoreAuthority
 from hedgerow.core.server.door import Door
+from hedgerow.core.server.limits import AS_V1, LocalOffer, local_limits
 from hedgerow.core.server.refusals import RefusalLog
 from hedgerow.core.server.serving import NOBODY, Serving
 from hedgerow.kernel import CallerError, Clock, ConfigurationError, UnavailableError
-from hedgerow.mqtt import Broker, Message, Peer, SessionRef, Tap
+from hedgerow.mqtt import NO_KEEPER, Broker, Keeper, Message, Peer, SessionRef, Tap
 from hedgerow.pki import TlsListener, TlsPeer
 
 _ALL_ADDRESSES = ""
@@ -35,7 +36,10 @@ class LocalServer:
         *,
         clock: Clock,
         log: FilteringBoundLogger,
+        offer: LocalOffer = AS_V1,
+        keeper: Keeper = NO_KEEPER,
     ) -> None:
+        """`keeper` keeps sessions and retained messages; with one, `broker.recall` is due once."""
         self._log = log
         self._clock = clock
         self._certificate: ServerCertificate | None = None
@@ -46,7 +50,10 @@ class LocalServer:
 
         self.refusals = RefusalLog(clock, log)
         self.authority = CoreAuthority(tap, to_shadows, self.refusals)
-        self.broker = Broker(self.authority, clock=clock, name="local")
+        self._qos = offer.qos
+        self.broker = Broker(
+            self.authority, limits=local_limits(offer), clock=clock, name="local", keeper=keeper
+        )
         self._listener = TlsListener(
             self._door.slot, self._protocol, on_refusal=self.refusals.handshake_refused
         )
@@ -98,16 +105,13 @@ class LocalServer:
     def serve(self, serving: Serving) -> None:
         """Go by another table and list from now on, in one step.
 
-        Devices that are no longer in, or whose certificate is gone, are cut at once. So are
-        those that were refused a subscription which the new table allows, so that they ask again.
+        Devices that are no longer in, or whose certificate is gone, are cut at once, and what
+        waits for a device without any certificate is let go. Nobody else notices more than that
+        messages go other ways: subscriptions that no row served begin to be served.
         """
         self.authority.serving = serving
         self.broker.new_epoch()
         self._cut_departed()
-        self.broker.disconnect(
-            self.authority.could_subscribe_now,
-            "the subscription table changed; connect and subscribe again",
-        )
         self._set_door()
 
     def stop_serving(self) -> None:
@@ -129,17 +133,19 @@ class LocalServer:
 
     def _publish(self, source: str, topic: str, payload: bytes) -> None:
         try:
-            self.broker.publish(source, topic, payload)
-        except CallerError as error:
+            self.broker.publish(source, topic, payload, qos=self._qos)
+        except (CallerError, UnavailableError) as error:
             self._log.warning("a message was dropped", source=source, reason=error.message)
 
     def _cut_departed(self) -> None:
-        cut = self.broker.disconnect(
-            lambda session: not self.authority.is_current(session),
-            "the certificate of this connection is no longer one of a device in the group",
+        authority = self.authority
+        reason = "the certificate of this connection is no longer one of a device in the group"
+        forgotten = self.broker.disconnect(
+            lambda session: not authority.is_member(session), reason, forget=True
         )
-        if cut:
-            self._log.info("connections were cut", count=cut)
+        cut = self.broker.disconnect(lambda session: not authority.is_current(session), reason)
+        if forgotten or cut:
+            self._log.info("connections were cut", count=cut, sessions_forgotten=forgotten)
 
     def _set_door(self) -> None:
         """Let new connections meet the newest certificate and trust; those that stand go on."""

@@ -16,6 +16,12 @@ LINES_LIMIT = 300
 
 _KINDS_LIMIT = 1000
 
+DEVICES_LIMIT = 5000
+"""Devices whose messages without a row are counted one by one: twice as many as a group has."""
+
+NO_ROUTE = "Failed to get routes. Discarding message."
+"""V1's line for a message without a row (guide page gg-troubleshooting), which people look for."""
+
 
 @dataclass(slots=True)
 class _Seen:
@@ -37,15 +43,22 @@ class RefusalLog:
         self._window_began = clock.monotonic()
         self._lines = 0
         self.counters: Counter[str] = Counter()
+        self.without_row: Counter[str] = Counter()
+        """Messages that no row let pass, by the device that sent them."""
 
     def refused(self, event: RefusalEvent) -> None:
         """Take note of a refusal of the broker."""
         self.counters[f"{event.action}: {event.code}"] += event.count
+        no_row = event.code == "publish-denied"
+        if no_row and event.client_id is not None:
+            known = event.client_id in self.without_row
+            if known or len(self.without_row) < DEVICES_LIMIT:
+                self.without_row[event.client_id] += event.count
         kind = (event.action, event.code, event.client_id, event.topic)
         repeats = self._due(kind, event.count)
         if repeats is not None:
             self._log.warning(
-                "refused",
+                NO_ROUTE if no_row else "refused",
                 action=event.action,
                 code=event.code,
                 reason=event.reason,

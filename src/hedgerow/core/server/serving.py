@@ -1,7 +1,7 @@
 """What the local server goes by at one moment: who may come in, and where messages go."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Self
 
@@ -30,6 +30,8 @@ class Serving:
     """By certificate id, then by thing name: things may share a certificate."""
 
     switchboard: Switchboard
+    devices: Mapping[str, LocalMember] = field(default_factory=lambda: MappingProxyType({}))
+    """By thing name, under one of its certificates."""
 
     @classmethod
     def of(
@@ -57,6 +59,9 @@ class Serving:
         return cls(
             members=MappingProxyType(members),
             switchboard=switchboard or Switchboard.compile(group.group.subscriptions),
+            devices=MappingProxyType(
+                {name: member for things in members.values() for name, member in things.items()}
+            ),
         )
 
     def member(self, certificate_id: str, thing_name: str) -> LocalMember | None:

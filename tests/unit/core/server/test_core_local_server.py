@@ -41,7 +41,10 @@ async def test_a_message_without_a_row_is_dropped_counted_and_explained(local: L
         assert answer is not None
         assert answer.reason is ReasonCode.NOT_AUTHORIZED
         assert a.arn in (answer.properties.reason_string or "")
-    assert local.server.refusals.counters["publish: publish-denied"] == 1
+        await sender.publish("nowhere", b"y", qos=0)
+        await sender.sync()
+    assert local.server.refusals.counters["publish: publish-denied"] == 2
+    assert local.server.refusals.without_row == {"A": 2}
 
 
 @pytest.mark.spec("F07")
@@ -56,7 +59,8 @@ async def test_a_message_is_tried_once_without_an_answer_and_kept_for_nobody(
                 answer = await receiver.connect("B", clean_start=clean_start)
                 assert not answer.session_present
                 await receiver.sync()
-                await receiver.subscribe("t/ab")
+                granted = await receiver.subscribe("t/ab", qos=1)
+                assert granted.reasons == (ReasonCode.SUCCESS,)
                 await receiver.sync()
                 await sender.publish("t/ab", b"now", qos=1)
                 message = await receiver.message()
@@ -76,25 +80,55 @@ async def test_a_deployment_keeps_the_clients_that_stay(local: Local) -> None:
         assert (await receiver.message()).payload == b"as before"
 
 
-async def test_a_client_whose_subscription_is_allowed_only_now_is_asked_to_come_again(
-    local: Local,
+@pytest.mark.spec("F01")
+@pytest.mark.parametrize("version", [ProtocolVersion.V311, ProtocolVersion.V5])
+async def test_a_subscription_that_no_row_serves_fails_with_a_reason_and_lives_with_a_later_row(
+    local: Local, version: ProtocolVersion
 ) -> None:
     a, b = local.double.devices
-    async with await local.connected(a) as waiting, await local.connected(b) as other:
+    async with await local.connected(a, version) as waiting, await local.connected(b) as sender:
         answer = await waiting.subscribe("t/ba")
-        assert answer.reasons == (ReasonCode.NOT_AUTHORIZED,)
-        local.serve()
-        await waiting.sync()
+        if version is ProtocolVersion.V5:
+            assert answer.reasons == (ReasonCode.NOT_AUTHORIZED,)
+            assert "no row" in (answer.properties.reason_string or "")
+        else:
+            assert answer.reasons == (ReasonCode.UNSPECIFIED_ERROR,)
+        await sender.publish("t/ba", b"no row yet", qos=1)
         local.double.rows.append((b.arn, "t/ba", a.arn))
         local.serve()
-        [goodbye] = await waiting.expect_end()
-        assert isinstance(goodbye, Disconnect)
-        assert "subscribe again" in (goodbye.properties.reason_string or "")
-        await other.sync()
-    async with await local.connected(a) as again:
-        assert (await again.subscribe("t/ba")).reasons == (ReasonCode.SUCCESS,)
+        await sender.publish("t/ba", b"now", qos=1)
+        assert (await waiting.message()).payload == b"now"
+        local.double.rows.pop()
         local.serve()
-        await again.sync()
+        await sender.publish("t/ba", b"no row any more", qos=1)
+        await waiting.sync()
+        assert [session.client_id for session in local.server.broker.sessions] == ["A", "B"]
+
+
+async def test_rows_change_under_load_without_a_lost_client_or_half_a_message(
+    local: Local,
+) -> None:
+    """Every message is sent while exactly one of two rows is there, and arrives by that one."""
+    a, b = local.double.devices
+    c = local.double.keys.device("C")
+    local.double.devices.append(c)
+    tables = [[(a.arn, "t/x", b.arn)], [(a.arn, "t/x", c.arn)]]
+    local.double.rows = tables[0]
+    local.serve()
+    async with (
+        await local.connected(a) as sender,
+        await local.connected(b) as one,
+        await local.connected(c) as other,
+    ):
+        await one.subscribe("t/x")
+        await other.subscribe("t/x")
+        for number in range(20):
+            await sender.publish("t/x", b"%d" % number, qos=1)
+            receiver = (one, other)[number % 2]
+            assert (await receiver.message()).payload == b"%d" % number
+            local.double.rows = tables[(number + 1) % 2]
+            local.serve()
+        assert len(local.server.broker.sessions) == 3
 
 
 async def test_things_may_share_a_certificate(local: Local) -> None:
