@@ -399,12 +399,13 @@ def signing_request(key: FileKey, *names: x509.GeneralName) -> str:
 async def running_cloud(
     folder: Path, *, clock: Clock | None = None, combined: bool = True, **options: Any
 ) -> AsyncIterator[RunningCloud]:
-    """Serve a cloud from a fresh copy of `born_cloud` inside a folder.
+    """Serve a cloud from a fresh copy of `born_cloud` inside a folder, or the one that is there.
 
     `options` are further ones of `CloudApp.open`.
     """
     data_dir = folder / "cloud"
-    await asyncio.to_thread(shutil.copytree, born_cloud(), data_dir)
+    if not data_dir.exists():
+        await asyncio.to_thread(shutil.copytree, born_cloud(), data_dir)
     wanted = {
         "host": "127.0.0.1",
         "api_port": 0,
