@@ -177,6 +177,29 @@ def test_a_file_that_ends_anywhere_is_the_state_after_one_of_the_commits(
         assert states[reached] == states[-1]
 
 
+@_settings
+@given(commits=_commits, seal=_seals, data=st.data())
+def test_a_start_that_is_cut_anywhere_leaves_what_was_there(
+    commits: list[list[Step]], seal: Sealer | None, data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        before, after, cut = Path(name) / "before", Path(name) / "after", Path(name) / "cut"
+        keeper = _open(before, seal)
+        states = _tell(keeper, ModelKeeper(), commits)
+        keeper.close()
+        _copy_as_if_killed(before, after)
+        _open(after, seal).close()
+        (path,) = after.iterdir()
+        content = path.read_bytes()
+        for end in data.draw(st.lists(st.integers(0, len(content)), max_size=4), label="ends"):
+            _copy_as_if_killed(before, cut)
+            (cut / path.with_suffix(".filling").name).write_bytes(content[:end])
+            again = _open(cut, seal)
+            assert again.findings == ()
+            assert state_of(again) == states[-1]
+            again.close()
+
+
 def test_a_file_cut_at_every_byte_is_the_state_after_one_of_the_commits(tmp_path: Path) -> None:
     steps: list[list[Step]] = [
         [_facts("one", 1, None), _queued("one", 1, 1, 1, 0)],

@@ -78,6 +78,7 @@ class FileKeeper:
         """
         self._folder = KeeperFolder(self._path)
         found = self._folder.recover(self._seal)
+        self._live = Live(found.next_session, found.next_message)
         self._live.adopt(found.sessions, found.retained)
         self._journal = Journal(
             self._folder,

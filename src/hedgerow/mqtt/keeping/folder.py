@@ -40,6 +40,9 @@ class Recovered:
     """The number of the next file: higher than that of any that is there."""
     sequence: int
     """The sequence number that comes next."""
+    next_session: int
+    """The number of the next session, and of the next message: those before were given."""
+    next_message: int
     findings: tuple[str, ...] = ()
     damaged: tuple[Path, ...] = ()
 
@@ -114,6 +117,8 @@ class KeeperFolder:
             reading.replay.retained(),
             number=max([0, *journals, *fillings, *self._numbers(_DAMAGED)]) + 1,
             sequence=reading.sequence or 1,
+            next_session=reading.replay.highest_session + 1,
+            next_message=reading.replay.highest_message + 1,
             findings=tuple(reading.findings),
             damaged=tuple(reading.damaged),
         )

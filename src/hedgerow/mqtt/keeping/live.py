@@ -89,14 +89,15 @@ class Live:
     hold, returns None: there is nothing to write.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, next_session: int = 1, next_message: int = 1) -> None:
+        """Numbers that a journal gave may not be given again: a start may be cut, too."""
         self.size = 0
         self._segment = 0
         self._sessions: dict[str, _Session] = {}
         self._mentions: dict[KeptMessage, _Mention] = {}
         self._retained: dict[str, KeptMessage] = {}
-        self._next_session = 1
-        self._next_message = 1
+        self._next_session = next_session
+        self._next_message = next_message
         self._untold_sessions: list[str] = []
         self._untold_topics: list[str] = []
 

@@ -24,6 +24,7 @@ from hedgerow.mqtt.keeping.changes import (
     Restated,
     Retained,
     Sent,
+    SessionRecord,
     Settled,
     Subscribed,
     Unretained,
@@ -46,7 +47,7 @@ class _Found:
 
 
 class Replay:
-    """Takes changes in their order.
+    """Takes changes in their order; `highest_…` are the numbers that were given so far.
 
     What is said of a session or message that is not known belongs to one that a later change
     restates or that is gone, and is passed over: a journal may begin anywhere, as long as it is
@@ -54,7 +55,10 @@ class Replay:
     """
 
     def __init__(self) -> None:
+        self.highest_session = 0
+        self.highest_message = 0
         self._sessions: dict[int, _Found] = {}
+        self._numbers: dict[str, int] = {}
         self._messages: dict[int, KeptMessage] = {}
         self._retained: dict[str, KeptMessage] = {}
 
@@ -65,7 +69,6 @@ class Replay:
 
     def sessions(self) -> list[KeptSession]:
         """Return the sessions; there is one of each client id."""
-        by_client = {found.facts.client_id: found for found in self._sessions.values()}
         return [
             KeptSession(
                 found.facts,
@@ -73,7 +76,7 @@ class Replay:
                 dict(sorted(found.deliveries.items())),
                 frozenset(found.received),
             )
-            for found in by_client.values()
+            for found in self._sessions.values()
         ]
 
     def retained(self) -> list[KeptMessage]:
@@ -85,12 +88,12 @@ class Replay:
     def _began(self, change: Began) -> None:
         found = self._sessions.get(change.session)
         if found is None:
-            self._sessions[change.session] = _Found(session_facts(change.facts))
+            self._begin(change.session, change.facts)
         else:
             found.facts = session_facts(change.facts)
 
     def _restated(self, change: Restated) -> None:
-        self._sessions[change.session] = _Found(session_facts(change.facts))
+        self._begin(change.session, change.facts)
 
     def _forgotten(self, change: Forgotten) -> None:
         self._sessions.pop(change.session, None)
@@ -140,8 +143,20 @@ class Replay:
     def _unretained(self, change: Unretained) -> None:
         self._retained.pop(change.topic, None)
 
+    def _begin(self, number: int, record: SessionRecord) -> None:
+        """Begin a session in the place of any other of its client.
+
+        A start that was cut has left some sessions under new numbers beside the old ones.
+        """
+        facts = session_facts(record)
+        self._sessions.pop(self._numbers.get(facts.client_id, number), None)
+        self._sessions[number] = _Found(facts)
+        self._numbers[facts.client_id] = number
+        self.highest_session = max(self.highest_session, number)
+
     def _message(self, number: int, content: MessageRecord | None) -> KeptMessage | None:
         """Return the message of a number: always the same object."""
+        self.highest_message = max(self.highest_message, number)
         message = self._messages.get(number)
         if message is None and content is not None:
             message = self._messages[number] = kept_message(content)
