@@ -36,7 +36,7 @@ class Limits:
     maximum_qos: int = 1
     """A publish above it: `qos-not-supported`, closed; a subscription is granted less."""
     granted_qos: int = 2
-    """The best QoS that a subscription is granted, below `maximum_qos`; publications may be better."""
+    """The best QoS that a subscription is granted; publications may be better."""
     retain_available: bool = False
     """Without it an MQTT 5 retain is `retain-not-supported`; 3.1.1's flag is delivered as 0."""
     topic_aliases: int = 8

@@ -9,7 +9,6 @@ from tests.support.mqtt_client import ConnectionEndedError
 
 from hedgerow.contract import CLOUD, SHADOW_SERVICE
 from hedgerow.mqtt import ProtocolVersion, ReasonCode
-from hedgerow.mqtt.codec import Disconnect
 from hedgerow.pki import FileKey, device_certificate
 
 
