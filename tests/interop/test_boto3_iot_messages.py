@@ -16,6 +16,7 @@ from tests.support.mqtt_client import MqttClient
 from tests.support.registry import POLICY, allow, policy
 from tests.support.websockets import iam_policy, may
 
+from hedgerow.kernel import SystemClock
 from hedgerow.mqtt import ProtocolVersion, ReasonCode
 from hedgerow.mqtt.codec import Disconnect, Publish
 from hedgerow.pki import client_context
@@ -123,12 +124,15 @@ async def test_retained_messages_are_kept_read_listed_and_deleted(
     first = await data(cloud, "get_retained_message", topic="kept/3")
     assert (first["topic"], first["payload"], first["qos"]) == ("kept/3", b"xxx!", 0)
     assert "userProperties" not in first
+    now_ms = SystemClock().now().timestamp() * 1000
+    assert now_ms - 60_000 < first["lastModifiedTime"] <= now_ms
     listed = await pages(cloud, 4)
     assert [[one["topic"] for one in page] for page in listed] == [
         ["kept/0", "kept/1", "kept/2", "kept/3"],
         ["kept/4", "kept/by a device"],
     ]
     assert listed[0][3]["payloadSize"] == 4
+    assert listed[0][3]["lastModifiedTime"] == first["lastModifiedTime"]
     await data(cloud, "publish", topic="kept/3", retain=True, payload=b"")
     assert (await watcher.message()).payload == b""
     with pytest.raises(ClientError) as missing:

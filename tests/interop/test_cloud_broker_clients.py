@@ -146,6 +146,7 @@ async def test_sessions_and_retained_messages_outlive_the_cloud(tmp_path: Path) 
         await kept.close()
         await cloud.call("iot-data", "publish", topic="to/core", qos=1, payload=b"before")
         await cloud.call("iot-data", "publish", topic="state", retain=True, payload=b"warm")
+        before = await cloud.call("iot-data", "get_retained_message", topic="state")
     async with running_cloud(tmp_path) as cloud:
         await cloud.call("iot-data", "publish", topic="to/core", qos=1, payload=b"after")
         kept = device(cloud, core, "core-c00", version=V311, clean=False)
@@ -155,3 +156,4 @@ async def test_sessions_and_retained_messages_outlive_the_cloud(tmp_path: Path) 
         await kept.close()
         found = await cloud.call("iot-data", "get_retained_message", topic="state")
         assert found["payload"] == b"warm"
+        assert found["lastModifiedTime"] == before["lastModifiedTime"]

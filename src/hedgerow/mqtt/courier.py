@@ -89,7 +89,8 @@ class Courier:
         """Return an accepted message, ready to go on its way."""
         expiry_s = publish.properties.message_expiry_interval
         expires_at = None if expiry_s is None else self._clock.now().timestamp() + expiry_s
-        return Letter(publish, source, self._authority.source_name, expires_at)
+        taken_at = self._clock.now().timestamp() if publish.retain else None
+        return Letter(publish, source, self._authority.source_name, expires_at, taken_at)
 
     def deliver(
         self, route: Route, source: Source, letter: Letter, *, is_will: bool = False

@@ -16,7 +16,8 @@ from hedgerow.mqtt.codec import NO_PROPERTIES, Properties, SubscribeItem
 class KeptMessage:
     """A message that waits for clients. One message for many sessions is one and the same object.
 
-    `source` is the authority's name for where it came from; `expires_at` is in seconds since 1970.
+    `source` is the authority's name for where it came from. `expires_at` and `taken_at` are in
+    seconds since 1970; when it was taken is known of those that were asked to be retained.
     """
 
     source: str
@@ -26,6 +27,7 @@ class KeptMessage:
     retain: bool = False
     properties: Properties = NO_PROPERTIES
     expires_at: float | None = None
+    taken_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class Shape(NamedTuple):
 class Letter:
     """A message with its frames, each written once. `expires_at` is in seconds since 1970."""
 
-    __slots__ = ("_frames", "_kept", "_name", "_source", "expires_at", "publish")
+    __slots__ = ("_frames", "_kept", "_name", "_source", "_taken_at", "expires_at", "publish")
 
     def __init__(
         self,
@@ -38,8 +38,10 @@ class Letter:
         source: Source,
         name: Callable[[Source], str],
         expires_at: float | None = None,
+        taken_at: float | None = None,
     ) -> None:
         """`name` gives the source's name, and is asked only if the message has to be kept."""
+        self._taken_at = taken_at
         self.publish = publish
         self.expires_at = expires_at
         self._source = source
@@ -78,6 +80,7 @@ class Letter:
                 retain=publish.retain,
                 properties=forwarded(publish.properties),
                 expires_at=self.expires_at,
+                taken_at=self._taken_at,
             )
         return self._kept
 

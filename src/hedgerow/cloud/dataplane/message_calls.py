@@ -17,6 +17,7 @@ from hedgerow.cloud.iot import DeviceDirectory
 from hedgerow.cloud.iot_data import (
     Publisher,
     header_json,
+    last_modified_ms,
     message_properties,
     require_publishable,
     user_properties_json,
@@ -71,6 +72,7 @@ class MessageCalls:
             "topic": message.topic,
             "payload": base64.b64encode(message.payload).decode(),
             "qos": message.qos,
+            **last_modified_ms(message),
         }
         if user is not None:
             answer["userProperties"] = base64.b64encode(user).decode()

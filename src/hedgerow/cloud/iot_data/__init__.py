@@ -13,6 +13,7 @@ Tests: `tests/unit/cloud/iot_data`, `tests/interop/test_boto3_iot.py`.
 from hedgerow.cloud.iot_data.broker_calls import Publisher, require_publishable
 from hedgerow.cloud.iot_data.message_properties import (
     header_json,
+    last_modified_ms,
     message_properties,
     user_properties_json,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "Publisher",
     "ShadowService",
     "header_json",
+    "last_modified_ms",
     "message_properties",
     "require_publishable",
     "user_properties_json",

@@ -5,7 +5,11 @@ from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 from hedgerow.aws import Answer, AwsError, Call, Service, decode_token, encode_token, operation
-from hedgerow.cloud.iot_data.message_properties import message_properties, user_properties_json
+from hedgerow.cloud.iot_data.message_properties import (
+    last_modified_ms,
+    message_properties,
+    user_properties_json,
+)
 from hedgerow.contract import parse_shadow_topic
 from hedgerow.kernel import CallerError, Secret, quoted, random_bytes
 from hedgerow.mqtt import KeptMessage, valid_topic
@@ -80,6 +84,7 @@ class BrokerCalls(Service):
             "topic": message.topic,
             "payload": message.payload,
             "qos": message.qos,
+            **last_modified_ms(message),
         }
         user = user_properties_json(message.properties)
         return answer if user is None else {**answer, "userProperties": user}
@@ -133,4 +138,9 @@ def require_publishable(topic: str, payload: bytes, *, retain: bool) -> None:
 
 
 def _summary(message: KeptMessage) -> dict[str, Any]:
-    return {"topic": message.topic, "payloadSize": len(message.payload), "qos": message.qos}
+    return {
+        "topic": message.topic,
+        "payloadSize": len(message.payload),
+        "qos": message.qos,
+        **last_modified_ms(message),
+    }

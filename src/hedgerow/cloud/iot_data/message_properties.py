@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from hedgerow.kernel import CallerError
-from hedgerow.mqtt import valid_topic
+from hedgerow.mqtt import KeptMessage, valid_topic
 from hedgerow.mqtt.codec import NO_PROPERTIES, Properties
 
 MAX_USER_PROPERTIES: Final = 100
@@ -53,6 +53,12 @@ def message_properties(members: Mapping[str, Any]) -> Properties:
     if _size(properties) > MAX_PROPERTIES_BYTES:
         raise CallerError(f"the properties of a message take at most {MAX_PROPERTIES_BYTES} bytes")
     return properties
+
+
+def last_modified_ms(message: KeptMessage) -> dict[str, int]:
+    """Return when a retained message was taken, as the member that says it."""
+    taken_at = message.taken_at
+    return {} if taken_at is None else {"lastModifiedTime": int(taken_at * 1000)}
 
 
 def user_properties_json(properties: Properties) -> bytes | None:

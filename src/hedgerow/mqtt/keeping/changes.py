@@ -40,6 +40,7 @@ class MessageRecord(msgspec.Struct, frozen=True, array_like=True, gc=False, omit
     retain: bool
     properties: bytes = b""
     expires_at: float | None = None
+    taken_at: float | None = None
 
 
 class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False, omit_defaults=True):
@@ -206,6 +207,7 @@ def message_record(message: KeptMessage, place: Place = PacketType.PUBLISH) -> M
         message.retain,
         b"" if properties is NO_PROPERTIES else write_properties(properties, place),
         message.expires_at,
+        message.taken_at,
     )
 
 
@@ -219,6 +221,7 @@ def kept_message(record: MessageRecord, place: Place = PacketType.PUBLISH) -> Ke
         record.retain,
         _properties(record.properties, place),
         record.expires_at,
+        record.taken_at,
     )
 
 
