@@ -26,7 +26,7 @@ from tests.support.shadow_play import (
     value_at,
 )
 
-PLAYS = int(os.environ.get("HEDGEROW_SHADOW_PLAYS", "150"))
+PLAYS = int(os.environ.get("HEDGEROW_SHADOW_PLAYS", "60"))
 
 _paths = st.sampled_from([("reported", "a"), ("desired", "o", "x"), ("desired", "o", "y")])
 _sides = st.sampled_from(get_args(Side))

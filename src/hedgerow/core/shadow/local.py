@@ -21,6 +21,7 @@ from hedgerow.core.shadow.database import Agreed, Kept, Offered, ShadowDatabase
 from hedgerow.core.shadow.reconcile import Copy, State, changes_between, differ, reconciled
 from hedgerow.kernel import Clock, quoted
 from hedgerow.shadow import (
+    BAD_REQUEST,
     INTERNAL_FAILURE,
     NOT_FOUND,
     ShadowError,
@@ -36,6 +37,9 @@ from hedgerow.shadow import (
 )
 
 _FAILURES: Final = (sqlite3.Error, msgspec.DecodeError, msgspec.ValidationError)
+
+MAX_NAMED_PER_THING: Final = 1000
+"""Named shadows of one thing, deleted ones included: a device must not fill the core's disk."""
 
 Publish = Callable[[str, bytes], None]
 """Publishes on a topic as the local shadow service; rows say who receives it."""
@@ -102,7 +106,9 @@ class LocalShadows:
         """
         with self._asked(thing_name, shadow_name) as shadow:
             update = parse_update(payload)
-            answer = self._update(shadow, self._database.read(shadow), update)
+            kept = self._database.read(shadow)
+            self._require_room(shadow, kept)
+            answer = self._update(shadow, kept, update)
         self._on_change(shadow)
         return answer
 
@@ -182,6 +188,16 @@ class LocalShadows:
         except _FAILURES as error:
             self._tell(error)
             raise ShadowError(INTERNAL_FAILURE, "Internal service failure") from error
+
+    def _require_room(self, shadow: ShadowId, kept: Kept) -> None:
+        if not shadow.shadow_name or kept.shadow.version:
+            return
+        if len(self._database.named(shadow.thing_name)) >= MAX_NAMED_PER_THING:
+            raise ShadowError(
+                BAD_REQUEST,
+                f"a core keeps at most {MAX_NAMED_PER_THING} named shadows of a thing, and "
+                f"{quoted(shadow.thing_name)} has that many",
+            )
 
     def _update(self, shadow: ShadowId, kept: Kept, update: ShadowUpdate) -> bytes:
         change = apply_update(kept.shadow, update, self._timestamp())
