@@ -23,6 +23,7 @@ from hedgerow.aws.signature_errors import aws_signature_error
 from hedgerow.cloud.access.endpoint import endpoint_of
 from hedgerow.cloud.app.accounts import Accounts
 from hedgerow.cloud.app.records import record_refused_websocket
+from hedgerow.cloud.broker.programs import LONGEST_CONNECTION_S
 from hedgerow.cloud.iam.key_ids import account_of
 from hedgerow.kernel import Clock, DeniedError, new_uuid
 
@@ -33,8 +34,8 @@ SIGNING_NAMES: Final = frozenset({"iotdevicegateway", "iotdata"})
 """What the newer and the older AWS IoT Device SDKs scope their credentials to."""
 ADDED_AFTER_SIGNING: Final = frozenset({"X-Amz-Security-Token"})
 """AWS IoT wants the token of temporary credentials to be put behind the signature."""
-LONGEST_CONNECTION_S: Final = 24 * 3600.0
-"""AWS General Reference, AWS IoT Core quotas: WebSocket connection duration."""
+LONGEST_UNATTENDED_S: Final = LONGEST_CONNECTION_S + 60
+"""The broker ends a connection that has lasted long enough; should it not, this does."""
 
 
 class MqttDoor:
@@ -66,7 +67,7 @@ class MqttDoor:
             )
         except DeniedError as error:
             return self._refused(request, account, error)
-        return Upgrade(protocol, SUBPROTOCOLS, LONGEST_CONNECTION_S)
+        return Upgrade(protocol, SUBPROTOCOLS, LONGEST_UNATTENDED_S)
 
     def _refused(self, request: HttpRequest, account: str | None, error: DeniedError) -> HttpAnswer:
         if isinstance(error, SignatureError):

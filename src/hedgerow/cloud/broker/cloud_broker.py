@@ -12,7 +12,11 @@ from hedgerow.aws import Proven
 from hedgerow.cloud.access import ApiEndpoint
 from hedgerow.cloud.broker.authority import CloudAuthority, CloudIdentity, identity_of
 from hedgerow.cloud.broker.conflicts import CONFLICT, TAKEN_OVER, Conflicts
-from hedgerow.cloud.broker.lifecycle import API_INITIATED_DISCONNECT, Lifecycle
+from hedgerow.cloud.broker.lifecycle import (
+    API_INITIATED_DISCONNECT,
+    WEBSOCKET_TTL_EXPIRATION,
+    Lifecycle,
+)
 from hedgerow.cloud.broker.limits import cloud_limits
 from hedgerow.cloud.broker.programs import Program, Programs
 from hedgerow.cloud.broker.shadow_requests import ShadowRequests
@@ -35,6 +39,7 @@ from hedgerow.pki import TlsPeer
 
 CLOUD: Final = "cloud"
 """The source of messages that no client sent."""
+_OVERDUE: Final = "the WebSocket has been open for as long as one may be; connect again"
 _DELETED: Final = "the connection was deleted by an API call"
 
 AnyProtocol = asyncio.Protocol | asyncio.BufferedProtocol
@@ -215,6 +220,18 @@ class CloudBroker:
         self._judge_anew(lambda who: who.certificate_id in change.certificates)
 
     def _programs_changed(self) -> None:
+        programs = self._programs
+        if programs is None:
+            return
+
+        def is_overdue(session: SessionRef) -> bool:
+            holder = identity_of(session).holder
+            if not isinstance(holder, Program) or not programs.is_overdue(holder):
+                return False
+            self._lifecycle.because(session, WEBSOCKET_TTL_EXPIRATION)
+            return True
+
+        self._broker.disconnect(is_overdue, _OVERDUE)
         self._judge_anew(lambda who: isinstance(who.holder, Program))
 
     def _judge_anew(self, concerns: Callable[[CloudIdentity], bool]) -> None:

@@ -7,7 +7,7 @@ or expired, a policy changed: the store tells of it, and the program is looked u
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 from weakref import WeakSet
@@ -27,7 +27,11 @@ from hedgerow.store import Change, Store
 
 LOOK_AGAIN_S: Final = 15.0
 """How often programs are looked up without a change: for conditions and sessions about time."""
+LONGEST_CONNECTION_S: Final = 24 * 3600.0
+"""AWS General Reference, AWS IoT Core quotas: WebSocket connection duration."""
 SERVICE: Final = "iotdevicegateway"
+_EXPIRED: Final = "the session has expired"
+_TIMED: Final = frozenset({"aws:currenttime", "aws:epochtime", "aws:multifactorauthage"})
 _FOLLOWED: Final = frozenset(
     kind.name for kind in (USER, GROUP, ROLE, MANAGED_POLICY, ACCESS_KEY, SESSION)
 )
@@ -115,18 +119,29 @@ class Programs:
         """Decide by the policies of a program's identity, as they were last looked up."""
         grants, expires_at = program.grants, program.proven.credential.expires_at
         if grants is None or (expires_at is not None and expires_at <= self.clock.now()):
-            return _no(program.gone or "the session has expired")
+            return _no(program.gone or _EXPIRED)
         asked = replace(program.asked, at=self.clock.now())
         known = context({**call_values(grants.wanted, asked), **more})
         return decide(grants.policies, grants.request(action, resource, known))
 
     async def look_up_all(self) -> None:
-        """Look every program up anew, then tell."""
-        programs: Sequence[Program] = tuple(self._live)
-        for program in programs:
+        """Look every program up anew; tell if an answer may be another now."""
+        is_news = False
+        for program in tuple(self._live):
+            before = (program.grants, program.gone)
             await self._look_up(program)
-        if programs:
+            is_news |= (program.grants, program.gone) != before or self._goes_by_time(program)
+        if is_news:
             self.changed()
+
+    def is_overdue(self, program: Program) -> bool:
+        """Return whether a program's connection has lasted as long as one may."""
+        return (self.clock.now() - program.asked.at).total_seconds() >= LONGEST_CONNECTION_S
+
+    def _goes_by_time(self, program: Program) -> bool:
+        grants = program.grants
+        timed = grants is not None and any(key in _TIMED for key, _ in grants.wanted.of_call)
+        return timed or self.is_overdue(program)
 
     async def _look_up(self, program: Program) -> None:
         caller = program.proven.caller
@@ -134,6 +149,9 @@ class Programs:
             credential = await self.credentials.find(caller.access_key_id, None)
             if credential is None or credential.secret != program.proven.credential.secret:
                 program.grants, program.gone = None, "the access key is not active any more"
+                return
+            if credential.expires_at is not None and credential.expires_at <= self.clock.now():
+                program.grants, program.gone = None, _EXPIRED
                 return
             grants = await self.decider.grants(credential.principal, program.endpoint)
         except DeniedError as error:
