@@ -41,9 +41,9 @@ class NamesTheCertificate(asyncio.Protocol):
         transport.write(known_as)  # type: ignore[attr-defined]  # uvloop's is no Transport
 
 
-async def known_as(identity: pki.Identity, *anchors: str) -> str:
-    """Return the certificate id that a server trusting `anchors` knows the client by."""
-    context = server_context(SERVER.key, SERVER.certificate_pem, Trust(anchors))
+async def known_as(identity: pki.Identity, trust: Trust) -> str:
+    """Return the certificate id that a server with this trust knows the client by."""
+    context = server_context(SERVER.key, SERVER.certificate_pem, trust)
     listener = TlsListener(TlsSlot(context), NamesTheCertificate)
     await listener.start("127.0.0.1", 0)
     try:
@@ -66,35 +66,58 @@ async def test_a_certificate_for_another_purpose_is_refused(purpose: str, *, lis
         if purpose == "server"
         else pki.new_identity(AUTHORITY, signing_certificate())
     )
-    anchor = identity.certificate_pem if listed else AUTHORITY.certificate_pem
+    trust = Trust(
+        authorities=() if listed else (AUTHORITY.certificate_pem,),
+        exact=(identity.certificate_pem,) if listed else (),
+    )
     with pytest.raises(ssl.SSLError, match="UNSUPPORTED_CERTIFICATE"):
-        await known_as(identity, anchor)
+        await known_as(identity, trust)
 
 
 async def test_an_authority_cannot_come_as_a_device() -> None:
     authority = pki.authority_as_device()
     with pytest.raises(ssl.SSLError, match="UNSUPPORTED_CERTIFICATE"):
-        await known_as(authority, authority.certificate_pem)
+        await known_as(authority, Trust(exact=(authority.certificate_pem,)))
 
 
 async def test_a_certificate_without_extensions_is_known_by_its_own_id() -> None:
     """The way many stranded fleets made theirs."""
     old = plain_certificate()
-    assert await known_as(old, old.certificate_pem) == old.certificate_id
+    assert await known_as(old, Trust(exact=(old.certificate_pem,))) == old.certificate_id
 
 
-async def test_what_a_listed_device_signs_is_never_taken_for_that_device() -> None:
-    """One made by `openssl req -x509` may sign others; they go by ids that nobody registered."""
+async def test_a_self_signed_certificate_that_may_sign_others_admits_nobody() -> None:
+    """The way `openssl req -x509` makes them: neither it nor what it signs gets in."""
     parent = plain_certificate(may_sign=True)
     authority = CertificateAuthority(parent.certificate, parent.key)
     child = pki.new_identity(authority, device_certificate(timedelta(days=1)))
-    assert await known_as(parent, parent.certificate_pem) == parent.certificate_id
-    assert await known_as(child, parent.certificate_pem) == child.certificate_id
-    assert child.certificate_id != parent.certificate_id
+    trust = Trust(exact=(parent.certificate_pem,))
+    with pytest.raises(ssl.SSLError, match="UNSUPPORTED_CERTIFICATE"):
+        await known_as(parent, trust)
+    with pytest.raises(ssl.SSLError, match="UNKNOWN_CA"):
+        await known_as(child, trust)
 
 
-def plain_certificate(*, may_sign: bool = False) -> pki.Identity:
+async def test_what_a_listed_device_signs_does_not_get_in() -> None:
+    """Not even if the device's certificate says nothing of what it may do."""
+    parent = plain_certificate()
+    child = plain_certificate(signed_by=parent)
+    assert await known_as(parent, Trust(exact=(parent.certificate_pem,)))
+    with pytest.raises(ssl.SSLError, match="UNKNOWN_CA"):
+        await known_as(child, Trust(exact=(parent.certificate_pem,)))
+
+
+async def test_an_authority_of_the_trust_cannot_come_as_a_client_itself() -> None:
+    parent = plain_certificate(may_sign=True)
+    with pytest.raises(ssl.SSLError, match="UNSUPPORTED_CERTIFICATE"):
+        await known_as(parent, Trust(authorities=(parent.certificate_pem,)))
+
+
+def plain_certificate(
+    *, may_sign: bool = False, signed_by: pki.Identity | None = None
+) -> pki.Identity:
     key = pki.new_key()
+    signer = signed_by.key if signed_by else key
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "old device")])
     now = SystemClock().now()
     builder = (
@@ -110,5 +133,5 @@ def plain_certificate(*, may_sign: bool = False) -> pki.Identity:
         builder = builder.add_extension(
             x509.BasicConstraints(ca=True, path_length=None), critical=True
         ).add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key), critical=False)
-    pem = builder.sign(key.signing_key(), hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+    pem = builder.sign(signer.signing_key(), hashes.SHA256()).public_bytes(Encoding.PEM).decode()
     return pki.Identity(key, pem)

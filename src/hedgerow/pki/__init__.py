@@ -11,9 +11,11 @@ certificate may do: that is for policies. Its tests are in `tests/unit/pki`, the
 from hedgerow.pki.authority import CertificateAuthority
 from hedgerow.pki.certificates import certificate_id, load_certificate, load_csr
 from hedgerow.pki.contexts import Trust, client_context, server_context
+from hedgerow.pki.doorway import Doorway, ServerProof, doorway
+from hedgerow.pki.exact_clients import ClientList, can_judge_clients
 from hedgerow.pki.files import read_private, write_private, write_public
 from hedgerow.pki.keys import FileKey, PrivateKey
-from hedgerow.pki.listener import TlsListener, TlsPeer, TlsSlot
+from hedgerow.pki.listener import TlsListener, TlsPeer
 from hedgerow.pki.profiles import (
     Profile,
     device_authority,
@@ -24,26 +26,37 @@ from hedgerow.pki.profiles import (
     server_certificate,
     signing_certificate,
 )
+from hedgerow.pki.slot import TlsSlot
+from hedgerow.pki.suites import OLD_SUITES, OLD_VERSIONS, LegacyTls, is_old
 from hedgerow.pki.token_engine import Token
 from hedgerow.pki.token_key import Pkcs11Key
 
 __all__ = [
+    "OLD_SUITES",
+    "OLD_VERSIONS",
     "CertificateAuthority",
+    "ClientList",
+    "Doorway",
     "FileKey",
+    "LegacyTls",
     "Pkcs11Key",
     "PrivateKey",
     "Profile",
+    "ServerProof",
     "TlsListener",
     "TlsPeer",
     "TlsSlot",
     "Token",
     "Trust",
+    "can_judge_clients",
     "certificate_id",
     "client_context",
     "device_authority",
     "device_certificate",
+    "doorway",
     "general_names",
     "group_authority",
+    "is_old",
     "load_certificate",
     "load_csr",
     "read_private",

@@ -5,12 +5,16 @@ the client sees nothing but a lost connection. Here the failure is held back for
 the loop sends what OpenSSL has to say; it ends the handshake when the client answers or goes.
 
 INVARIANT: a handshake that is complete has checked the client's certificate itself. One that
-resumed an earlier session, whose certificate may have expired since, is refused.
+resumed an earlier session is refused, unless its context resumes sessions and the certificate of
+the session is on its list now.
 """
 
+import hashlib
 import ssl
 from collections.abc import Callable
 from contextvars import ContextVar
+
+from hedgerow.pki.exact_clients import ExactContext
 
 
 class HandshakeRefusal:
@@ -51,9 +55,16 @@ class AlertingHandshake(ssl.SSLObject):
                 refusal.tell(error)
             # The loop reads this as 'send what there is, then wait for the peer'.
             raise ssl.SSLWantReadError from error
-        if self.session_reused:
+        if self.session_reused and not self._may_resume():
             # Contexts remember no session; this is for a Python that hides its OpenSSL from us.
             raise self._refuse_resumption()
+
+    def _may_resume(self) -> bool:
+        context = self.context
+        if not isinstance(context, ExactContext) or not context.resumes or context.clients is None:
+            return False
+        der = self.getpeercert(binary_form=True)
+        return der is not None and context.clients.lists(hashlib.sha256(der).digest())
 
     def _refuse_resumption(self) -> ssl.SSLError:
         error = ssl.SSLError(ssl.SSL_ERROR_SSL, "sessions are not resumed")

@@ -7,7 +7,7 @@ TLS. A key in a file and a key in a token do the same four things; no caller see
 import ssl
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -27,6 +27,9 @@ _CURVE_NAMES = frozenset(curve.name for curve in CURVES.values())
 
 class PrivateKey(ABC):
     """A private key that stays where it is."""
+
+    is_in_token: ClassVar[bool] = False
+    """Whether every use of it is a call of a hardware token."""
 
     @property
     @abstractmethod

@@ -9,7 +9,6 @@ import asyncio
 import errno
 import hashlib
 import socket
-import ssl
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, Final
 
 from hedgerow.kernel import UnavailableError
 from hedgerow.pki.handshake import HandshakeRefusal, refusal_of_this_handshake
+from hedgerow.pki.slot import TlsSlot
 from hedgerow.pki.sockets import listening_sockets
 from hedgerow.pki.waiting_room import Visitor, WaitingRoom
 
@@ -33,22 +33,6 @@ _ADVICE: Final = {
 }
 
 AnyProtocol = asyncio.Protocol | asyncio.BufferedProtocol
-
-
-class TlsSlot:
-    """Holds the context that new connections get."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._current = context
-
-    @property
-    def current(self) -> ssl.SSLContext:
-        """The context in force."""
-        return self._current
-
-    def replace(self, context: ssl.SSLContext) -> None:
-        """Give this context to every connection from now on."""
-        self._current = context
 
 
 @dataclass(frozen=True, slots=True)

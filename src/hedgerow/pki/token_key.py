@@ -16,6 +16,8 @@ from hedgerow.pki.token_signing import TokenEcKey, TokenRsaKey
 class Pkcs11Key(PrivateKey):
     """A key found by its label in a token. Every use is a call of the token, and takes its time."""
 
+    is_in_token = True
+
     def __init__(self, handle: TokenKeyHandle, public_key: PublicKey) -> None:
         self._handle = handle
         self._public_key = public_key

@@ -33,10 +33,11 @@ class AllAnchors:
 
     def trust_anchors(self) -> Trust:
         """Return the anchors of all accounts."""
-        anchors = (
-            one for source, _ in self._sources.values() for one in source.trust_anchors().anchors
+        every = [source.trust_anchors() for source, _ in self._sources.values()]
+        return Trust(
+            authorities=tuple(dict.fromkeys(pem for one in every for pem in one.authorities)),
+            exact=tuple(dict.fromkeys(pem for one in every for pem in one.exact)),
         )
-        return Trust(tuple(dict.fromkeys(anchors)))
 
     def on_change(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` after every change of any account; return what ends that."""

@@ -189,7 +189,7 @@ class DirectoryTables:
         if self._trust is None:
             anchors = (self._anchor(certificate_id) for certificate_id in self._certificates)
             foreign = (anchor for anchor in anchors if anchor is not None)
-            self._trust = Trust(anchors=(*self._device_authorities, *foreign))
+            self._trust = Trust(authorities=self._device_authorities, exact=tuple(foreign))
         return self._trust
 
     def _variables(self, device: AdmittedDevice, client_id: str) -> Context:

@@ -156,7 +156,7 @@ class LocalServer:
             self.authority.closed_because = "this core has no valid server certificate now"
         else:
             self.authority.closed_because = None
-            self._door.open(certificate, serving.certificates_pem)
+            self._door.open(certificate, serving.certificates_pem, self._clock.now())
             return
         self._door.shut()
 

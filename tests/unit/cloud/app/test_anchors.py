@@ -15,7 +15,7 @@ class Source:
         self.listeners: list[Callable[[DirectoryChange], None]] = []
 
     def trust_anchors(self) -> Trust:
-        return Trust(self.anchors)
+        return Trust(authorities=self.anchors[:1], exact=self.anchors[1:])
 
     def on_change(self, listener: Callable[[DirectoryChange], None]) -> Callable[[], None]:
         self.listeners.append(listener)
@@ -26,7 +26,9 @@ def test_the_anchors_of_all_accounts_are_trusted_each_once() -> None:
     anchors = AllAnchors()
     anchors.add("1", Source("ours", "foreign one"))
     anchors.add("2", Source("ours", "foreign two"))
-    assert anchors.trust_anchors().anchors == ("ours", "foreign one", "foreign two")
+    assert anchors.trust_anchors() == Trust(
+        authorities=("ours",), exact=("foreign one", "foreign two")
+    )
 
 
 def test_a_door_hears_of_changes_in_every_account_and_of_accounts_that_come_and_go() -> None:
@@ -40,7 +42,7 @@ def test_a_door_hears_of_changes_in_every_account_and_of_accounts_that_come_and_
     anchors.remove("1")
     assert heard.pop().anchors_changed
     assert source.listeners == []
-    assert anchors.trust_anchors().anchors == ()
+    assert anchors.trust_anchors() == Trust()
     stop()
     anchors.add("2", source)
     assert heard == []

@@ -173,14 +173,14 @@ async def test_anchors_are_our_authority_and_active_foreign_certificates(
     ours = our_authority().certificate_pem
     foreign = issued(foreign_authority())
     await registrar.certificate(device)
-    assert registrar.directory.trust_anchors().anchors == (ours,)
+    assert registrar.directory.trust_anchors().everyone == (ours,)
     heard: list[DirectoryChange] = []
     registrar.directory.on_change(heard.append)
     await registrar.certificate(foreign)
-    assert registrar.directory.trust_anchors().anchors == (ours, foreign.pem)
+    assert registrar.directory.trust_anchors().everyone == (ours, foreign.pem)
     assert heard[-1].anchors_changed
     await registrar.status(foreign, "INACTIVE")
-    assert registrar.directory.trust_anchors().anchors == (ours,)
+    assert registrar.directory.trust_anchors().everyone == (ours,)
     assert heard[-1].anchors_changed
     await registrar.status(device, "INACTIVE")
     assert not heard[-1].anchors_changed

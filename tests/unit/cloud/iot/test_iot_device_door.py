@@ -1,6 +1,5 @@
 """A door's context follows the trust anchors, also when there are many of them."""
 
-import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator
@@ -18,7 +17,7 @@ from tests.support.registry import (
     server_identity,
 )
 
-from hedgerow.cloud.iot import DeviceDoor, door
+from hedgerow.cloud.iot import DeviceDoor
 
 
 @pytest.fixture
@@ -79,40 +78,17 @@ async def test_an_anchor_that_is_taken_away_is_no_longer_trusted(
     made.close()
 
 
-async def test_with_many_anchors_the_new_context_is_built_in_steps(
-    registrar: Registrar, made: DeviceDoor, monkeypatch: pytest.MonkeyPatch
+async def test_certificates_that_come_and_go_need_no_other_context(
+    registrar: Registrar, made: DeviceDoor
 ) -> None:
-    monkeypatch.setattr(door, "STEP", 2)
-    monkeypatch.setattr(door, "QUIET_S", 0.01)
+    context = made.slot.current
     devices = [issued(foreign_authority()) for _ in range(7)]
     for device in devices:
         await registrar.certificate(device)
-    replaced = asyncio.Event()
-    replace = made.slot.replace
-
-    def noted(context: ssl.SSLContext) -> None:
-        replace(context)
-        replaced.set()
-
-    async def until_refused(device: Device) -> None:
-        async with asyncio.timeout(10):
-            while lets_in(made.slot.current, device):
-                replaced.clear()
-                await replaced.wait()
-
-    monkeypatch.setattr(made.slot, "replace", noted)
     for device in devices[:3]:
         await registrar.status(device, "INACTIVE")
-    for device in devices[:3]:
-        await until_refused(device)
-    assert all(lets_in(made.slot.current, device) for device in devices[3:])
-
-    await registrar.status(devices[3], "INACTIVE")
-    late = issued(foreign_authority())
-    await registrar.certificate(late)
-    assert lets_in(made.slot.current, late)
-    await until_refused(devices[3])
-    assert lets_in(made.slot.current, late)
+    assert made.slot.current is context
+    assert [lets_in(context, device) for device in devices] == [False] * 3 + [True] * 4
     made.close()
 
 
