@@ -9,7 +9,7 @@ import pytest
 from tests.support.clock import ManualClock
 from tests.support.cloud_edge import CloudEdge, cloud_edge
 from tests.support.mqtt_client import MqttClient
-from tests.support.registry import Device, allow, issued, our_authority, policy
+from tests.support.registry import Device, allow, deny, issued, our_authority, policy
 
 from hedgerow.mqtt import ProtocolVersion, ReasonCode
 from hedgerow.mqtt.codec import Disconnect, Properties, Will
@@ -231,3 +231,25 @@ async def test_a_deleted_connection_keeps_its_session_unless_asked(
     async with client(edge, lamp, V5) as mqtt:
         connack = await mqtt.connect("lamp", clean_start=False, properties=KEPT)
         assert connack.session_present is not clean
+
+
+@pytest.mark.promise(4)
+async def test_asking_for_a_session_or_a_will_can_be_denied(edge: CloudEdge) -> None:
+    """`iot:ConnectAttributes`, as the guide's example policies use it."""
+    lamp = issued()
+    asks = {"iot:ConnectAttributes": ["PersistentConnect"]}
+    denied = {**deny("iot:Connect", "*"), "Condition": {"ForAnyValue:StringEquals": asks}}
+    await edge.registrar.enrol("lamp", lamp, policy(allow("iot:Connect", "client/*"), denied))
+    will, clean, kept = Will("w", b""), {"clean_start": True}, {"clean_start": False}
+    async with client(edge, lamp) as mqtt:
+        assert not (await mqtt.connect("lamp", will=will)).reason.is_error
+    async with client(edge, lamp, V5) as mqtt:
+        assert (await mqtt.connect("lamp", properties=KEPT)).reason is ReasonCode.NOT_AUTHORIZED
+    async with client(edge, lamp) as mqtt:
+        assert (await mqtt.connect("lamp", clean_start=False)).reason.is_error
+    only = {"iot:ConnectAttributes": ["LastWill"]}
+    allowed = {**allow("iot:Connect", "client/*"), "Condition": {"ForAllValues:StringEquals": only}}
+    await edge.registrar.edit_policy("lamp-policy", policy(allowed))
+    for asked, refused in ((clean, False), ({**clean, "will": will}, False), (kept, True)):
+        async with client(edge, lamp) as mqtt:
+            assert (await mqtt.connect("lamp", **asked)).reason.is_error is refused, asked

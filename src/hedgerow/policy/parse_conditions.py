@@ -25,7 +25,7 @@ from hedgerow.policy.fields import require_object, require_text
 from hedgerow.policy.operators import IF_EXISTS, OPERATORS, SETS, Kind, Operator
 from hedgerow.policy.parse_patterns import ARN_PARTS, arn_parts, read_pattern
 from hedgerow.policy.patterns import Pattern, Reading, make_pattern
-from hedgerow.policy.variables import condition_key
+from hedgerow.policy.variables import CONNECT_ATTRIBUTES, condition_key
 
 _REMEMBERED: Final = 512
 _REMEMBERED_LENGTH: Final = 256
@@ -95,7 +95,7 @@ class _Reader:
 
     def _known(self, plain: str, *, in_set: bool) -> Operator:
         operator = OPERATORS.get(plain)
-        if operator is None or (in_set and (self._each == _NO_SET or self._device)):
+        if operator is None or (in_set and self._each == _NO_SET):
             known = ", ".join(OPERATORS)
             raise MalformedPolicyError(
                 ".Condition",
@@ -114,6 +114,12 @@ class _Reader:
                 raise MalformedPolicyError(
                     self.place,
                     f"{quoted(shown)} is not a key that is known here, so it could never be judged",
+                )
+            if (known == CONNECT_ATTRIBUTES) is (self._each == _NO_SET):
+                raise MalformedPolicyError(
+                    self.place,
+                    f"ForAllValues and ForAnyValue are for {CONNECT_ATTRIBUTES}, which has several "
+                    f"values, and for no other key; {quoted(shown)} is compared here",
                 )
             return known
         service, colon, name = shown.partition(":")

@@ -13,6 +13,8 @@ CERTIFICATE_ID: Final = "iot:CertificateId"
 THING_NAME: Final = "iot:Connection.Thing.ThingName"
 THING_TYPE_NAME: Final = "iot:Connection.Thing.ThingTypeName"
 IS_ATTACHED: Final = "iot:Connection.Thing.IsAttached"
+CONNECT_ATTRIBUTES: Final = "iot:ConnectAttributes"
+"""The one key with several values: what a CONNECT asks for beyond a clean connection."""
 _ATTRIBUTE_PREFIX: Final = "iot:Connection.Thing.Attributes["
 
 ALWAYS_KNOWN: Final = frozenset({IS_ATTACHED.lower(), CERTIFICATE_ID.lower()})
@@ -20,7 +22,14 @@ ALWAYS_KNOWN: Final = frozenset({IS_ATTACHED.lower(), CERTIFICATE_ID.lower()})
 
 _KNOWN: Final = {
     name.lower(): name
-    for name in (CLIENT_ID, CERTIFICATE_ID, THING_NAME, THING_TYPE_NAME, IS_ATTACHED)
+    for name in (
+        CLIENT_ID,
+        CERTIFICATE_ID,
+        THING_NAME,
+        THING_TYPE_NAME,
+        IS_ATTACHED,
+        CONNECT_ATTRIBUTES,
+    )
 }
 _CERTIFICATE_FIELDS: Final = (
     "iot:certificate.subject.",
@@ -47,7 +56,10 @@ def is_placeholder(text: str) -> bool:
     More names than for conditions: one that no request carries yet makes an allow statement
     match nothing and a deny statement deny, so it is safe to accept it.
     """
-    return condition_key(text) is not None or text.lower().startswith(_CERTIFICATE_FIELDS)
+    key = condition_key(text)
+    if key == CONNECT_ATTRIBUTES:
+        return False  # several values are no text
+    return key is not None or text.lower().startswith(_CERTIFICATE_FIELDS)
 
 
 def connection_variables(

@@ -44,14 +44,13 @@ from hedgerow.mqtt import (
     Verdict,
 )
 from hedgerow.policy import Decision, Values, context
+from hedgerow.policy.variables import CLIENT_ID, CONNECT_ATTRIBUTES
 
 CONNECT: Final = "iot:Connect"
 PUBLISH: Final = "iot:Publish"
 RETAIN: Final = "iot:RetainPublish"
 SUBSCRIBE: Final = "iot:Subscribe"
 RECEIVE: Final = "iot:Receive"
-CONNECT_ATTRIBUTES: Final = "iot:ConnectAttributes"
-CLIENT_ID: Final = "iot:ClientId"
 
 _RESOURCES: Final[Mapping[str, Callable[[Home, str], str]]] = MappingProxyType(
     {
