@@ -16,6 +16,7 @@ from bench import (
     policy_peers,
     tls_handshakes,
 )
+from bench.kill9 import measured as kill9
 from bench.report import Section, render
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -28,6 +29,7 @@ BENCHMARKS = {
     "api": api_calls.measure,
     "policy": policy_decisions.measure,
     "policy-peers": policy_peers.measure,
+    "kill9": kill9.measure,
 }
 
 
