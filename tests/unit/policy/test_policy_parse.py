@@ -120,7 +120,7 @@ def test_a_well_formed_policy_is_understood(text: str) -> None:
          document(statement(Condition={"IpAddresses": {"aws:SourceIp": "10.0.0.0/8"}}))),
         ("Statement[0].Condition.IpAddress", "'aws:SourceIp' is not a key",
          document(statement(Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}))),
-        ("Statement[0].Condition.ForAnyValue:StringEquals", "has several values, and for no other key",
+        ("Statement[0].Condition.ForAnyValue:StringEquals", "and for no other key",
          document(statement(Condition={"ForAnyValue:StringEquals": {"iot:ClientId": "x"}}))),
         ("Statement[0].Condition.Bool", "JSON object",
          document(statement(Condition={"Bool": "true"}))),
