@@ -161,10 +161,16 @@ class ConnectivityInfo(_Document, frozen=True):
 
 
 class CertificateRequest(_Document, frozen=True):
-    """The core's request for an MQTT server certificate: a PKCS#10 request in PEM."""
+    """The core's request for an MQTT server certificate: a PKCS#10 request in PEM.
+
+    `announced` are addresses that the core is going to publish once it serves a certificate that
+    names them, so that no client learns an address before that. It asks with the same words for
+    an authority of its own.
+    """
 
     group_id: str
     certificate_signing_request: str
+    announced: tuple[ConnectivityEntry, ...] = ()
 
 
 class CertificateAnswer(_Document, frozen=True):

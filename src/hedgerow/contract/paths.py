@@ -11,6 +11,12 @@ ARTIFACT_MEMBERSHIP = "membership.json"
 CERTIFICATE_PATH = "/greengrass/certificates/server"
 """POST a `CertificateRequest`, get a `CertificateAnswer`: `greengrass:CreateCertificate` on `*`."""
 
+DELEGATION_PATH = "/greengrass/certificates/authority"
+"""POST a `CertificateRequest`, get a `CertificateAnswer`: an authority for the core's own names.
+
+`greengrass:CreateCertificate` on `*`, and only for a group that has the setting for it.
+"""
+
 
 def discovery_path(thing_name: str) -> str:
     """GET: `greengrass:Discover` on the client's own thing (page gg-discover-api)."""

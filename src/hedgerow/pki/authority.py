@@ -9,7 +9,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from hedgerow.kernel import Clock, SystemClock, UnavailableError, quoted, random_bytes
 from hedgerow.pki.keys import PrivateKey, PublicKey, require_strong
-from hedgerow.pki.profiles import BACKDATED, Profile, general_names, root_authority
+from hedgerow.pki.profiles import (
+    BACKDATED,
+    Profile,
+    general_names,
+    name_constraints,
+    root_authority,
+)
 
 _SERIAL_BYTES = 20
 
@@ -109,6 +115,8 @@ def _builder(
     )
     if profile.usage:
         builder = builder.add_extension(x509.ExtendedKeyUsage(profile.usage), critical=False)
+    if profile.permitted:
+        builder = builder.add_extension(name_constraints(profile.permitted), critical=True)
     if profile.names:
         builder = builder.add_extension(general_names(profile.names), critical=False)
     return builder

@@ -20,6 +20,7 @@ AUTHORITY_LIFETIME = timedelta(days=365 * 20)
 SIGNING_LIFETIME = timedelta(days=365 * 2)
 SERVER_LIFETIME = timedelta(days=30)
 MAX_NAMES = 200
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _HOST_CHARACTERS = 253
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
 
@@ -35,6 +36,8 @@ class Profile:
     path_length: int | None = None
     """For an authority: how many authorities may follow it. None for all other certificates."""
     key_encipherment: bool = False
+    permitted: tuple[str, ...] = ()
+    """For an authority: the only names and addresses that what it issues may have."""
 
     @property
     def is_authority(self) -> bool:
@@ -70,9 +73,33 @@ def device_authority(common_name: str, lifetime: timedelta = AUTHORITY_LIFETIME)
     return Profile(common_name=common_name, lifetime=lifetime, path_length=0)
 
 
-def group_authority(common_name: str, lifetime: timedelta = AUTHORITY_LIFETIME) -> Profile:
-    """Return the profile of a group's authority: it signs the core's MQTT server certificates."""
-    return Profile(common_name=common_name, lifetime=lifetime, path_length=0)
+def group_authority(
+    common_name: str, lifetime: timedelta = AUTHORITY_LIFETIME, *, delegates: bool = False
+) -> Profile:
+    """Return the profile of a group's authority: it signs the core's MQTT server certificates.
+
+    Only one that `delegates` can have another below it.
+    """
+    return Profile(common_name=common_name, lifetime=lifetime, path_length=int(delegates))
+
+
+def delegated_authority(common_name: str, names: Sequence[str], lifetime: timedelta) -> Profile:
+    """Return the profile of an authority that issues servers of these names, and nothing else.
+
+    RFC 5280, 4.2.1.10: a kind of name that is not constrained is free, so there has to be one of
+    each kind that a server is known by; the machine's own name and address see to that.
+    """
+    permitted = tuple(dict.fromkeys((*names, *LOOPBACK_NAMES)))
+    if len(permitted) > MAX_NAMES:
+        raise CallerError(f"an authority is held to at most {MAX_NAMES} names")
+    name_constraints(permitted)  # which are refused here rather than when it is made
+    return Profile(
+        common_name=common_name,
+        lifetime=lifetime,
+        usage=(ExtendedKeyUsageOID.SERVER_AUTH,),
+        path_length=0,
+        permitted=permitted,
+    )
 
 
 def device_certificate(lifetime: timedelta = DEVICE_LIFETIME) -> Profile:
@@ -106,6 +133,19 @@ def signing_certificate(
     return Profile(
         common_name=common_name, lifetime=lifetime, usage=(ExtendedKeyUsageOID.CODE_SIGNING,)
     )
+
+
+def name_constraints(names: Sequence[str]) -> x509.NameConstraints:
+    """Return the extension that permits exactly these hosts, and what is below their names."""
+    permitted: list[x509.GeneralName] = []
+    for name in dict.fromkeys(names):
+        made = _general_name(name)
+        if isinstance(made, x509.IPAddress):
+            made = x509.IPAddress(ipaddress.ip_network(name))
+        elif name.startswith("*."):
+            raise CallerError(f"an authority cannot be held to the wildcard {quoted(name)}")
+        permitted.append(made)
+    return x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=None)
 
 
 def general_names(names: Sequence[str]) -> x509.SubjectAlternativeName:

@@ -17,6 +17,7 @@ from hedgerow.cloud.access import ServiceCalls, resource_tags
 from hedgerow.cloud.app.assumed_roles import record_assumed_role
 from hedgerow.cloud.app.authorities import Authorities
 from hedgerow.cloud.app.bulk_calls import record_bulk_call
+from hedgerow.cloud.app.delegations import record_delegation
 from hedgerow.cloud.app.identities import Identities
 from hedgerow.cloud.app.records import DeviceRefusals
 from hedgerow.cloud.app.session_vault import SessionVault
@@ -27,6 +28,7 @@ from hedgerow.cloud.greengrass import (
     AddressBook,
     BulkRunner,
     CoreDesk,
+    DelegationDesk,
     Deployer,
     ExecutionRoles,
     GreengrassService,
@@ -193,7 +195,15 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         home,
         directory,
         discovery=Discovery(index, directory, clock),
-        core_calls=CoreCalls(desk, ServerCertificates(store, home, clock), addresses, roles),
+        core_calls=CoreCalls(
+            desk,
+            ServerCertificates(store, home, clock),
+            DelegationDesk(store, home, clock, functools.partial(record_delegation, trail)),
+            addresses,
+            roles,
+            directory,
+            home,
+        ),
         shadow_calls=ShadowCalls(shadows),
         message_calls=MessageCalls(broker, directory),
         mqtt=broker.protocol_factory,

@@ -8,13 +8,19 @@ on a thing demands that the thing is the caller's.
 from hedgerow.aws import HttpAnswer
 from hedgerow.cloud.dataplane.answers import MissingError, ok
 from hedgerow.cloud.dataplane.authorized import Authorized, require_own_thing
+from hedgerow.cloud.dataplane.routes import connectivity_arn
 from hedgerow.cloud.greengrass import (
     AddressBook,
+    Announcement,
     CoreDesk,
+    DelegationDesk,
     OwnGroup,
     RoleDesk,
     ServerCertificates,
+    announcement,
 )
+from hedgerow.cloud.home import Home
+from hedgerow.cloud.iot import DeviceDirectory
 from hedgerow.contract import (
     ARTIFACT_GROUP,
     ARTIFACT_MEMBERSHIP,
@@ -36,10 +42,16 @@ class CoreCalls:
         self,
         desk: CoreDesk,
         certificates: ServerCertificates,
+        delegation: DelegationDesk,
         addresses: AddressBook,
         roles: RoleDesk,
+        directory: DeviceDirectory,
+        home: Home,
     ) -> None:
         self._desk = desk
+        self._delegation = delegation
+        self._directory = directory
+        self._home = home
         self._certificates = certificates
         self._addresses = addresses
         self._roles = roles
@@ -72,7 +84,21 @@ class CoreCalls:
         """Issue an MQTT server certificate."""
         wanted = decode(request.body, CertificateRequest)
         own = await self._desk.own_group(request.device, wanted.group_id)
-        return ok(encode(await self._certificates.issue(own, wanted.certificate_signing_request)))
+        announced = self._announced(own, wanted)
+        return ok(
+            encode(
+                await self._certificates.issue(own, wanted.certificate_signing_request, announced)
+            )
+        )
+
+    async def delegate_authority(self, request: Authorized) -> HttpAnswer:
+        """Issue an authority for the core's own names, if its group has the setting for it."""
+        wanted = decode(request.body, CertificateRequest)
+        own = await self._desk.own_group(request.device, wanted.group_id)
+        announced = self._announced(own, wanted)
+        return ok(
+            encode(await self._delegation.issue(own, wanted.certificate_signing_request, announced))
+        )
 
     async def assume_group_role(self, request: Authorized) -> HttpAnswer:
         """Return temporary credentials of the role of the core's own group."""
@@ -89,6 +115,14 @@ class CoreCalls:
         info = decode(request.body, ConnectivityInfo)
         await self._addresses.write(thing, info.connectivity_info)
         return ok(encode(await self._addresses.read(thing)))
+
+    def _announced(self, own: OwnGroup, wanted: CertificateRequest) -> Announcement:
+        """Return what the core announces, if its policy lets it publish that."""
+        arn = connectivity_arn(self._home, own.view.rollout.core_thing_name)
+        return announcement(
+            wanted.announced,
+            lambda: self._directory.authorize(own.device, "greengrass:UpdateConnectivityInfo", arn),
+        )
 
     async def _own_group(self, request: Authorized) -> OwnGroup:
         return await self._desk.own_group(request.device, request.parameters["group"])

@@ -81,6 +81,7 @@ class DataPlane:
             "get-artifact": core_calls.get_artifact,
             "report-status": core_calls.report_status,
             "create-certificate": core_calls.create_certificate,
+            "delegate-authority": core_calls.delegate_authority,
             "assume-group-role": core_calls.assume_group_role,
             "get-connectivity": core_calls.get_connectivity,
             "update-connectivity": core_calls.update_connectivity,

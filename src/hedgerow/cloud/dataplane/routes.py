@@ -82,7 +82,7 @@ def _topic(home: Home, parameters: Parameters) -> str:
 
 
 def _connectivity(home: Home, parameters: Parameters) -> str:
-    return thing_arn(home, connectivity_thing(parameters["thing"]))
+    return connectivity_arn(home, parameters["thing"])
 
 
 def _deployment(home: Home, parameters: Parameters) -> str:
@@ -140,6 +140,13 @@ ROUTES: tuple[Route, ...] = (
         _anything,
     ),
     Route(
+        "delegate-authority",
+        "POST",
+        "/greengrass/certificates/authority",
+        "greengrass:CreateCertificate",
+        _anything,
+    ),
+    Route(
         "assume-group-role",
         "POST",
         "/greengrass/groups/{group}/role/credentials",
@@ -170,6 +177,11 @@ ROUTES: tuple[Route, ...] = (
     Route("publish", "POST", "/topics/{topic+}", "iot:Publish", _topic, _PUBLISH),
     Route("get-retained", "GET", "/retainedMessage/{topic+}", "iot:GetRetainedMessage", _topic),
 )
+
+
+def connectivity_arn(home: Home, thing_name: str) -> str:
+    """Return what reading and changing the addresses of a core is judged on."""
+    return thing_arn(home, connectivity_thing(thing_name))
 
 
 def match(method: str, raw_path: str, home: Home, raw_query: str = "") -> Match:

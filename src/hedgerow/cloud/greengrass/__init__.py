@@ -18,6 +18,7 @@ from hedgerow.cloud.greengrass.bulk_buckets import InputBuckets
 from hedgerow.cloud.greengrass.bulk_role import ExecutionRoles
 from hedgerow.cloud.greengrass.bulk_runner import BulkRunner
 from hedgerow.cloud.greengrass.core_desk import CoreDesk, NoSuchDeploymentError, OwnGroup
+from hedgerow.cloud.greengrass.delegation_desk import DelegationDesk, DelegationRecord
 from hedgerow.cloud.greengrass.deployer import Deployer
 from hedgerow.cloud.greengrass.index import GroupIndex, GroupView
 from hedgerow.cloud.greengrass.membership import MembershipLedger, usable_certificates
@@ -25,7 +26,11 @@ from hedgerow.cloud.greengrass.resolve import MAX_GROUPS_OF_A_DEVICE, TOO_MANY_G
 from hedgerow.cloud.greengrass.role_desk import NoGroupRoleError, RoleDesk
 from hedgerow.cloud.greengrass.role_sessions import RoleSessions
 from hedgerow.cloud.greengrass.role_sources import Assumption
-from hedgerow.cloud.greengrass.server_certificates import ServerCertificates
+from hedgerow.cloud.greengrass.server_certificates import (
+    Announcement,
+    ServerCertificates,
+    announcement,
+)
 from hedgerow.cloud.greengrass.service import GreengrassService
 from hedgerow.cloud.greengrass.signing import DocumentSigner
 
@@ -33,10 +38,13 @@ __all__ = [
     "MAX_GROUPS_OF_A_DEVICE",
     "TOO_MANY_GROUPS",
     "AddressBook",
+    "Announcement",
     "Assumption",
     "BulkCall",
     "BulkRunner",
     "CoreDesk",
+    "DelegationDesk",
+    "DelegationRecord",
     "Deployer",
     "DocumentSigner",
     "ExecutionRoles",
@@ -51,6 +59,7 @@ __all__ = [
     "RoleDesk",
     "RoleSessions",
     "ServerCertificates",
+    "announcement",
     "trusted",
     "usable_certificates",
 ]

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from cryptography import x509
 
 from hedgerow.cloud.greengrass.arns import authority_arn
 from hedgerow.cloud.greengrass.documents import AUTHORITY, Authority, Group
@@ -29,6 +30,8 @@ Members = Mapping[str, Any]
 DAY_MS = 86_400_000
 MIN_VALIDITY_MS = 7 * DAY_MS
 MAX_VALIDITY_MS = 30 * DAY_MS
+DELEGATION_TAG = "hedgerow:delegated-issuing-days"
+"""The tag by which an administrator lets a group's core have an authority of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,19 @@ class NewAuthority:
     document: Authority
 
 
-async def make(home: Home, group_id: str, clock: Clock) -> NewAuthority:
-    """Make a key and a self-signed certificate for a group, off the event loop."""
-    return await asyncio.to_thread(_make, home, group_id, clock)
+async def make(
+    home: Home, group_id: str, clock: Clock, *, tags: Mapping[str, str] | None = None
+) -> NewAuthority:
+    """Make a key and a self-signed certificate for a group, off the event loop.
+
+    Whether there may be an authority below it goes by the group's tags as they are now.
+    """
+    return await asyncio.to_thread(_make, home, group_id, clock, delegates=delegates(tags or {}))
+
+
+def delegates(tags: Mapping[str, str]) -> bool:
+    """Tell whether the tags of a group let its core have an authority of its own."""
+    return DELEGATION_TAG in tags
 
 
 async def insert(tx: Transaction, home: Home, authority: NewAuthority) -> Record[Authority]:
@@ -112,6 +125,14 @@ async def note_issue(
         record,
         msgspec.structs.replace(record.document, issued_to=tuple(issued_to), last_issued_at=now),
     )
+
+
+def has_room_below(document: Authority) -> bool:
+    """Tell whether clients accept an authority below this one (RFC 5280, 4.2.1.9)."""
+    constraints = load_certificate(document.certificate_pem).extensions.get_extension_for_class(
+        x509.BasicConstraints
+    )
+    return (constraints.value.path_length or 0) > 0
 
 
 def open_authority(document: Authority, clock: Clock) -> CertificateAuthority:
@@ -204,9 +225,10 @@ async def _configuration(reader: Store | Transaction, home: Home, group: Record[
     }
 
 
-def _make(home: Home, group_id: str, clock: Clock) -> NewAuthority:
+def _make(home: Home, group_id: str, clock: Clock, *, delegates: bool = False) -> NewAuthority:
     key = FileKey.generate_rsa_in_memory()
     name = f"{home.account}:{group_id}"
-    authority = CertificateAuthority.create_root(key, name, clock, profile=group_authority(name))
+    profile = group_authority(name, delegates=delegates)
+    authority = CertificateAuthority.create_root(key, name, clock, profile=profile)
     document = Authority(certificate_pem=authority.certificate_pem, key_pem=key.pem().reveal())
     return NewAuthority(group_id=group_id, document=document)

@@ -97,6 +97,15 @@ class Authority(msgspec.Struct, frozen=True, kw_only=True):
         return f"Authority(active={self.active}, trusted_until={self.trusted_until})"
 
 
+class Delegation(msgspec.Struct, frozen=True, kw_only=True):
+    """An authority that a core was given, under its certificate's id. The parent: the group."""
+
+    core_certificate_id: str
+    authority_id: str
+    names: tuple[str, ...]
+    not_after: datetime
+
+
 class ErrorDetail(msgspec.Struct, frozen=True, kw_only=True):
     """One reason for a failure: the code operators search for, and a sentence."""
 
@@ -157,6 +166,7 @@ SERVICE_ROLE = Kind("greengrass-service-role", ServiceRole)
 GROUP_SESSION = Kind("greengrass-group-session", GroupSession)
 CONNECTIVITY = Kind("greengrass-connectivity", Connectivity)
 AUTHORITY = Kind("greengrass-group-authority", Authority)
+DELEGATION = Kind("greengrass-delegation", Delegation)
 DEPLOYMENT = Kind("greengrass-deployment", Deployment)
 DEPLOYMENT_FILES = Kind("greengrass-deployment-files", DeploymentFiles)
 ROLLOUT = Kind("greengrass-rollout", Rollout)

@@ -119,14 +119,18 @@ class GreengrassService(Service):
     @operation("CreateGroup")
     async def create_group(self, call: Call) -> Members:
         """Make a group and its authority."""
-        authority = await authorities.make(self._home, new_uuid(), self._clock)
+        authority = await authorities.make(
+            self._home, new_uuid(), self._clock, tags=call.input.get("tags")
+        )
         return await self._write(call, functools.partial(groups.create, authority=authority))
 
     @operation("CreateGroupCertificateAuthority")
     async def create_group_certificate_authority(self, call: Call) -> Members:
         """Rotate the authority of a group."""
         group = await existing_group(self._store, self._home, call.input["GroupId"])
-        authority = await authorities.make(self._home, group.id, self._clock)
+        authority = await authorities.make(
+            self._home, group.id, self._clock, tags=group.document.tags
+        )
         return await self._write(
             call, functools.partial(authorities.rotate, new=authority, now=self._clock.now())
         )

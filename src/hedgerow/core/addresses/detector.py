@@ -1,4 +1,8 @@
-"""Publish the address list whenever it changes, for a group that asks for it."""
+"""Publish the address list whenever it changes, for a group that asks for it.
+
+Whoever serves is told first and has a certificate that names what is new: a client that discovers
+an address finds a server that can prove it.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +25,16 @@ class ConnectivityPublisher(Protocol):
 
     async def update_connectivity(self, info: ConnectivityInfo) -> None:
         """Publish the core's addresses."""
+
+
+class AnnouncedServer(Protocol):
+    """What serves under the addresses (`certificates.CertificateKeeper`)."""
+
+    async def serve_for(self, announced: tuple[ConnectivityEntry, ...]) -> None:
+        """Serve a certificate that names these addresses."""
+
+    def published(self) -> None:
+        """Hear that they are published."""
 
 
 def wants_detection(functions: Iterable[FunctionMember]) -> bool:
@@ -50,8 +64,10 @@ class AddressDetector:
         publisher: ConnectivityPublisher,
         log: FilteringBoundLogger,
         *,
+        server: AnnouncedServer,
         addresses: Callable[[], Sequence[IpAddress]] = local_addresses,
     ) -> None:
+        self._server = server
         self._publisher = publisher
         self._log = log
         self._addresses = addresses
@@ -91,13 +107,19 @@ class AddressDetector:
             except TimeoutError:
                 continue
 
+    def entries(self, port: int) -> tuple[ConnectivityEntry, ...]:
+        """Return the host's addresses as they would be published now."""
+        return connectivity_of(self._addresses(), port).connectivity_info
+
     async def publish(self, port: int) -> None:
         """Publish the addresses now if they are others than before; raises what goes wrong."""
-        info = connectivity_of(self._addresses(), port)
+        info = ConnectivityInfo(connectivity_info=self.entries(port))
         if info == self._published or not info.connectivity_info:
             return
+        await self._server.serve_for(info.connectivity_info)
         await self._publisher.update_connectivity(info)
         self._published = info
+        self._server.published()
         self._log.info(
             "addresses published", addresses=[e.host_address for e in info.connectivity_info]
         )

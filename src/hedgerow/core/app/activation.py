@@ -62,9 +62,10 @@ class GroupActivation:
     ) -> Callable[[], None]:
         """Compile the group and have a server certificate; return the step that changes over."""
         plan = _compiled(group)
-        if plan.detects:
-            await self._parts.detector.publish(self._parts.server.port)
-        serve_certificate = await self._parts.keeper.prepare(group.group.group_id)
+        parts = self._parts
+        # What is detected is published after the change, when a certificate that names it serves.
+        announced = parts.detector.entries(parts.server.port) if plan.detects else ()
+        serve_certificate = await parts.keeper.prepare(group.group.group_id, announced)
 
         def change_over() -> None:
             self._change_over(plan, membership)

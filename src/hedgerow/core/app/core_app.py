@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import IO
 
 from hedgerow.contract import DeploymentNotice
-from hedgerow.core.addresses import AddressDetector
+from hedgerow.core.addresses import AddressDetector, connectivity_of, local_addresses
 from hedgerow.core.app.activation import GroupActivation, Parts
 from hedgerow.core.app.endpoints import CoreEndpoints, remove_endpoints, write_endpoints
 from hedgerow.core.app.lock import RootLock
 from hedgerow.core.app.log import RotatingFile, system_log
 from hedgerow.core.app.notices import NoticeBoard
 from hedgerow.core.app.status import StatusBoard
-from hedgerow.core.certificates import CertificateKeeper, ServerCertificateStore
+from hedgerow.core.certificates import CertificateKeeper, OwnAuthority, ServerCertificateStore
 from hedgerow.core.config import CoreConfig, load_config, require_link_protection
 from hedgerow.core.credentials import (
     CREDENTIALS_PATH,
@@ -144,6 +144,7 @@ class CoreApp:
                 shared_subscriptions=config.options.local_shared_subscriptions,
             ),
         )
+        certificates = log.bind(component="GGDeviceCertificateManager")
         self.keeper = CertificateKeeper(
             ServerCertificateStore(
                 folders.server, load_key(config.server_key) if config.server_key else None
@@ -151,9 +152,17 @@ class CoreApp:
             self.http,
             self.server.serve_certificate,
             clock=clock,
-            log=log.bind(component="GGDeviceCertificateManager"),
+            log=certificates,
+            own_addresses=lambda: (
+                connectivity_of(local_addresses(), self.server.port).connectivity_info
+            ),
+            own_authority=OwnAuthority(folders.server, clock=clock, log=certificates)
+            if config.options.delegated_issuing
+            else None,
         )
-        self.detector = AddressDetector(self.http, log.bind(component="GGIPDetector"))
+        self.detector = AddressDetector(
+            self.http, log.bind(component="GGIPDetector"), server=self.keeper
+        )
         tes = log.bind(component="GGTES")
         self.role = RoleKeeper(self.http, clock=clock, log=tes)
         self.credentials = Credentials(self.role, log=tes)

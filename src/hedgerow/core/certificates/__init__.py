@@ -8,12 +8,14 @@ tests are in `tests/unit/core/certificates`.
 """
 
 from hedgerow.core.certificates.keeper import CertificateKeeper, CertificateService
+from hedgerow.core.certificates.own_authority import OwnAuthority
 from hedgerow.core.certificates.store import ServerCertificate, ServerCertificateStore
 from hedgerow.core.certificates.timing import RenewalReason, renewal_due, renewal_moment
 
 __all__ = [
     "CertificateKeeper",
     "CertificateService",
+    "OwnAuthority",
     "RenewalReason",
     "ServerCertificate",
     "ServerCertificateStore",

@@ -1,24 +1,46 @@
 """Asks for certificates at the right times, and hands them to the server.
 
+An address of the core is published when a certificate that names it is served, not before: the
+detector announces it here first (`serve_for`), the cloud names it in the next certificate because
+the core could publish it at once, and then it is published.
+
 Source: guide pages device-auth ("MQTT server certificate") and gg-sec.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Protocol
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol, Self
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from structlog.typing import FilteringBoundLogger
 
-from hedgerow.contract import CertificateAnswer, CertificateRequest, ConnectivityInfo
+from hedgerow.contract import (
+    CertificateAnswer,
+    CertificateRequest,
+    ConnectivityEntry,
+    ConnectivityInfo,
+)
+from hedgerow.core.certificates.own_authority import OwnAuthority
 from hedgerow.core.certificates.store import ServerCertificate, ServerCertificateStore
-from hedgerow.core.certificates.timing import RenewalReason, renewal_due, renewal_moment
-from hedgerow.kernel import CallerError, Clock, HedgerowError, PeerError
+from hedgerow.core.certificates.timing import (
+    RenewalReason,
+    help_moment,
+    renewal_due,
+    renewal_moment,
+)
+from hedgerow.kernel import (
+    CallerError,
+    Clock,
+    DeniedError,
+    HedgerowError,
+    PeerError,
+    UnavailableError,
+)
 from hedgerow.pki import PrivateKey, general_names, load_certificate
 
 _LOOK_AGAIN = timedelta(seconds=30)
@@ -26,6 +48,12 @@ _LOOK_AGAIN = timedelta(seconds=30)
 
 _LEAST_LIFE = timedelta(minutes=1)
 _FALLBACK_NAMES = ("localhost",)
+
+Entries = tuple[ConnectivityEntry, ...]
+
+
+def _no_addresses() -> Entries:
+    return ()
 
 
 class CertificateService(Protocol):
@@ -37,14 +65,42 @@ class CertificateService(Protocol):
     async def server_certificate(self, request: CertificateRequest) -> CertificateAnswer:
         """Ask for a certificate of the local MQTT server."""
 
+    async def own_authority(self, request: CertificateRequest) -> CertificateAnswer:
+        """Ask for an authority of the core's own names."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A new certificate is wanted for this group, with these names."""
+    """A new certificate is wanted for this group, with these names, some of them announced."""
 
     group_id: str
     names: tuple[str, ...]
+    announced: Entries
     reason: RenewalReason
+    insists: bool = False
+    """Whether a certificate without what is announced is of no use."""
+
+    def without_announced(self) -> Self:
+        """Return the request for what the cloud knows by itself."""
+        new = {entry.host_address for entry in self.announced}
+        names = tuple(name for name in self.names if name not in new)
+        return replace(self, names=names or _FALLBACK_NAMES, announced=())
+
+    def signed_by(self, key: PrivateKey) -> CertificateRequest:
+        """Return the request for the cloud, over a key."""
+        return CertificateRequest(
+            group_id=self.group_id,
+            certificate_signing_request=_signing_request(key, self.names),
+            announced=self.announced,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What a certificate has to name, and what of that the cloud cannot know yet."""
+
+    hosts: tuple[str, ...]
+    announced: Entries = ()
 
 
 class CertificateKeeper:
@@ -62,7 +118,16 @@ class CertificateKeeper:
         *,
         clock: Clock,
         log: FilteringBoundLogger,
+        own_addresses: Callable[[], Entries] = _no_addresses,
+        own_authority: OwnAuthority | None = None,
     ) -> None:
+        """`own_addresses` are named for a core whose addresses nobody has set.
+
+        With `own_authority` the core renews by itself while the cloud cannot be reached.
+        """
+        self._own_addresses = own_addresses
+        self._own_authority = own_authority
+        self._announced: Entries = ()
         self._store = store
         self._service = service
         self._on_change = on_change
@@ -75,6 +140,15 @@ class CertificateKeeper:
         self._work = asyncio.Lock()
         self._wake = asyncio.Event()
         self.problem: str | None = None
+        self.advice: str | None = None
+        """What an administrator should know though everything works."""
+
+    @property
+    def fence(self) -> datetime | None:
+        """Until when the core can renew without the cloud, if it may."""
+        if self._own_authority is None or self._group_id is None:
+            return None
+        return self._own_authority.fence(self._group_id)
 
     @property
     def served(self) -> ServerCertificate | None:
@@ -87,23 +161,33 @@ class CertificateKeeper:
         self._certificate = self._store.load()
         self._serve()
 
-    async def prepare(self, group_id: str) -> Callable[[], None]:
+    async def prepare(self, group_id: str, announced: Entries = ()) -> Callable[[], None]:
         """Have a certificate for a group that is about to run; the step returned serves it.
 
-        Raises `HedgerowError` when the cloud refuses one or cannot be reached.
+        It names what is `announced` too. Raises `HedgerowError` when the cloud refuses one or
+        cannot be reached.
         """
         async with self._work:
             current = self._certificate or self._store.load()
-            names = await self._names()
-            reason = renewal_due(current, group_id=group_id, names=names, now=self._clock.now())
+            wanted = await self._wanted(announced)
+            reason = renewal_due(
+                current, group_id=group_id, names=wanted.hosts, now=self._clock.now()
+            )
             new = current
             if reason is not None or current is None:
                 new = await self._obtain(
-                    _Request(group_id, names, reason or RenewalReason.NONE_YET)
+                    _Request(
+                        group_id,
+                        wanted.hosts,
+                        wanted.announced,
+                        reason or RenewalReason.NONE_YET,
+                        insists=bool(announced),
+                    )
                 )
 
         def serve() -> None:
             self._group_id = group_id
+            self._announced = announced
             if new is not None and new is not current:
                 self._keep(new)
             else:
@@ -112,11 +196,33 @@ class CertificateKeeper:
 
         return serve
 
+    async def serve_for(self, announced: Entries) -> None:
+        """Serve a certificate that names these addresses, which are about to be published.
+
+        Raises `HedgerowError` when the cloud refuses one or cannot be reached.
+        """
+        async with self._work:
+            self._announced = announced
+            group_id, current = self._group_id, self._certificate
+            hosts = {entry.host_address for entry in announced}
+            if group_id is None or (current and hosts <= set(current.requested_names)):
+                return
+            await self._renew_if_due(group_id, insists=True)
+
+    def published(self) -> None:
+        """Take the cloud's word for the addresses again: it knows all of them now."""
+        self._announced = ()
+        self.addresses_changed()
+
     def reset(self) -> None:
         """Serve no certificate any more, and forget the one there was."""
         self._group_id = None
         self._certificate = None
+        self._announced = ()
+        self.advice = None
         self._store.clear()
+        if self._own_authority is not None:
+            self._own_authority.clear()
         self._serve()
 
     def addresses_changed(self) -> None:
@@ -146,46 +252,102 @@ class CertificateKeeper:
             except (HedgerowError, OSError) as error:
                 self._tell(str(error))
 
-    async def _renew_if_due(self, group_id: str) -> None:
+    async def _renew_if_due(self, group_id: str, *, insists: bool = False) -> None:
         names, failure = await self._names_if_asked()
         current = self._certificate
-        reason = renewal_due(current, group_id=group_id, names=names, now=self._clock.now())
+        hosts = None if names is None else names.hosts
+        reason = renewal_due(current, group_id=group_id, names=hosts, now=self._clock.now())
         if reason is not None:
             if names is None and current is None:
-                names = await self._names()
-            names = names or (current.requested_names if current else _FALLBACK_NAMES)
-            self._keep(await self._obtain(_Request(group_id, names, reason)))
+                names = await self._wanted(self._announced)
+            if names is None:
+                names = _Names(
+                    current.requested_names if current else _FALLBACK_NAMES, self._announced
+                )
+            request = _Request(group_id, names.hosts, names.announced, reason, insists)
+            await self._renew(request)
         if failure is not None:
             raise failure
         self._ask_names = False
 
-    async def _names_if_asked(self) -> tuple[tuple[str, ...] | None, HedgerowError | None]:
+    async def _renew(self, request: _Request) -> None:
+        """Get a certificate from the cloud, or help ourselves when that cannot be reached."""
+        try:
+            new = await self._obtain(request)
+        except (UnavailableError, OSError):
+            await self._help_ourselves(request.group_id)
+            raise
+        self._keep(new)
+
+    async def _help_ourselves(self, group_id: str) -> None:
+        current = self._certificate
+        if self._own_authority is None or current is None or current.group_id != group_id:
+            return
+        if self._clock.now() < help_moment(current):
+            return
+        key = await asyncio.to_thread(self._store.next_key)
+        made = self._own_authority.issue(current, key)
+        if made is not None:
+            self._log.warning("this core issues its server certificate itself: there is no cloud")
+            self._keep(made)
+
+    async def _names_if_asked(self) -> tuple[_Names | None, HedgerowError | None]:
         """Return the names if they may have changed; not knowing them does not stop a renewal."""
-        if not self._ask_names:
+        if not self._ask_names and not self._announced:
             return None, None
         try:
-            return await self._names(), None
+            return await self._wanted(self._announced), None
         except HedgerowError as error:
             return None, error
 
-    async def _names(self) -> tuple[str, ...]:
-        """Return the addresses the core is to be reached by, as the cloud knows them."""
+    async def _wanted(self, announced: Entries) -> _Names:
+        """Return the addresses the core is or will be reached by.
+
+        Where nobody has set any, a certificate names those that the host has: it is found without
+        discovery then, if at all.
+        """
         info = await self._service.connectivity()
-        names = dict.fromkeys(entry.host_address for entry in info.connectivity_info)
-        return tuple(names) or _FALLBACK_NAMES
+        known = tuple(entry.host_address for entry in info.connectivity_info)
+        if not known and not announced:
+            own = self._own_addresses()
+            hosts = tuple(entry.host_address for entry in own)
+            self._advise(hosts)
+            return _Names(hosts or _FALLBACK_NAMES, own)
+        self.advice = None
+        new = tuple(entry.host_address for entry in announced)
+        return _Names(tuple(dict.fromkeys((*known, *new))), announced)
 
     async def _obtain(self, request: _Request) -> ServerCertificate:
         self._log.info("asking for a server certificate", reason=request.reason.value)
         key = await asyncio.to_thread(self._store.next_key)
-        answer = await self._service.server_certificate(
-            CertificateRequest(
-                group_id=request.group_id,
-                certificate_signing_request=_signing_request(key, request.names),
-            )
-        )
+        try:
+            answer = await self._service.server_certificate(request.signed_by(key))
+        except DeniedError:
+            if request.insists or not request.announced:
+                raise
+            # The core may not publish addresses, so it may not have them named either.
+            request = request.without_announced()
+            answer = await self._service.server_certificate(request.signed_by(key))
         certificate = ServerCertificate.of(key, answer.certificate, request.group_id, request.names)
         self._require_usable(certificate, answer)
+        await self._renew_own_authority(request)
         return certificate
+
+    async def _renew_own_authority(self, request: _Request) -> None:
+        """Move the fence on; that it cannot be moved does not stop what the cloud has issued."""
+        own = self._own_authority
+        if own is None:
+            return
+        key = await own.next_key()
+        try:
+            own.keep(
+                await self._service.own_authority(request.signed_by(key)), key, request.group_id
+            )
+        except (UnavailableError, OSError) as error:
+            self._log.warning("this core's own authority cannot be renewed", reason=str(error))
+        except HedgerowError as error:
+            own.clear()
+            self._log.warning("this core may not issue for itself", reason=str(error))
 
     def _require_usable(self, certificate: ServerCertificate, answer: CertificateAnswer) -> None:
         now = self._clock.now()
@@ -220,6 +382,17 @@ class CertificateKeeper:
         self._served = certificate
         self._on_change(certificate)
 
+    def _advise(self, hosts: tuple[str, ...]) -> None:
+        named = ", ".join(hosts) or "this machine itself only"
+        advice = (
+            "this core has no addresses in the cloud, so discovery leads no device to it; its "
+            f"server certificate names {named}; set addresses with: aws greengrass "
+            "update-connectivity-info, or add the function GGIPDetector to the group"
+        )
+        if advice != self.advice:
+            self._log.warning("the core has no addresses", advice=advice)
+        self.advice = advice
+
     def _tell(self, reason: str) -> None:
         if reason != self.problem:
             self._log.warning("the server certificate cannot be renewed", reason=reason)
@@ -229,7 +402,8 @@ class CertificateKeeper:
         now = self._clock.now()
         pause = _LOOK_AGAIN
         if self._served is not None:
-            for moment in (renewal_moment(self._served), self._served.not_after):
+            served = self._served
+            for moment in (renewal_moment(served), help_moment(served), served.not_after):
                 if moment > now:
                     pause = min(pause, moment - now)
         return pause.total_seconds()

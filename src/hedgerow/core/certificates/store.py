@@ -9,6 +9,7 @@ A new pair is written whole under the names of the next one, then moved over, ce
 Whatever a crash leaves, `load` finds a key and a certificate that belong together.
 """
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +17,10 @@ from pathlib import Path
 import msgspec
 from cryptography import x509
 
-from hedgerow.kernel import CallerError, PeerError
+from hedgerow.kernel import CallerError, ConfigurationError, PeerError
 from hedgerow.pki import FileKey, PrivateKey, load_certificate, write_private, write_public
 
+_BEGIN = "-----BEGIN CERTIFICATE-----"
 _KEY = "server.key"
 _CERTIFICATE = "server.crt"
 _ORIGIN = "server.json"
@@ -42,6 +44,21 @@ class ServerCertificate:
     requested_names: tuple[str, ...]
     not_before: datetime
     not_after: datetime
+
+    @property
+    def is_issued_here(self) -> bool:
+        """Tell whether the core's own authority issued it, which then follows in the chain."""
+        return self.pem.count(_BEGIN) > 1
+
+    def names(self) -> frozenset[str]:
+        """Return the DNS names and addresses that it carries."""
+        extensions = _parsed(self.pem).extensions
+        try:
+            found = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except x509.ExtensionNotFound:
+            return frozenset()
+        addresses = map(str, found.get_values_for_type(x509.IPAddress))
+        return frozenset((*found.get_values_for_type(x509.DNSName), *addresses))
 
     @classmethod
     def of(
@@ -94,6 +111,9 @@ class ServerCertificateStore:
         if self._configured_key is not None:
             return self._configured_key
         (self._folder / _NEXT[_CERTIFICATE]).unlink(missing_ok=True)
+        if (self._folder / _NEXT[_KEY]).exists():  # made for a request that was not answered
+            with contextlib.suppress(ConfigurationError):
+                return FileKey.load(self._folder / _NEXT[_KEY])
         return FileKey.generate_rsa(self._folder / _NEXT[_KEY])
 
     def keep(self, certificate: ServerCertificate) -> None:

@@ -14,6 +14,7 @@ class RenewalReason(StrEnum):
     OTHER_GROUP = "the certificate is for another group"
     ADDRESSES = "the core's addresses changed"
     AHEAD_OF_EXPIRY = "the certificate ends soon"
+    ISSUED_HERE = "the certificate was issued by this core while there was no cloud"
 
 
 def renewal_moment(certificate: ServerCertificate) -> datetime:
@@ -23,6 +24,12 @@ def renewal_moment(certificate: ServerCertificate) -> datetime:
     """
     life = certificate.not_after - certificate.not_before
     return certificate.not_before + life * 2 / 3
+
+
+def help_moment(certificate: ServerCertificate) -> datetime:
+    """Return when a core that cannot reach the cloud helps itself, if it may: in the last sixth."""
+    life = certificate.not_after - certificate.not_before
+    return certificate.not_before + life * 5 / 6
 
 
 def renewal_due(
@@ -44,4 +51,6 @@ def renewal_due(
         return RenewalReason.ADDRESSES
     if now >= renewal_moment(certificate):
         return RenewalReason.AHEAD_OF_EXPIRY
+    if certificate.is_issued_here:
+        return RenewalReason.ISSUED_HERE
     return None

@@ -9,6 +9,7 @@ from yarl import URL
 
 from hedgerow.contract import (
     CERTIFICATE_PATH,
+    DELEGATION_PATH,
     CertificateAnswer,
     CertificateRequest,
     ConnectivityInfo,
@@ -123,6 +124,11 @@ class CloudHttp:
     async def server_certificate(self, request: CertificateRequest) -> CertificateAnswer:
         """Ask for a certificate of the local MQTT server (`greengrass:CreateCertificate`)."""
         answer = await self._greengrass_call("POST", CERTIFICATE_PATH, encode(request))
+        return decode(answer, CertificateAnswer)
+
+    async def own_authority(self, request: CertificateRequest) -> CertificateAnswer:
+        """Ask for an authority for the core's own names (`greengrass:CreateCertificate`)."""
+        answer = await self._greengrass_call("POST", DELEGATION_PATH, encode(request))
         return decode(answer, CertificateAnswer)
 
     async def group_credentials(self, group_id: str) -> GroupCredentials:

@@ -6,7 +6,7 @@ import pytest
 import structlog
 from tests.support.core import until
 
-from hedgerow.contract import ConnectivityInfo, FunctionMember
+from hedgerow.contract import ConnectivityEntry, ConnectivityInfo, FunctionMember
 from hedgerow.core.addresses import (
     AddressDetector,
     connectivity_of,
@@ -22,16 +22,27 @@ LOOPBACK = ipaddress.ip_address("127.0.0.1")
 
 
 class Cloud:
-    """Takes what is published, or refuses it."""
+    """Takes what is published, or refuses it; and the server that has to be ready before."""
 
     def __init__(self) -> None:
-        self.published: asyncio.Queue[ConnectivityInfo] = asyncio.Queue()
+        self.taken: asyncio.Queue[ConnectivityInfo] = asyncio.Queue()
         self.refusal: DeniedError | None = None
+        self.served: list[str] = []
+        self.order: list[str] = []
+
+    async def serve_for(self, announced: tuple[ConnectivityEntry, ...]) -> None:
+        self.served = [entry.host_address for entry in announced]
+        self.order.append("served")
+
+    def published(self) -> None:
+        self.order.append("published")
 
     async def update_connectivity(self, info: ConnectivityInfo) -> None:
         if self.refusal is not None:
             raise self.refusal
-        await self.published.put(info)
+        assert self.served == [entry.host_address for entry in info.connectivity_info]
+        self.order.append("cloud")
+        await self.taken.put(info)
 
 
 class Host:
@@ -68,31 +79,32 @@ def test_detection_is_on_only_for_a_group_with_the_system_function() -> None:
 @pytest.mark.spec("E09", "Y03")
 async def test_the_list_is_published_when_it_changes_and_only_then() -> None:
     cloud, host = Cloud(), Host(LOOPBACK)
-    detector = AddressDetector(cloud, structlog.get_logger(), addresses=host)
+    detector = AddressDetector(cloud, structlog.get_logger(), server=cloud, addresses=host)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(detector.run())
         detector.switch_on(8883)
-        first = await cloud.published.get()
+        first = await cloud.taken.get()
         assert [e.host_address for e in first.connectivity_info] == ["127.0.0.1"]
         detector.look_again()
         await until(lambda: not detector._look.is_set())
-        assert cloud.published.empty()
+        assert cloud.taken.empty()
         host.addresses = (LOOPBACK, HOME)
         detector.look_again()
-        second = await cloud.published.get()
+        second = await cloud.taken.get()
         assert [e.host_address for e in second.connectivity_info] == ["127.0.0.1", "192.168.1.8"]
         running.cancel()
+    assert cloud.order == ["served", "cloud", "published"] * 2
 
 
 @pytest.mark.spec("E10")
 async def test_with_detection_off_nothing_is_published() -> None:
     cloud, host = Cloud(), Host(LOOPBACK)
-    detector = AddressDetector(cloud, structlog.get_logger(), addresses=host)
+    detector = AddressDetector(cloud, structlog.get_logger(), server=cloud, addresses=host)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(detector.run())
         detector.look_again()
         await until(lambda: not detector._look.is_set())
-        assert cloud.published.empty()
+        assert cloud.taken.empty()
         assert not detector.is_on
         running.cancel()
 
@@ -100,7 +112,7 @@ async def test_with_detection_off_nothing_is_published() -> None:
 async def test_a_refusal_is_told_in_the_clouds_words_and_tried_again() -> None:
     cloud, host = Cloud(), Host(LOOPBACK)
     cloud.refusal = DeniedError("no policy allows greengrass:UpdateConnectivityInfo on …")
-    detector = AddressDetector(cloud, structlog.get_logger(), addresses=host)
+    detector = AddressDetector(cloud, structlog.get_logger(), server=cloud, addresses=host)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(detector.run())
         detector.switch_on(8883)
@@ -108,7 +120,7 @@ async def test_a_refusal_is_told_in_the_clouds_words_and_tried_again() -> None:
         assert "greengrass:UpdateConnectivityInfo" in (detector.problem or "")
         cloud.refusal = None
         detector.look_again()
-        await cloud.published.get()
+        await cloud.taken.get()
         running.cancel()
     assert detector.problem is None
 

@@ -53,6 +53,10 @@ class Cloud:
             )
         )
 
+    async def own_authority(self, request: CertificateRequest) -> CertificateAnswer:
+        del request
+        raise DeniedError("this group's core may not have an authority of its own")
+
     async def server_certificate(self, request: CertificateRequest) -> CertificateAnswer:
         if self.failure is not None:
             raise self.failure
