@@ -11,9 +11,17 @@ from tests.support.core_estate import CORE, core_policy, without
 from tests.support.why.fault import Faults
 from tests.support.why.plant import Plant, Words
 
-from hedgerow.contract import GroupDeployment, Membership, SignedDocument, decode, encode
+from hedgerow.contract import (
+    SHADOW_SERVICE,
+    GroupDeployment,
+    Membership,
+    SignedDocument,
+    decode,
+    encode,
+)
 
 MESSAGE = Faults("A message on a core")
+_UPDATE = "$aws/things/press/shadow/update"
 
 
 def ask(root: Path, source: str, target: str, topic: str, *more: str) -> Words:
@@ -146,6 +154,38 @@ def no_row(plant: Plant) -> Iterator[Words]:
     yield line(root)
     _with_group(root, lambda group: msgspec.structs.replace(group, subscriptions=()))
     yield line(root)
+
+
+def _own_shadow(root: Path, *subjects: str) -> Words:
+    """Deploy rows from the press to the shadow service; return the question about its shadow."""
+
+    def change(group: GroupDeployment) -> GroupDeployment:
+        [first, *_] = group.subscriptions
+        rows = tuple(
+            msgspec.structs.replace(first, id=subject, subject=subject, target=SHADOW_SERVICE)
+            for subject in subjects
+        )
+        return msgspec.structs.replace(group, subscriptions=rows)
+
+    _with_group(root, change)
+    return ("why", "message", "--root", str(root), "--from", "press", "--topic", _UPDATE)
+
+
+@MESSAGE.named(
+    "no row leads a request to the shadow service", step="shadow service", code="no-row-to-shadows"
+)
+def no_row_to_shadows(plant: Plant) -> Iterator[Words]:
+    root = plant.copied_root()
+    yield _own_shadow(root, _UPDATE)
+    yield _own_shadow(root, _UPDATE.replace("update", "get"))
+
+
+@MESSAGE.named("the shadow is of no member of the group", step="shadow", code="no-shadow-here")
+def shadow_of_a_stranger(plant: Plant) -> Iterator[Words]:
+    root = plant.copied_root()
+    yield _own_shadow(root, "$aws/things/+/shadow/#")
+    *words, _ = _own_shadow(root, "$aws/things/+/shadow/#")
+    yield (*words, _UPDATE.replace("press", "stranger"))
 
 
 @MESSAGE.named("the row has another source", step="rows", code="source-differs")

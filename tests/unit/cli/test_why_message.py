@@ -179,3 +179,49 @@ def test_where_the_cloud_is_not_at_hand_its_part_is_left_open(
     said = why(deployed, "--from", "press", "--to", "cloud", "--topic", "line/1")
     assert said.exit_code == 0
     assert "not asked: the environment that 'hedgerow env' prints is not here" in said.output
+
+
+SHADOW = "$aws/things/press/shadow"
+
+
+def with_rows(root: Path, *rows: tuple[str, str, str]) -> None:
+    made = tuple(
+        SubscriptionRow(id=f"row-{n}", source=source, subject=subject, target=target)
+        for n, (source, subject, target) in enumerate(rows)
+    )
+    group = msgspec.structs.replace(GROUP, subscriptions=made)
+    (root / "ggc" / "deployment" / "group" / "group.json").write_bytes(encode(group))
+
+
+@pytest.mark.parametrize("topic", [f"{SHADOW}/update", f"{SHADOW}/name/config/get"])
+def test_a_request_to_a_shadow_without_a_row_is_told_which_row_it_needs(
+    deployed: Path, topic: str
+) -> None:
+    answer = why(deployed, "--from", "press", "--topic", topic, "--json")
+    cause = json.loads(answer.output)["cause"]
+    assert (cause["name"], cause["code"]) == ("shadow service", "no-row-to-shadows")
+    assert (
+        f"the source 'press', the subject '{topic}' and the target GGShadowService"
+        in cause["change"]
+    )
+
+
+def test_rows_to_and_from_the_shadow_service_are_told(deployed: Path) -> None:
+    to = (THINGS + "press", f"{SHADOW}/#", "GGShadowService")
+    back = ("GGShadowService", f"{SHADOW}/update/accepted", THINGS + "press")
+    with_rows(deployed, to, back)
+    answer = why(deployed, "--from", "press", "--topic", f"{SHADOW}/update", "--json")
+    steps = {step["name"]: step for step in json.loads(answer.output)["steps"]}
+    assert json.loads(answer.output)["allowed"]
+    assert steps["shadow service"]["passed"] is True
+    assert steps["shadow"]["passed"] is True
+    assert f"{SHADOW}/update/rejected" in steps["answers"]["says"]
+    assert f"{SHADOW}/update/accepted" not in steps["answers"]["says"]
+
+
+def test_a_message_that_passes_elsewhere_is_told_that_no_shadow_changes(deployed: Path) -> None:
+    with_rows(deployed, (THINGS + "press", f"{SHADOW}/update", THINGS + "panel"))
+    answer = why(deployed, "--from", "press", "--topic", f"{SHADOW}/update", "--json")
+    steps = {step["name"]: step for step in json.loads(answer.output)["steps"]}
+    assert json.loads(answer.output)["allowed"]
+    assert "no shadow changes" in steps["shadow service"]["says"]

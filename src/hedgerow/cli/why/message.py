@@ -13,6 +13,7 @@ from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cli.why.device import certificate_steps, question_of
 from hedgerow.cli.why.path import Answer, Step, show
 from hedgerow.cli.why.rows import row_facts, row_step, shown_rows
+from hedgerow.cli.why.shadows import shadow_request, shadow_steps
 from hedgerow.contract import CLOUD, SHADOW_SERVICE, DeviceMember, GroupDeployment, Membership
 from hedgerow.core.config import CoreFolders, load_config
 from hedgerow.core.deployment import read_membership, read_running_group
@@ -57,8 +58,13 @@ class _Way:
         if asked.target is not None:
             yield from self._end("target", group, membership, asked.target)
         target = None if asked.target is None else _arn_of(group, asked.target)
-        self.rows = explain(group, _arn_of(group, asked.source), asked.topic, target)
-        yield row_step(group, self.rows, asked.topic)
+        source = _arn_of(group, asked.source)
+        self.rows = explain(group, source, asked.topic, target)
+        request = shadow_request(asked.topic, asked.target)
+        if request is None or self.rows.allowed:
+            yield row_step(group, self.rows, asked.topic)
+        if request is not None:
+            yield from shadow_steps(group, source, request, passes=self.rows.allowed)
         yield from self._cloud_steps(group)
 
     def _end(

@@ -18,6 +18,7 @@ DEVICE_ACTIONS = (
     "iot:GetThingShadow",
     "iot:UpdateThingShadow",
     "iot:DeleteThingShadow",
+    "iot:ListNamedShadowsForThing",
     "greengrass:Discover",
     "greengrass:AssumeRoleForGroup",
     "greengrass:CreateCertificate",
