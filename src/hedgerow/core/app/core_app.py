@@ -43,6 +43,8 @@ from hedgerow.core.shadow import (
 )
 from hedgerow.core.spool import CloudQueue
 from hedgerow.kernel import Clock, HedgerowError
+from hedgerow.mqtt import NO_KEEPER, Keeper
+from hedgerow.mqtt.keeping import FileKeeper
 
 
 class CoreApp:
@@ -143,6 +145,7 @@ class CoreApp:
                 retained=config.options.local_retained,
                 shared_subscriptions=config.options.local_shared_subscriptions,
             ),
+            keeper=self._session_keeper(config),
         )
         certificates = log.bind(component="GGDeviceCertificateManager")
         self.keeper = CertificateKeeper(
@@ -188,6 +191,17 @@ class CoreApp:
             log=log,
         )
         self._join_deployments(config, identity)
+
+    def _session_keeper(self, config: CoreConfig) -> Keeper:
+        """Return what keeps sessions and retained messages, if any are to last."""
+        if not config.options.local_sessions and not config.options.local_retained:
+            return NO_KEEPER
+        keeper = FileKeeper(config.folders.state / "sessions", seal=None, clock=self._clock)
+        keeper.open()
+        self._held.callback(keeper.close)
+        for finding in keeper.findings:
+            self._log.error("sessions are lost", reason=finding)
+        return keeper
 
     def _join_shadows(self, config: CoreConfig) -> None:
         service = self._log.bind(component="GGShadowService")
@@ -269,8 +283,10 @@ class CoreApp:
             self.activation.resume(stored)
         except HedgerowError as error:
             self._log.exception("the stored deployment cannot run", reason=error.message)
-            return
-        self.agent.take_up(stored)
+        else:
+            self.agent.take_up(stored)
+        # Sessions of devices that are in no group now are let go.
+        self.server.broker.recall()
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as tasks:
