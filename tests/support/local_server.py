@@ -20,7 +20,14 @@ from hedgerow.core.deployment import (
     verify_manifest,
     verify_membership,
 )
-from hedgerow.core.server import AS_V1, LocalOffer, LocalServer, Serving
+from hedgerow.core.server import (
+    AS_V1,
+    MODERN_TLS,
+    LocalOffer,
+    LocalServer,
+    LocalTls,
+    Serving,
+)
 from hedgerow.kernel import Clock, SystemClock
 from hedgerow.mqtt import ProtocolVersion, Tap
 from hedgerow.pki import FileKey, client_context, server_certificate
@@ -104,6 +111,7 @@ async def local_server(
     clock: Clock | None = None,
     to_shadows: Tap = lambda _message: None,
     offer: LocalOffer = AS_V1,
+    tls: LocalTls = MODERN_TLS,
 ) -> AsyncIterator[Local]:
     """Serve a group of devices with these names; rows have device names for ARNs."""
     double = GroupDouble()
@@ -120,6 +128,7 @@ async def local_server(
         clock=clock or SystemClock(),
         log=structlog.get_logger(),
         offer=offer,
+        tls=tls,
     )
     await server.start(0)
     local = Local(double, server, sent)

@@ -40,12 +40,15 @@ class TlsPeer:
     """Who is at the other end, proven by a finished handshake. Made by `TlsListener` only.
 
     `certificate_id` is the SHA-256 of the client certificate in hex, None if none was asked for.
+    `version` and `suite` are what was negotiated, in OpenSSL's words.
     """
 
     certificate_der: bytes | None
     certificate_id: str | None
     alpn: str | None
     address: str
+    version: str = ""
+    suite: str = ""
 
 
 class TlsListener:
@@ -220,11 +223,14 @@ class _Handover(asyncio.Protocol):
 def _peer(transport: asyncio.BaseTransport, address: str) -> TlsPeer:
     connection: Any = transport.get_extra_info("ssl_object")
     der: bytes | None = connection.getpeercert(binary_form=True)
+    suite, _, _ = connection.cipher()
     return TlsPeer(
         certificate_der=der,
         certificate_id=hashlib.sha256(der).hexdigest() if der else None,
         alpn=connection.selected_alpn_protocol(),
         address=address,
+        version=connection.version(),
+        suite=suite,
     )
 
 

@@ -29,6 +29,7 @@ def core_findings(root: Path, clock: Clock) -> Iterator[Finding]:
     yield Finding("config.json", ok=True, found=f"core {config.thing_name}")
     yield _certificate(config, clock.now())
     yield _key(config)
+    yield from _old_tls(config, clock.now())
     yield from _cloud(config, clock)
 
 
@@ -63,6 +64,19 @@ def _key(config: CoreConfig) -> Finding:
         )
     private = mode & _OPEN_TO_OTHERS == 0
     return Finding(subject, ok=private, found=f"mode {mode:04o}", advice=f"chmod 600 {path}")
+
+
+def _old_tls(config: CoreConfig, now: datetime) -> Iterator[Finding]:
+    old = config.options.legacy_tls
+    if old is None:
+        return
+    is_on = now < old.until
+    yield Finding(
+        "old TLS",
+        ok=not is_on,
+        found=f"{'on' if is_on else 'off since'}{' until' if is_on else ''} {old.until:%Y-%m-%d}",
+        advice="update the devices that use it, and take hedgerow.legacyTls out of config.json",
+    )
 
 
 def _cloud(config: CoreConfig, clock: Clock) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from hedgerow.core.addresses import AddressDetector, connectivity_of, local_addr
 from hedgerow.core.app.activation import GroupActivation, Parts
 from hedgerow.core.app.endpoints import CoreEndpoints, remove_endpoints, write_endpoints
 from hedgerow.core.app.lock import RootLock
+from hedgerow.core.app.local_tls import local_tls
 from hedgerow.core.app.log import RotatingFile, system_log
 from hedgerow.core.app.notices import NoticeBoard
 from hedgerow.core.app.status import StatusBoard
@@ -145,6 +146,7 @@ class CoreApp:
                 retained=config.options.local_retained,
                 shared_subscriptions=config.options.local_shared_subscriptions,
             ),
+            tls=local_tls(config.options),
             keeper=self._session_keeper(config),
         )
         certificates = log.bind(component="GGDeviceCertificateManager")

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from hedgerow.core.config.legacy_tls import LegacyTlsDocument
+
 YesNo = Literal["yes", "no"]
 
 
@@ -127,6 +129,8 @@ class OptionsDocument(_Document, frozen=True):
     local_retained: bool = False
     local_shared_subscriptions: bool = False
     delegated_issuing: bool = False
+    session_resumption: bool = False
+    legacy_tls: LegacyTlsDocument | None = None
 
 
 class ConfigDocument(_Document, frozen=True):

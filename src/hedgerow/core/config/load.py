@@ -20,6 +20,7 @@ from hedgerow.core.config.documents import (
     RuntimeDocument,
 )
 from hedgerow.core.config.key_uri import FileUri, KeyUri, TokenUri, parse_file_uri, parse_key_uri
+from hedgerow.core.config.legacy_tls import legacy_tls_option
 from hedgerow.core.config.values import (
     CoreConfig,
     CoreFolders,
@@ -157,6 +158,8 @@ def _options(given: Mapping[str, Any]) -> CoreOptions:
         local_retained=options.local_retained,
         local_shared_subscriptions=options.local_shared_subscriptions,
         delegated_issuing=options.delegated_issuing,
+        session_resumption=options.session_resumption,
+        legacy_tls=legacy_tls_option(options.legacy_tls),
         unknown=tuple(sorted(given.keys() - known)),
     )
 

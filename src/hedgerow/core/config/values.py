@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from hedgerow.core.config.key_uri import KeyUri
+from hedgerow.core.config.legacy_tls import LegacyTlsOption
 from hedgerow.kernel import Arn, Secret
 
 
@@ -110,6 +111,9 @@ class CoreOptions:
     local_shared_subscriptions: bool
     delegated_issuing: bool
     """Whether the core asks for an authority to renew its own server certificate with."""
+    session_resumption: bool
+    """Whether client devices may resume TLS sessions."""
+    legacy_tls: LegacyTlsOption | None
     unknown: tuple[str, ...]
 
 

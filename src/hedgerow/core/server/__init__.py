@@ -9,16 +9,19 @@ list, a client id that is not its thing's name, or a delivery without a row. Its
 """
 
 from hedgerow.core.server.authority import CoreAuthority
+from hedgerow.core.server.door import MODERN_TLS, LocalTls
 from hedgerow.core.server.limits import AS_V1, LocalOffer, local_limits
 from hedgerow.core.server.local_server import LocalServer
 from hedgerow.core.server.serving import LocalMember, Serving
 
 __all__ = [
     "AS_V1",
+    "MODERN_TLS",
     "CoreAuthority",
     "LocalMember",
     "LocalOffer",
     "LocalServer",
+    "LocalTls",
     "Serving",
     "local_limits",
 ]

@@ -1,10 +1,23 @@
 """The TLS side of the local server: what new connections get."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from hedgerow.core.certificates import ServerCertificate
 from hedgerow.pki import LegacyTls, ServerProof, TlsSlot, Trust, doorway
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTls:
+    """What the local server negotiates beside modern TLS."""
+
+    resume: bool = False
+    """Whether clients may resume sessions."""
+    legacy: LegacyTls | None = None
+
+
+MODERN_TLS = LocalTls()
 
 
 class Door:
@@ -14,10 +27,10 @@ class Door:
     `shut` returns, none does. Old suites are offered until their end, and from then on no more.
     """
 
-    def __init__(self, *, resume: bool = False, legacy: LegacyTls | None = None) -> None:
+    def __init__(self, tls: LocalTls = MODERN_TLS) -> None:
         self._doorway = doorway()
-        self._resume = resume
-        self._legacy = legacy
+        self._resume = tls.resume
+        self._legacy = tls.legacy
         self._opened: tuple[ServerCertificate, Trust] | None = None
         self._proof: tuple[ServerCertificate, ServerProof] | None = None
 

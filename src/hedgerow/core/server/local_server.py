@@ -8,8 +8,9 @@ from structlog.typing import FilteringBoundLogger
 from hedgerow.contract import CLOUD, SHADOW_SERVICE
 from hedgerow.core.certificates import ServerCertificate
 from hedgerow.core.server.authority import CoreAuthority
-from hedgerow.core.server.door import Door
+from hedgerow.core.server.door import MODERN_TLS, Door, LocalTls
 from hedgerow.core.server.limits import AS_V1, LocalOffer, local_limits
+from hedgerow.core.server.old_tls import OldTlsWatch
 from hedgerow.core.server.refusals import RefusalLog
 from hedgerow.core.server.serving import NOBODY, Serving
 from hedgerow.kernel import CallerError, Clock, ConfigurationError, UnavailableError
@@ -38,12 +39,14 @@ class LocalServer:
         log: FilteringBoundLogger,
         offer: LocalOffer = AS_V1,
         keeper: Keeper = NO_KEEPER,
+        tls: LocalTls = MODERN_TLS,
     ) -> None:
         """`keeper` keeps sessions and retained messages; with one, `broker.recall` is due once."""
         self._log = log
         self._clock = clock
         self._certificate: ServerCertificate | None = None
-        self._door = Door()
+        self._door = Door(tls)
+        self.old_tls = OldTlsWatch(tls.legacy, clock=clock, log=log)
 
         def tap(message: Message) -> None:
             to_cloud(message.topic, message.payload)
@@ -88,7 +91,13 @@ class LocalServer:
         """
         while True:
             self.cut_ended()
+            self.end_old_tls()
             await asyncio.sleep(_LOOK_SECONDS)
+
+    def end_old_tls(self) -> None:
+        """Offer old suites no more once their end has come."""
+        if self._door.look(self._clock.now()):
+            self._log.warning("old TLS suites are off: the day that hedgerow.legacyTls names is over")
 
     def cut_ended(self) -> None:
         """Cut the connections whose client certificate has ended."""
@@ -161,4 +170,5 @@ class LocalServer:
         self._door.shut()
 
     def _protocol(self, peer: TlsPeer) -> asyncio.BufferedProtocol:
+        self.old_tls.connected(peer)
         return self.broker.protocol(Peer(identity=peer.certificate_id, address=peer.address))
