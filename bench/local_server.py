@@ -74,8 +74,8 @@ def _write(folder: Path, group: GroupDouble, server: Identity) -> None:
         Identity(device.key, named).write(folder / "mosquitto", device.name)
 
 
-def _to_no_cloud(topic: str, _payload: bytes) -> None:
-    raise RuntimeError(f"no row leads to the cloud, but a message on {topic} does")
+def _to_no_cloud(message: Message) -> None:
+    raise RuntimeError(f"no row leads to the cloud, but a message on {message.topic} does")
 
 
 def _to_no_shadow(message: Message) -> None:

@@ -1,6 +1,6 @@
 """A whole core against a whole cloud, with paho as the client devices."""
 
-import contextlib
+import asyncio
 import dataclasses
 import functools
 import shutil
@@ -33,6 +33,7 @@ from tests.support.pki import Identity, new_key
 
 from hedgerow.contract import discovery_path
 from hedgerow.core.app import CoreApp
+from hedgerow.core.link import CloudLink, LinkOutlet
 from hedgerow.pki import client_context
 from hedgerow.policy import minimal_core_policy
 
@@ -83,6 +84,18 @@ async def test_messages_pass_to_and_from_the_cloud_along_rows(estate: Estate) ->
             assert f"{CORE}-c00" in clients(estate.cloud)
 
 
+def held_until_somebody_listens(link: CloudLink) -> asyncio.Event:
+    """Let the queue send nothing over the next connection until the event is set."""
+    listening, outlet = asyncio.Event(), link.outlet
+
+    async def later() -> LinkOutlet:
+        await listening.wait()
+        return await outlet()
+
+    link.outlet = later  # type: ignore[method-assign]  # held up, for the test
+    return listening
+
+
 @pytest.mark.spec("H01")
 @pytest.mark.promise(10)
 async def test_without_a_cloud_local_messages_go_on_and_the_queue_arrives_later_in_order(
@@ -93,6 +106,7 @@ async def test_without_a_cloud_local_messages_go_on_and_the_queue_arrives_later_
         await estate.deploy(core)
         async with estate.device(core, estate.a) as a, estate.device(core, estate.b) as b:
             await b.subscribe("t/ab")
+            listening = held_until_somebody_listens(core.link)
             await estate.cloud.app.stop()
             await until(lambda: not core.link.is_connected)
             for number in range(20):
@@ -100,10 +114,9 @@ async def test_without_a_cloud_local_messages_go_on_and_the_queue_arrives_later_
             await a.publish("t/ab", b"still here", qos=1)
             assert await message(b) == ("t/ab", b"still here")
             assert core.queue.counters.waiting == 20
-            async with contextlib.AsyncExitStack() as stack:
-                async with core.link._main._publishing:  # until somebody listens in the cloud
-                    await restarted(estate)
-                    cloud = await stack.enter_async_context(watching(estate.cloud, who, "t/up"))
+            await restarted(estate)
+            async with watching(estate.cloud, who, "t/up") as cloud:
+                listening.set()
                 received = [(await message(cloud))[1] for _ in range(20)]
             assert received == [b"%d" % number for number in range(20)]
             await a.publish("t/ab", b"never cut", qos=1)

@@ -123,7 +123,7 @@ async def local_server(
     ]
     sent: list[tuple[str, bytes]] = []
     server = LocalServer(
-        lambda topic, payload: sent.append((topic, payload)),
+        lambda message: sent.append((message.topic, message.payload)),
         to_shadows,
         clock=clock or SystemClock(),
         log=structlog.get_logger(),

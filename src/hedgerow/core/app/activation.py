@@ -13,8 +13,8 @@ from hedgerow.core.shadow import LocalShadows, ShadowSync
 from hedgerow.core.spool import CloudQueue, SpoolSettings
 from hedgerow.core.switchboard import Switchboard
 
-_QOS_FROM_CLOUD = {"AtMostOnce": 0, "AtLeastOncePersistent": 1}
-"""`GG_CONFIG_SUBSCRIPTION_QUALITY`; the session is not persistent yet, whatever it says."""
+_PERSISTENT = "AtLeastOncePersistent"
+"""The `GG_CONFIG_SUBSCRIPTION_QUALITY` with sessions that the cloud keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,8 @@ class GroupActivation:
         parts.queue.configure(plan.spool)
         parts.credentials.serve_group(plan.group.group.group_id)
         parts.link.listen_to(
-            plan.switchboard.cloud_subjects(), qos=_QOS_FROM_CLOUD[plan.spool.subscription_quality]
+            plan.switchboard.cloud_subjects(),
+            persistent=plan.spool.subscription_quality == _PERSISTENT,
         )
         if plan.detects:
             parts.detector.switch_on(parts.server.port)

@@ -32,6 +32,7 @@ from hedgerow.core.link import (
     CloudLink,
     LinkHandlers,
     LinkIdentity,
+    carried,
     load_key,
 )
 from hedgerow.core.server import LocalOffer, LocalServer
@@ -44,7 +45,7 @@ from hedgerow.core.shadow import (
 )
 from hedgerow.core.spool import CloudQueue
 from hedgerow.kernel import Clock, HedgerowError
-from hedgerow.mqtt import NO_KEEPER, Keeper
+from hedgerow.mqtt import NO_KEEPER, Keeper, Message
 from hedgerow.mqtt.keeping import FileKeeper
 
 
@@ -126,17 +127,20 @@ class CoreApp:
         self._log = log = system_log(file, clock, self._echo)
         if self._insecure:
             log.warning("insecure mode: the kernel's link protection was not asked for (-i)")
-        if config.proxy is not None:
-            log.warning("coreThing.networkProxy is not used yet: connections go out directly")
         for key in config.options.unknown:
             log.warning("an option of config.json is not known and has no effect", key=key)
         identity = LinkIdentity.load(config)
         self.http = CloudHttp(config, identity, clock)
-        self.queue = CloudQueue(folders.spool, log.bind(component="GGCloudSpooler"))
+        self.queue = CloudQueue(
+            folders.spool,
+            clock=clock,
+            log=log.bind(component="GGCloudSpooler"),
+            window=config.options.spooler_in_flight,
+        )
         self._held.callback(self.queue.close)
         self._join_shadows(config)
         self.server = LocalServer(
-            self.queue.put,
+            self._queue_for_cloud,
             self.shadow_requests.take,
             clock=clock,
             log=log.bind(component="GGConnManager"),
@@ -306,6 +310,15 @@ class CoreApp:
 
     def _publish_from_shadows(self, topic: str, payload: bytes) -> None:
         self.server.publish_from_shadows(topic, payload)
+
+    def _queue_for_cloud(self, message: Message) -> None:
+        properties = message.properties
+        self.queue.put(
+            message.topic,
+            message.payload,
+            properties=carried(properties),
+            expires_in_s=properties.message_expiry_interval,
+        )
 
     def _heard(self, notice: DeploymentNotice) -> None:
         self.agent.hear(notice)

@@ -82,7 +82,15 @@ class StatusBoard:
         return {
             "status": "degraded" if problems else "ok",
             "problems": problems,
-            "cloud": {"connected": parts.link.is_connected, "clientId": parts.link.client_id},
+            "cloud": {
+                "connected": parts.link.is_connected,
+                "clientId": parts.link.client_id,
+                "connections": len(parts.link.connections),
+                "workItems": {
+                    "waiting": parts.link.work.waiting,
+                    "ignored": parts.link.work.ignored,
+                },
+            },
             "deployment": {
                 "deploymentId": agent.running,
                 "membershipSerial": agent.membership_serial,
@@ -105,8 +113,10 @@ class StatusBoard:
                 "waiting": counters.waiting,
                 "waitingBytes": counters.waiting_bytes,
                 "sent": counters.sent,
-                "dropped": counters.dropped,
+                "inFlight": counters.in_flight,
+                "DroppedMessageCount": counters.dropped,
                 "refused": counters.refused,
+                "expired": counters.expired,
             },
         }
 

@@ -9,7 +9,7 @@ are in `tests/unit/core/config`.
 from hedgerow.core.config.host import require_link_protection
 from hedgerow.core.config.key_uri import FileUri, KeyUri, TokenUri, parse_key_uri
 from hedgerow.core.config.load import load_config
-from hedgerow.core.config.values import CoreConfig, CoreFolders, CoreOptions
+from hedgerow.core.config.values import CoreConfig, CoreFolders, CoreOptions, NetworkProxy
 
 __all__ = [
     "CoreConfig",
@@ -17,6 +17,7 @@ __all__ = [
     "CoreOptions",
     "FileUri",
     "KeyUri",
+    "NetworkProxy",
     "TokenUri",
     "load_config",
     "parse_key_uri",

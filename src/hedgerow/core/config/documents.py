@@ -124,6 +124,7 @@ class OptionsDocument(_Document, frozen=True):
     """`hedgerow`: what V1 did not have; `docs/options.md` says what each costs."""
 
     sync_named_shadows: bool = False
+    spooler_in_flight: int = 20
     local_qos: Literal[0, 1, 2] = 0
     local_sessions: int = 0
     local_retained: bool = False
@@ -186,3 +187,6 @@ RANGES: tuple[Range, ...] = (
     Range("system.shadowSyncTimeout", 1, _INTEGER_LIMIT),
 )
 """Every number of the file that has documented limits, by the path of its key."""
+
+SPOOLER_IN_FLIGHT = Range("hedgerow.spoolerInFlight", 1, 100)
+"""AWS IoT takes 100 publications of a client before it has acknowledged the first of them."""

@@ -10,10 +10,10 @@ import msgspec
 
 from hedgerow.core.config.documents import (
     RANGES,
+    SPOOLER_IN_FLIGHT,
     ConfigDocument,
     CoreThingDocument,
     CryptoDocument,
-    NetworkProxyDocument,
     OptionsDocument,
     Pkcs11Document,
     PrincipalDocument,
@@ -21,11 +21,11 @@ from hedgerow.core.config.documents import (
 )
 from hedgerow.core.config.key_uri import FileUri, KeyUri, TokenUri, parse_file_uri, parse_key_uri
 from hedgerow.core.config.legacy_tls import legacy_tls_option
+from hedgerow.core.config.proxy import network_proxy
 from hedgerow.core.config.values import (
     CoreConfig,
     CoreFolders,
     CoreOptions,
-    NetworkProxy,
     RuntimeSettings,
     Token,
 )
@@ -131,7 +131,7 @@ def _resolve(root: Path, document: ConfigDocument) -> CoreConfig:
         server_key=keys.server_key,
         secrets_key=keys.secrets_key,
         token=keys.token,
-        proxy=_proxy(thing.network_proxy),
+        proxy=network_proxy(thing.network_proxy),
         runtime=_runtime(document.runtime),
         managed_respawn=document.managed_respawn,
         pid_file_directory=Path(document.pid_file_directory),
@@ -150,9 +150,15 @@ def _options(given: Mapping[str, Any]) -> CoreOptions:
             f"hedgerow.localSessions is {options.local_sessions}; it must be 0 to "
             f"{_LOCAL_SESSIONS_LIMIT_SECONDS} seconds"
         )
+    if not SPOOLER_IN_FLIGHT.admits(options.spooler_in_flight):
+        raise ConfigurationError(
+            f"hedgerow.spoolerInFlight is {options.spooler_in_flight}; "
+            f"it must be {SPOOLER_IN_FLIGHT}"
+        )
     known = {field.encode_name for field in msgspec.structs.fields(OptionsDocument)}
     return CoreOptions(
         sync_named_shadows=options.sync_named_shadows,
+        spooler_in_flight=options.spooler_in_flight,
         local_qos=options.local_qos,
         local_sessions=timedelta(seconds=options.local_sessions),
         local_retained=options.local_retained,
@@ -234,19 +240,6 @@ def _token(document: Pkcs11Document | None) -> Token | None:
         slot_label=document.slot_label,
         user_pin=Secret(document.slot_user_pin),
         openssl_engine=Path(document.openssl_engine) if document.openssl_engine else None,
-    )
-
-
-def _proxy(document: NetworkProxyDocument | None) -> NetworkProxy | None:
-    if document is None:
-        return None
-    return NetworkProxy(
-        url=document.proxy.url,
-        username=document.proxy.username,
-        password=Secret(document.proxy.password),
-        exempt=tuple(
-            part.strip() for part in document.no_proxy_addresses.split(",") if part.strip()
-        ),
     )
 
 

@@ -60,6 +60,11 @@ class CoreFolders:
         return self.state / "client-id"
 
     @property
+    def sessions(self) -> Path:
+        """What the cloud holds subscriptions to in this core's persistent sessions."""
+        return self.state / "cloud-sessions.json"
+
+    @property
     def endpoints(self) -> Path:
         """The ports in force, written once the core serves."""
         return self.state / "endpoints.json"
@@ -77,12 +82,28 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class NetworkProxy:
-    """`coreThing.networkProxy`: the proxy to go through, and the hosts that are exempt."""
+    """`coreThing.networkProxy`: the proxy to go through, and the hosts that are exempt.
 
-    url: str
+    Hosts are in lower case; an exempt one that begins with a dot stands for all below it.
+    """
+
+    host: str
+    port: int
+    is_tls: bool
     username: str
     password: Secret[str]
     exempt: tuple[str, ...]
+
+    def exempts(self, host: str) -> bool:
+        """Tell whether connections to this host do not go through the proxy."""
+        name = host.lower()
+        return any(
+            name == entry or (entry.startswith(".") and name.endswith(entry))
+            for entry in self.exempt
+        )
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +124,8 @@ class CoreOptions:
     """`hedgerow`: what V1 did not have. `unknown` are keys of it that nothing here understands."""
 
     sync_named_shadows: bool
+    spooler_in_flight: int
+    """How many messages of the queue are on their way to the cloud at once."""
     local_qos: int
     """The best QoS that client devices are delivered to with."""
     local_sessions: timedelta

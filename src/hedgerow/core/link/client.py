@@ -1,255 +1,347 @@
-"""One MQTT 5 connection of `aiomqtt`, with the cloud's reason codes and reason strings kept."""
+"""One MQTT 5 connection to the cloud: what goes out, what is answered, how it ends.
+
+It speaks through the same codec as the broker. Whatever is begun here gets an answer: the cloud's,
+or `UnavailableError` when the connection ends.
+"""
 
 import asyncio
-import contextlib
-import logging
-import math
-import socket
-import ssl
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-import aiomqtt
-import paho.mqtt.client as paho
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-
-_CONNECT_SECONDS = 20.0
-"""How long a connection may take to stand: TCP, TLS and the answer to CONNECT."""
-
-_FIRST_FAILURE = 0x80
-_CLIENT_IDENTIFIER_NOT_VALID = 0x85
-_NOT_AUTHORIZED = 0x87
-_SESSION_TAKEN_OVER = 0x8E
-
-# A dead path is noticed by the operating system long before a keep-alive of ten minutes ends.
-_SOCKET_OPTIONS = (
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+from hedgerow.core.link.answers import Answer
+from hedgerow.kernel import UnavailableError
+from hedgerow.mqtt.codec import (
+    NO_PROPERTIES,
+    Connack,
+    Connect,
+    Decoder,
+    Disconnect,
+    MalformedPacketError,
+    Packet,
+    PacketType,
+    Pingreq,
+    Pingresp,
+    Properties,
+    ProtocolVersion,
+    Puback,
+    Publish,
+    Suback,
+    Subscribe,
+    SubscribeItem,
+    Unsuback,
+    Unsubscribe,
+    encode,
 )
 
+_VERSION = ProtocolVersion.V5
+_PACKET_IDS = 65_535
+_RECEIVE_MAXIMUM = 65_535
+"""What a server takes at once that says nothing of it (MQTT 5, 3.2.2.3.3)."""
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A reason code of the cloud, with its reason string if it gave one."""
+_INCOMING_BYTES_LIMIT = 512 * 1024
+"""A larger packet ends the connection; AWS IoT's messages have at most 128 KB."""
 
-    code: int
-    name: str
-    reason: str = ""
+_UNACKNOWLEDGED_LIMIT = 100
+"""QoS 1 messages that the cloud may send before the first of them is acknowledged."""
 
-    @property
-    def is_failure(self) -> bool:
-        """Tell whether the code is one of failure."""
-        return self.code >= _FIRST_FAILURE
-
-    @property
-    def refuses_client_id(self) -> bool:
-        """Tell whether another client id may be let in."""
-        return self.code in {_NOT_AUTHORIZED, _CLIENT_IDENTIFIER_NOT_VALID}
-
-    @property
-    def session_taken_over(self) -> bool:
-        """Tell whether another connection with the same client id took this one's place."""
-        return self.code == _SESSION_TAKEN_OVER
-
-    def __str__(self) -> str:
-        return self.reason or self.name
-
-
-_UNANSWERED = Answer(0, "Success")
-"""What stands for the answer to a message of QoS 0."""
+_GOODBYE_SECONDS = 2.0
+_SHORTEST_WATCH_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class ClientSettings:
-    """How to reach the cloud's broker."""
+class Incoming:
+    """A message from the cloud."""
 
-    host: str
-    port: int
-    keep_alive_seconds: int
-    operation_timeout_seconds: int
-    queue_limit: int
+    topic: str
+    payload: bytes = field(repr=False)
+    qos: int = 0
 
 
-class _ClosingSocket(ssl.SSLSocket):
-    """Closes itself when its handshake fails; `paho` forgets to."""
+Accepted = Callable[[], None]
+"""To be called once a message of QoS 1 is where it will not be lost."""
 
-    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - ssl's own
-        try:
-            super().do_handshake(block)
-        except BaseException:
-            self.close()
-            raise
+OnMessage = Callable[[Incoming, Accepted], None]
 
 
-class _LastFailure(logging.Handler):
-    """Keeps the failure that `paho` only logs, such as a TLS alert after the handshake."""
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """As whom to connect, and how long the cloud keeps what belongs to that client id."""
 
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.failure: OSError | None = None
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if isinstance(record.args, tuple):
-            self.failure = next((a for a in record.args if isinstance(a, OSError)), self.failure)
+    client_id: str
+    keep_alive_s: int
+    clean_start: bool = True
+    session_expiry_s: int = 0
 
 
-class ReasonedClient(aiomqtt.Client):
-    """An `aiomqtt.Client` that remembers what the cloud answered and why.
+class CloudClient(asyncio.Protocol):
+    """A connection; made by a transport, used once.
 
-    `aiomqtt` drops the properties of acknowledgements, and with them the sentence that names the
-    missing action and resource.
+    `patience_s` bounds every operation: when nothing that waits has been answered for so long, the
+    connection is given up, so that nothing is answered later and meanwhile done twice.
     """
 
-    def __init__(self, settings: ClientSettings, context: ssl.SSLContext, client_id: str) -> None:
-        self._given_up = False
-        self.patience_seconds: float = settings.operation_timeout_seconds
-        self._last_failure = _LastFailure()
-        logger = logging.Logger("hedgerow.core.link", logging.ERROR)  # noqa: LOG001 - of its own
-        logger.addHandler(self._last_failure)
-        context.sslsocket_class = _ClosingSocket
-        super().__init__(
-            settings.host,
-            settings.port,
-            identifier=client_id,
-            logger=logger,
-            protocol=aiomqtt.ProtocolVersion.V5,
-            tls_context=context,
-            keepalive=settings.keep_alive_seconds,
-            timeout=math.inf,
-            max_queued_incoming_messages=settings.queue_limit,
-            socket_options=_SOCKET_OPTIONS,
-        )
-        self.connect_answer: Answer | None = None
+    def __init__(self, who: Credentials, patience_s: float, on_message: OnMessage) -> None:
+        self._who = who
+        self._on_message = on_message
+        self._loop = asyncio.get_running_loop()
+        self._decoder = Decoder(_VERSION, maximum_bytes=_INCOMING_BYTES_LIMIT)
+        self._transport: asyncio.Transport | None = None
+        self._connack: asyncio.Future[Connack] = self._loop.create_future()
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._publications: dict[int, asyncio.Future[Answer]] = {}
+        self._requests: dict[int, asyncio.Future[list[Answer]]] = {}
+        self._held_back: deque[tuple[Publish, asyncio.Future[Answer]]] = deque()
+        self._last_packet_id = 0
+        self._keep_alive_s = float(who.keep_alive_s)
+        self._answered_at = self._sent_at = self._loop.time()
+        self._ping_waits = False
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self.patience_s = patience_s
+        self.receive_maximum = _RECEIVE_MAXIMUM
+        self.session_present = False
         self.disconnect_answer: Answer | None = None
-        self._publish_answer = _UNANSWERED
-        self._subscribe_answers: list[Answer] = []
+        self.lost_because: BaseException | None = None
+        """What ended the connection beneath MQTT, such as a TLS alert."""
 
-    async def __aenter__(self) -> Self:
-        try:
-            async with self._in_time(max(self.patience_seconds, _CONNECT_SECONDS)):
-                return await super().__aenter__()
-        except BaseException:
-            self._give_up()
-            raise
+    # What others do with it.
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            async with self._in_time():
-                await super().__aexit__(kind, error, trace)
-        except aiomqtt.MqttError:
-            # A goodbye that fails must not take the place of what ended the connection.
-            self._give_up()
+    async def connected(self) -> Answer:
+        """Return the cloud's answer to CONNECT; `UnavailableError` if the connection ends first."""
+        connack = await asyncio.shield(self._connack)
+        return Answer.of(connack.reason, connack.properties)
 
-    async def publish_answered(self, topic: str, payload: bytes, qos: int) -> Answer:
-        """Publish and return the cloud's answer; to be called for one message at a time."""
-        self._publish_answer = _UNANSWERED
-        async with self._in_time():
-            await self.publish(topic, payload, qos=qos)
-        return self._publish_answer
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the connection has ended."""
+        return self._over.done()
 
-    async def subscribe_answered(self, topic_filters: Sequence[str], qos: int) -> list[Answer]:
+    async def wait_over(self) -> None:
+        """Return once the connection has ended."""
+        await asyncio.shield(self._over)
+
+    def publish(
+        self, topic: str, payload: bytes, properties: Properties = NO_PROPERTIES
+    ) -> asyncio.Future[Answer]:
+        """Publish at QoS 1, in the order of the calls; the answer comes later.
+
+        No more are sent than the cloud takes at once; the others wait here.
+        """
+        self._require_connection()
+        answer: asyncio.Future[Answer] = self._loop.create_future()
+        packet = Publish(topic, payload, qos=1, packet_id=self._new_id(), properties=properties)
+        if len(self._publications) >= self.receive_maximum:
+            self._held_back.append((packet, answer))
+        else:
+            self._send_publish(packet, answer)
+        return answer
+
+    async def subscribe(self, items: Sequence[SubscribeItem]) -> list[Answer]:
         """Subscribe and return the cloud's answers, in the order of the filters."""
-        async with self._in_time():
-            await self.subscribe([(topic_filter, qos) for topic_filter in topic_filters])
-        return self._subscribe_answers
+        self._require_connection()
+        return await self._request(Subscribe(self._new_id(), tuple(items)))
 
-    def lost_because(self) -> BaseException | None:
-        """Return what ended the connection beneath MQTT, such as a TLS alert, or None."""
-        lost = self._disconnected
-        if lost.done() and not lost.cancelled() and isinstance(lost.exception(), OSError):
-            return lost.exception()
-        return self._last_failure.failure
+    async def unsubscribe(self, filters: Sequence[str]) -> list[Answer]:
+        """Unsubscribe and return the cloud's answers."""
+        self._require_connection()
+        return await self._request(Unsubscribe(self._new_id(), tuple(filters)))
 
-    @contextlib.asynccontextmanager
-    async def _in_time(self, seconds: float | None = None) -> AsyncIterator[None]:
-        """Bound a call. `aiomqtt`'s own bound can swallow a cancellation (`asyncio.wait_for`)."""
-        try:
-            async with asyncio.timeout(seconds or self.patience_seconds):
-                yield
-        except TimeoutError:
-            raise aiomqtt.MqttError("there was no answer in time") from None
+    def set_options(self, options: Iterable[tuple[int, int, int]]) -> None:
+        """Set options of the socket."""
+        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if sock is not None:
+            for level, name, value in options:
+                sock.setsockopt(level, name, value)
 
-    def _give_up(self) -> None:
-        """Close a connection that did not come to stand; `aiomqtt` leaves it open."""
-        self._given_up = True
-        self._client.disconnect()
+    def give_up(self, reason: str) -> None:
+        """End the connection at once; what waits for an answer gets `UnavailableError`."""
+        if self.lost_because is None:
+            self.lost_because = UnavailableError(reason)
+        if self._transport is not None:
+            self._transport.abort()
+        self._end()
 
-    def _client_connect(self) -> None:
-        """Connect, in a thread; the connection is closed if nobody waits for it any more."""
-        super()._client_connect()
-        connection = self._client.socket()
-        if self._given_up and isinstance(connection, socket.socket):
-            connection.close()
+    async def say_goodbye(self) -> None:
+        """Disconnect, and return when the connection is closed."""
+        if self._transport is not None and not self.is_over:
+            self._send(Disconnect())
+            self._transport.close()
+            await asyncio.wait({self._over}, timeout=_GOODBYE_SECONDS)
+        self.give_up("this core has ended the connection")
 
-    def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:
-        if not self._given_up:
-            super()._on_socket_open(client, userdata, sock)
+    # What the transport does with it.
 
-    def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
-        if not self._given_up:
-            super()._on_socket_register_write(client, userdata, sock)
-
-    def _on_connect(
-        self,
-        client: paho.Client,
-        userdata: Any,
-        flags: paho.ConnectFlags,
-        reason_code: ReasonCode,
-        properties: Properties | None = None,
-    ) -> None:
-        self.connect_answer = _answer(reason_code, properties)
-        super()._on_connect(client, userdata, flags, reason_code, properties)
-
-    def _on_disconnect(
-        self,
-        client: paho.Client,
-        userdata: Any,
-        flags: paho.DisconnectFlags,
-        reason_code: ReasonCode,
-        properties: Properties | None = None,
-    ) -> None:
-        if flags.is_disconnect_packet_from_server:
-            self.disconnect_answer = _answer(reason_code, properties)
-        if not self._connected.done() and not self._given_up:
-            # `aiomqtt` would go on waiting for an answer that cannot come any more.
-            self._connected.set_exception(aiomqtt.MqttError("it ended before it was answered"))
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin with CONNECT."""
+        self._transport = transport  # type: ignore[assignment]  # uvloop's derive from no Transport
+        if self.is_over:
             return
-        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+        who = self._who
+        properties = Properties(
+            session_expiry_interval=who.session_expiry_s or None,
+            receive_maximum=_UNACKNOWLEDGED_LIMIT,
+        )
+        self._send(
+            Connect(
+                who.client_id,
+                version=_VERSION,
+                clean_start=who.clean_start,
+                keep_alive_s=who.keep_alive_s,
+                properties=properties,
+            )
+        )
+        self._watch()
 
-    def _on_publish(
-        self,
-        client: paho.Client,
-        userdata: Any,
-        mid: int,
-        reason_code: ReasonCode,
-        properties: Properties,
-    ) -> None:
-        self._publish_answer = _answer(reason_code, properties)
-        super()._on_publish(client, userdata, mid, reason_code, properties)
+    def data_received(self, data: bytes) -> None:
+        """Take what the cloud says."""
+        try:
+            for packet in self._decoder.feed(data):
+                self._take(packet)
+        except MalformedPacketError as error:
+            self.give_up(f"the cloud broke the protocol: {error.message}")
 
-    def _on_subscribe(
-        self,
-        client: paho.Client,
-        userdata: Any,
-        mid: int,
-        reason_codes: list[ReasonCode],
-        properties: Properties | None = None,
-    ) -> None:
-        self._subscribe_answers = [_answer(code, properties) for code in reason_codes]
-        super()._on_subscribe(client, userdata, mid, reason_codes, properties)
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Let everyone who waits know."""
+        if self.lost_because is None:
+            self.lost_because = exc
+        self._end()
+
+    # Inside.
+
+    def _take(self, packet: Packet) -> None:
+        match packet:
+            case Puback():
+                self._take_puback(packet)
+            case Publish():
+                self._take_publish(packet)
+            case Suback() | Unsuback():
+                self._take_answers(packet)
+            case Pingresp():
+                self._ping_waits = False
+            case Connack() if not self._connack.done():
+                self._take_connack(packet)
+            case Disconnect():
+                self.disconnect_answer = Answer.of(packet.reason, packet.properties)
+                self.give_up(f"the cloud ended the connection: {self.disconnect_answer}")
+            case _:
+                kind = PacketType(packet.type).name
+                self.give_up(f"the cloud sent a {kind}, which it may not do here")
+
+    def _take_connack(self, packet: Connack) -> None:
+        properties = packet.properties
+        self.session_present = packet.session_present
+        self.receive_maximum = properties.receive_maximum or _RECEIVE_MAXIMUM
+        if properties.server_keep_alive is not None:
+            self._keep_alive_s = properties.server_keep_alive
+        self._connack.set_result(packet)
+        if self._keep_alive_s:
+            self._later("keep alive", self._keep_alive_s / 2, self._keep_alive)
+
+    def _take_answers(self, packet: Suback | Unsuback) -> None:
+        self._answered_at = self._loop.time()
+        request = self._requests.pop(packet.packet_id, None)
+        if request is not None and not request.done():
+            request.set_result([Answer.of(reason, packet.properties) for reason in packet.reasons])
+
+    def _take_puback(self, packet: Puback) -> None:
+        self._answered_at = self._loop.time()
+        answer = self._publications.pop(packet.packet_id, None)
+        if answer is not None and not answer.done():
+            answer.set_result(Answer.of(packet.reason, packet.properties))
+        while self._held_back and len(self._publications) < self.receive_maximum:
+            self._send_publish(*self._held_back.popleft())
+
+    def _take_publish(self, packet: Publish) -> None:
+        if packet.qos > 1:
+            self.give_up("the cloud sent a message of QoS 2, which was not asked for")
+            return
+
+        def acknowledge() -> None:
+            if packet.qos and not self.is_over:
+                self._send(Puback(packet.packet_id))
+
+        self._on_message(Incoming(packet.topic, packet.payload, packet.qos), acknowledge)
+
+    def _send_publish(self, packet: Publish, answer: asyncio.Future[Answer]) -> None:
+        self._begin_to_wait()
+        self._publications[packet.packet_id] = answer
+        self._send(packet)
+
+    def _begin_to_wait(self) -> None:
+        if not (self._publications or self._requests):
+            self._answered_at = self._loop.time()
+
+    async def _request(self, packet: Subscribe | Unsubscribe) -> list[Answer]:
+        answer: asyncio.Future[list[Answer]] = self._loop.create_future()
+        self._begin_to_wait()
+        self._requests[packet.packet_id] = answer
+        self._send(packet)
+        return await answer
+
+    def _send(self, packet: Packet) -> None:
+        if self._transport is not None:
+            self._sent_at = self._loop.time()
+            self._transport.write(encode(packet, _VERSION))
+
+    def _require_connection(self) -> None:
+        if self.is_over or not self._connack.done():
+            raise UnavailableError("there is no connection to the cloud")
+
+    def _new_id(self) -> int:
+        """Return a packet id that nothing uses which waits for an answer."""
+        held = {packet.packet_id for packet, _ in self._held_back}
+        while True:
+            self._last_packet_id = self._last_packet_id % _PACKET_IDS + 1
+            number = self._last_packet_id
+            if not (number in self._publications or number in self._requests or number in held):
+                return number
+
+    def _watch(self) -> None:
+        """Give up a connection on which nothing is answered though something waits for it."""
+        waits = self._publications or self._requests or not self._connack.done()
+        silent_s = self._loop.time() - self._answered_at if waits else 0.0
+        if silent_s >= self.patience_s:
+            self.give_up("there was no answer in time")
+            return
+        self._later("watch", max(self.patience_s - silent_s, _SHORTEST_WATCH_SECONDS), self._watch)
+
+    def _keep_alive(self) -> None:
+        if self._ping_waits:
+            self.give_up("the cloud gave no sign of life in time")
+            return
+        half = self._keep_alive_s / 2
+        idle = self._loop.time() - self._sent_at
+        if idle >= half:
+            self._ping_waits = True
+            self._send(Pingreq())
+            idle = 0.0
+        self._later("keep alive", half - idle, self._keep_alive)
+
+    def _later(self, name: str, seconds: float, call: Callable[[], None]) -> None:
+        self._timers[name] = self._loop.call_later(seconds, call)
+
+    def _end(self) -> None:
+        if self.is_over:
+            return
+        self._over.set_result(None)
+        for timer in self._timers.values():
+            timer.cancel()
+        if not self._connack.done():
+            self._connack.set_exception(UnavailableError("it ended before it was answered"))
+            self._connack.exception()
+        waiting = [*self._publications.values(), *(answer for _, answer in self._held_back)]
+        for answer in waiting:
+            _fail(answer)
+        for request in self._requests.values():
+            _fail(request)
+        self._publications.clear()
+        self._held_back.clear()
+        self._requests.clear()
 
 
-def _answer(code: ReasonCode, properties: Properties | None) -> Answer:
-    reason = getattr(properties, "ReasonString", "") if properties is not None else ""
-    return Answer(int(code.value), str(code), str(reason))
+def _fail(answer: asyncio.Future[Any]) -> None:
+    if not answer.done():
+        answer.set_exception(
+            UnavailableError("the connection ended before the cloud acknowledged a message")
+        )

@@ -2,26 +2,56 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
-import aiomqtt
 from structlog.typing import FilteringBoundLogger
 
+from hedgerow.core.link.answers import Answer
 from hedgerow.core.link.backoff import Backoff
-from hedgerow.core.link.client import Answer, ClientSettings, ReasonedClient
+from hedgerow.core.link.client import Accepted, CloudClient, Credentials, Incoming
 from hedgerow.core.link.failures import explain_failure
+from hedgerow.core.link.plans import ConnectionPlan
+from hedgerow.core.link.sessions import HeldSubscriptions
+from hedgerow.core.link.tunnel import Way, open_tls
 from hedgerow.kernel import Clock, DeniedError, HedgerowError, UnavailableError
+from hedgerow.mqtt.codec import SubscribeItem
 
 _FILTERS_PER_SUBSCRIBE = 8
 """AWS IoT takes at most eight filters in one SUBSCRIBE packet."""
 
+_CONNECT_SECONDS = 20.0
+"""How long a connection may take to stand: TCP, TLS and the answer to CONNECT."""
+
 _LASTED_SECONDS = 10.0
 """A connection that stood so long was a success: the next failure waits the shortest time."""
 
-R = TypeVar("R")
+_CONFLICT_SECONDS = 600.0
+"""How long another connection with the same client id stays the problem after it was noticed.
+
+Two that throw each other off are connected most of the time, each of them in turn."""
+
+_SESSION_EXPIRY_SECONDS = 3600
+"""How long the cloud keeps a persistent session (guide page gg-core: one hour by default)."""
+
+# A dead path is noticed by the operating system long before a keep-alive of ten minutes ends.
+_SOCKET_OPTIONS = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +63,29 @@ class CloudMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class ConnectionPlan:
-    """What a connection is for: the client ids to try in turn, and what to subscribe to."""
+class CloudEndpoint:
+    """How to reach the cloud's broker, and with what patience."""
 
-    client_ids: tuple[str, ...]
-    filters: tuple[str, ...]
-    qos: int = 0
-    of_shadows: bool = False
+    host: str
+    port: int
+    context: ssl.SSLContext
+    way: Way
+    keep_alive_seconds: int
+    operation_timeout_seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hearers:
+    """Whom a connection tells what. All are called on the loop."""
+
+    message: Callable[[Incoming, Accepted], None]
+    connected: Callable[[], None] = lambda: None
+    refused: Callable[[], None] = lambda: None
+    heard: Callable[[Sequence[str]], None] = lambda _filters: None
+    """From now on what matches these topic filters is heard; it was not before."""
 
 
 class LinkConnection:
@@ -52,37 +98,57 @@ class LinkConnection:
     def __init__(
         self,
         plan: ConnectionPlan,
-        settings: ClientSettings,
-        context: ssl.SSLContext,
+        endpoint: CloudEndpoint,
+        hearers: Hearers,
         *,
+        held: HeldSubscriptions,
         backoff: Backoff,
         clock: Clock,
         log: FilteringBoundLogger,
-        on_message: Callable[[CloudMessage], None],
-        on_connected: Callable[[], None] = lambda: None,
-        on_refused: Callable[[], None] = lambda: None,
     ) -> None:
-        self._plan = plan
-        self._settings = settings
-        self._context = context
+        self.plan = plan
+        self._endpoint = endpoint
+        self._hearers = hearers
+        self._held = held
         self._backoff = backoff
         self._clock = clock
         self._log = log
-        self._on_message = on_message
-        self._on_connected = on_connected
-        self._on_refused = on_refused
         self._id_index = 0
-        self._client: ReasonedClient | None = None
-        self._publishing = asyncio.Lock()
-        self._lost = asyncio.Event()
-        """Set when the connection that stands has to end or has ended; each has its own."""
+        self._changed = asyncio.Event()
+        self._taken_over_at: float | None = None
+        self._refused_filters: dict[str, str] = {}
+        self._problem: str | None = None
+        self.client: CloudClient | None = None
+        """The connection that stands."""
         self.connected = asyncio.Event()
-        self.problem: str | None = None
 
     @property
     def client_id(self) -> str:
         """The client id that is used now."""
-        return self._plan.client_ids[self._id_index]
+        return self.plan.client_ids[self._id_index]
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong now, or None."""
+        if self._problem is not None:
+            return self._problem
+        if self._taken_over_at is not None:
+            if self._clock.monotonic() - self._taken_over_at < _CONFLICT_SECONDS:
+                return self._conflict()
+            self._taken_over_at = None
+        return next(
+            (
+                f"the cloud refused to subscribe to {f}: {a}"
+                for f, a in self._refused_filters.items()
+            ),
+            None,
+        )
+
+    def change(self, plan: ConnectionPlan) -> None:
+        """Subscribe to what this plan says from now on, without a new connection."""
+        if plan != self.plan:
+            self.plan = plan
+            self._changed.set()
 
     async def run(self) -> None:
         """Keep the connection up until cancelled."""
@@ -91,7 +157,7 @@ class LinkConnection:
             try:
                 await self._stand()
             except DeniedError as error:
-                self._on_refused()
+                self._hearers.refused()
                 if self._try_next_id():
                     self._log.info("another client id is tried", reason=error.message)
                     continue
@@ -104,129 +170,189 @@ class LinkConnection:
                 self._backoff.reset()
             await asyncio.sleep(self._backoff.next_delay())
 
-    async def publish(self, topic: str, payload: bytes, qos: int) -> Answer:
-        """Publish and return the cloud's answer, or raise `UnavailableError` without one.
-
-        One publication is in flight at a time. One that is not answered in time ends the
-        connection it was made on, so that it is not answered later and sent twice; one whose
-        connection ends fails with it.
-        """
-        async with self._publishing:
-            client, lost = self._client, self._lost
-            if client is None:
-                raise UnavailableError("there is no connection to the cloud")
-            try:
-                return await _unless(
-                    lost,
-                    client.publish_answered(topic, payload, qos),
-                    "the connection ended before the cloud acknowledged a message",
-                )
-            except (aiomqtt.MqttError, ValueError) as error:
-                lost.set()
-                raise UnavailableError(
-                    f"the cloud did not acknowledge a message: {error}"
-                ) from error
+    async def publish(self, topic: str, payload: bytes) -> Answer:
+        """Publish at QoS 1 and return the cloud's answer, or raise `UnavailableError` without."""
+        if self.client is None:
+            raise UnavailableError("there is no connection to the cloud")
+        return await self.client.publish(topic, payload)
 
     async def _stand(self) -> None:
         """Connect and serve until the connection ends; always raises."""
-        client = ReasonedClient(self._settings, self._context, self.client_id)
-        async with self._entered(client):
-            self.problem = None
-            await self._subscribe(client)
-            with self._in_force(client) as lost:
+        async with self._entered() as client:
+            self._problem = None
+            self._refused_filters = {}
+            subscribed: dict[str, int] = {}
+            self._changed.clear()
+            await self._subscribe(client, subscribed)
+            with self._in_force(client):
                 self._log.info("connected to the cloud", client_id=self.client_id)
-                self._on_connected()
-                await _unless(
-                    lost,
-                    self._receive(client),
-                    "the connection was given up: a message was not acknowledged",
-                )
+                self._hearers.connected()
+                while True:
+                    await _first_of(client.wait_over(), self._changed.wait())
+                    if client.is_over:
+                        return
+                    self._changed.clear()
+                    await self._subscribe(client, subscribed)
 
     @contextlib.contextmanager
-    def _in_force(self, client: ReasonedClient) -> Iterator[asyncio.Event]:
-        """Let others publish on this connection; whatever is in flight at its end fails then."""
-        lost = self._lost = asyncio.Event()
-        self._client = client
+    def _in_force(self, client: CloudClient) -> Iterator[None]:
+        """Let others publish on this connection."""
+        self.client = client
         self.connected.set()
         try:
-            yield lost
+            yield
         finally:
             self.connected.clear()
-            self._client = None
-            lost.set()
+            self.client = None
 
     @contextlib.asynccontextmanager
-    async def _entered(self, client: ReasonedClient) -> AsyncIterator[None]:
-        """Enter the client, and put its failures into words."""
-        place = f"{self._settings.host}:{self._settings.port}"
+    async def _entered(self) -> AsyncIterator[CloudClient]:
+        """Have a connection that the cloud has let in, and put its end into words."""
+        client = self._new_client()
         try:
-            async with client:
-                yield
-        except aiomqtt.MqttError as error:
-            answer = client.connect_answer
-            if answer is not None and answer.is_failure:
-                raise self._refusal(answer) from error
-            if client.disconnect_answer is not None:
-                raise self._ended(client.disconnect_answer) from error
-            lost = client.lost_because() or error
-            if answer is not None:
-                raise UnavailableError(f"the connection to {place} was lost: {lost}") from error
-            raise explain_failure(lost, place, self._clock.now()) from error
+            await self._connect(client)
+            try:
+                yield client
+            except UnavailableError:
+                if not client.is_over:
+                    raise
+        except asyncio.CancelledError:
+            await client.say_goodbye()
+            raise
+        finally:
+            client.give_up("this core has ended the connection")
+        raise self._ended(client)
 
-    async def _subscribe(self, client: ReasonedClient) -> None:
-        filters = self._plan.filters
+    def _new_client(self) -> CloudClient:
+        endpoint, plan = self._endpoint, self.plan
+        return CloudClient(
+            Credentials(
+                self.client_id,
+                endpoint.keep_alive_seconds,
+                clean_start=not plan.persistent,
+                session_expiry_s=_SESSION_EXPIRY_SECONDS if plan.persistent else 0,
+            ),
+            endpoint.operation_timeout_seconds,
+            self._hearers.message,
+        )
+
+    async def _connect(self, client: CloudClient) -> None:
+        endpoint = self._endpoint
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await open_tls(
+                    lambda: client,
+                    endpoint.host,
+                    endpoint.port,
+                    context=endpoint.context,
+                    way=endpoint.way,
+                )
+                client.set_options(_SOCKET_OPTIONS)
+                answer = await client.connected()
+        except TimeoutError as error:
+            raise UnavailableError(
+                f"cannot connect to {endpoint}: there was no answer in time"
+            ) from error
+        except OSError as error:
+            raise explain_failure(error, str(endpoint), self._clock.now()) from error
+        except UnavailableError as error:
+            if client.disconnect_answer is None and client.lost_because is not None:
+                lost = client.lost_because
+                raise explain_failure(lost, str(endpoint), self._clock.now()) from error
+            raise
+        if answer.is_failure:
+            raise self._refusal(answer)
+
+    async def _subscribe(self, client: CloudClient, subscribed: dict[str, int]) -> None:
+        """Bring what the cloud sends in line with the plan."""
+        plan, wanted = self.plan, dict(self.plan.filters)
+        known = set(subscribed)
+        if plan.persistent:
+            known |= self._held.of(self.client_id) if client.session_present else set()
+            self._remember(known | set(wanted))
+        else:
+            self._remember(())
+        await self._unsubscribe(client, sorted(known - set(wanted)))
+        for topic_filter in known - set(wanted):
+            subscribed.pop(topic_filter, None)
+            self._refused_filters.pop(topic_filter, None)
+        new = {f: qos for f, qos in wanted.items() if subscribed.get(f) != qos}
+        granted = await self._ask_for(client, new)
+        subscribed.update(new)
+        if plan.persistent:
+            self._remember(wanted)
+        self._hearers.heard([f for f in granted if f in plan.shadows])
+
+    async def _unsubscribe(self, client: CloudClient, filters: Sequence[str]) -> None:
         for start in range(0, len(filters), _FILTERS_PER_SUBSCRIBE):
-            chunk = filters[start : start + _FILTERS_PER_SUBSCRIBE]
-            answers = await client.subscribe_answered(chunk, self._plan.qos)
-            for topic_filter, answer in zip(chunk, answers, strict=False):
-                if answer.is_failure:
-                    self._log.error(
-                        "the cloud refused a subscription",
-                        topic_filter=topic_filter,
-                        client_id=self.client_id,
-                        reason=str(answer),
-                    )
-                    self.problem = f"the cloud refused to subscribe to {topic_filter}: {answer}"
+            await client.unsubscribe(filters[start : start + _FILTERS_PER_SUBSCRIBE])
 
-    async def _receive(self, client: ReasonedClient) -> None:
-        async for message in client.messages:
-            payload = message.payload
-            if isinstance(payload, bytes | bytearray):
-                self._on_message(CloudMessage(message.topic.value, bytes(payload)))
+    async def _ask_for(self, client: CloudClient, new: Mapping[str, int]) -> list[str]:
+        """Subscribe, and return what the cloud has granted."""
+        granted = []
+        # Retained messages come only with what is new in the session.
+        items = [SubscribeItem(f, qos, retain_handling=1) for f, qos in new.items()]
+        for start in range(0, len(items), _FILTERS_PER_SUBSCRIBE):
+            chunk = items[start : start + _FILTERS_PER_SUBSCRIBE]
+            answers = await client.subscribe(chunk)
+            for item, answer in zip(chunk, answers, strict=False):
+                if not answer.is_failure:
+                    granted.append(item.topic_filter)
+                    continue
+                self._refused_filters[item.topic_filter] = str(answer)
+                self._log.error(
+                    "the cloud refused a subscription",
+                    topic_filter=item.topic_filter,
+                    client_id=self.client_id,
+                    reason=str(answer),
+                )
+        return granted
+
+    def _remember(self, filters: Iterable[str]) -> None:
+        """Write down what a session may hold; a disk that takes nothing costs only tidiness."""
+        try:
+            self._held.set(self.client_id, filters)
+        except OSError as error:
+            self._log.warning("subscriptions could not be remembered", reason=str(error))
 
     def _refusal(self, answer: Answer) -> HedgerowError:
         text = f"the cloud refused to connect {self.client_id!r}: {answer}"
         return DeniedError(text) if answer.refuses_client_id else UnavailableError(text)
 
-    def _ended(self, answer: Answer) -> HedgerowError:
-        if answer.session_taken_over:
-            return UnavailableError(
-                f"another connection uses the client id {self.client_id!r} and took this one's "
-                "place; give each core a thing name or coreClientId of its own"
-            )
-        return UnavailableError(f"the cloud ended the connection: {answer}")
+    def _ended(self, client: CloudClient) -> HedgerowError:
+        """Say why a connection ended that had stood."""
+        answer = client.disconnect_answer
+        if answer is not None and answer.session_taken_over:
+            self._taken_over_at = self._clock.monotonic()
+            return UnavailableError(self._conflict())
+        if answer is not None:
+            return UnavailableError(f"the cloud ended the connection: {answer}")
+        because = client.lost_because or "the cloud closed it"
+        return UnavailableError(f"the connection to {self._endpoint} was lost: {because}")
+
+    def _conflict(self) -> str:
+        return (
+            f"another connection uses the client id {self.client_id!r} and took this one's place "
+            "(conflicting client IDs); give each core a thing name or coreClientId of its own"
+        )
 
     def _try_next_id(self) -> bool:
         """Move on to the next client id; False when all were tried and it starts over."""
-        self._id_index = (self._id_index + 1) % len(self._plan.client_ids)
+        self._id_index = (self._id_index + 1) % len(self.plan.client_ids)
         return self._id_index != 0
 
     def _tell(self, error: HedgerowError) -> None:
-        self.problem = error.message
+        self._problem = error.message
         self._log.warning("no connection to the cloud", reason=error.message)
 
 
-async def _unless(lost: asyncio.Event, work: Coroutine[Any, Any, R], reason: str) -> R:
-    """Return what the work returns; `UnavailableError` if the connection is lost first."""
+async def _first_of(*events: Coroutine[Any, Any, object]) -> None:
+    """Return when the first of these is done."""
     loop = asyncio.get_running_loop()
-    working = loop.create_task(work, name="work on the cloud connection")
-    losing = loop.create_task(lost.wait(), name="cloud connection lost")
+    tasks = [loop.create_task(event, name="cloud connection") for event in events]
     try:
-        await asyncio.wait({working, losing}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise UnavailableError(reason)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (working, losing):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(working, losing, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)

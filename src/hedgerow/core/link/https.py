@@ -1,5 +1,6 @@
 """The core's calls on the data plane, each under the core's own certificate."""
 
+import ssl
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -30,6 +31,7 @@ from hedgerow.contract import (
 from hedgerow.core.config import CoreConfig
 from hedgerow.core.link.failures import explain_failure
 from hedgerow.core.link.identity import LinkIdentity
+from hedgerow.core.link.tunnel import TunnelConnector
 from hedgerow.kernel import CallerError, Clock, DeniedError, PeerError, UnavailableError
 
 HTTPS_PROTOCOL = "x-amzn-http-ca"
@@ -209,11 +211,19 @@ class CloudHttp:
     def _endpoint(self, host: str, port: int) -> _Endpoint:
         context = self._identity.tls_context(port, HTTPS_PROTOCOL)
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context, limit=_CONNECTIONS_LIMIT),
+            connector=self._connector(host, context),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=_TOTAL_SECONDS, sock_connect=_CONNECT_SECONDS),
         )
         return _Endpoint(host, port, session)
+
+    def _connector(self, host: str, context: ssl.SSLContext) -> aiohttp.BaseConnector:
+        way = self._identity.way(self._config.proxy)
+        if not way.leads_through_proxy(host):
+            return aiohttp.TCPConnector(ssl=context, limit=_CONNECTIONS_LIMIT)
+        return TunnelConnector(
+            way, context, limit=_CONNECTIONS_LIMIT, connect_seconds=_CONNECT_SECONDS
+        )
 
 
 async def _read(response: aiohttp.ClientResponse, place: str) -> bytes:

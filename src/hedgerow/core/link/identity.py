@@ -9,7 +9,8 @@ from typing import Self
 
 from cryptography import x509
 
-from hedgerow.core.config import CoreConfig, FileUri, KeyUri
+from hedgerow.core.config import CoreConfig, FileUri, KeyUri, NetworkProxy
+from hedgerow.core.link.tunnel import STRAIGHT, Way
 from hedgerow.kernel import ConfigurationError
 from hedgerow.pki import FileKey, PrivateKey, client_context
 
@@ -45,6 +46,15 @@ class LinkIdentity:
         """Return a context for connections to the cloud; on port 443 it names the protocol."""
         alpn = (protocol_on_443,) if port == _ALPN_PORT else ()
         return client_context(self.roots_pem, self.key, self.certificate_pem, alpn)
+
+    def way(self, proxy: NetworkProxy | None) -> Way:
+        """Return how to reach the cloud; a proxy with TLS is trusted by the same roots.
+
+        It is shown neither the core's certificate nor the protocol inside.
+        """
+        if proxy is None:
+            return STRAIGHT
+        return Way(proxy, client_context(self.roots_pem, None, None) if proxy.is_tls else None)
 
 
 def load_key(uri: KeyUri) -> PrivateKey:

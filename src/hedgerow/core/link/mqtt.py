@@ -1,4 +1,4 @@
-"""All MQTT connections of a core: one for notices and the queue, more for topics of the cloud.
+"""All MQTT connections of a core: one for notices and the queue, more for topics and shadows.
 
 Client ids are the documented, predictable ones, so that policies can name them: `<core>` (or its
 override), and `<core>-c00` and on. A policy that admits only `<core>-*`, as the documented
@@ -8,7 +8,7 @@ one from then on.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from structlog.typing import FilteringBoundLogger
 
@@ -16,20 +16,19 @@ from hedgerow.contract import core_client_id, subscription_client_id
 from hedgerow.core.config import CoreConfig
 from hedgerow.core.link.admitted_id import AdmittedId
 from hedgerow.core.link.backoff import Backoff
-from hedgerow.core.link.client import ClientSettings
-from hedgerow.core.link.connection import CloudMessage, ConnectionPlan, LinkConnection
+from hedgerow.core.link.client import Accepted, Incoming
+from hedgerow.core.link.connection import CloudEndpoint, CloudMessage, Hearers, LinkConnection
 from hedgerow.core.link.identity import LinkIdentity
+from hedgerow.core.link.outlet import LinkOutlet, as_published
+from hedgerow.core.link.plans import ConnectionPlan, Wanted, plan
+from hedgerow.core.link.sessions import HeldSubscriptions
+from hedgerow.core.link.work import WorkQueue
 from hedgerow.core.spool import Published
 from hedgerow.kernel import Clock
+from hedgerow.mqtt import matches
 
 MQTT_PROTOCOL = "x-amzn-mqtt-ca"
 """The ALPN name of MQTT with client certificates on port 443."""
-
-SUBSCRIPTIONS_PER_CONNECTION = 50
-"""AWS IoT's limit; more topics are spread over more connections (guide page gg-core)."""
-
-_QOS_TO_CLOUD = 1
-_QOS_OF_SHADOWS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,11 @@ class LinkHandlers:
 
 
 class CloudLink:
-    """The connections of a core to the cloud's broker. Keeps the promises of `spool.Publisher`."""
+    """The connections of a core to the cloud's broker. Keeps the promises of `spool.Publisher`.
+
+    What comes in passes through the queue of work. A message of QoS 1 is acknowledged once it is
+    in there, and waits for room if there is none.
+    """
 
     def __init__(
         self,
@@ -66,15 +69,22 @@ class CloudLink:
         log: FilteringBoundLogger,
     ) -> None:
         self._config = config
-        self._context = identity.tls_context(config.iot_mqtt_port, MQTT_PROTOCOL)
         self._handlers = handlers
         self._clock = clock
         self._log = log
-        self._subjects: tuple[str, ...] = ()
-        self._subjects_qos = 0
-        self._shadow_filters: tuple[str, ...] = ()
-        self._subjects_changed = asyncio.Event()
-        self._subject_connections: dict[ConnectionPlan, LinkConnection] = {}
+        self._endpoint = CloudEndpoint(
+            host=config.iot_host,
+            port=config.iot_mqtt_port,
+            context=identity.tls_context(config.iot_mqtt_port, MQTT_PROTOCOL),
+            way=identity.way(config.proxy),
+            keep_alive_seconds=int(config.keep_alive.total_seconds()),
+            operation_timeout_seconds=config.mqtt_operation_timeout.total_seconds(),
+        )
+        self.work = WorkQueue(config.runtime.max_work_item_count, clock=clock, log=log)
+        self._wanted = Wanted()
+        self._wanted_changed = asyncio.Event()
+        self._others: dict[str, tuple[LinkConnection, asyncio.Task[None]]] = {}
+        self._held = HeldSubscriptions(config.folders.sessions)
         first = core_client_id(config.thing_name, config.core_client_id)
         self._fallback = subscription_client_id(config.thing_name, 0)
         self._admitted = AdmittedId(config.folders.client_id, (first, self._fallback))
@@ -82,9 +92,11 @@ class CloudLink:
         self._let_in_changed = asyncio.Event()
         self._main = self._connection(
             ConnectionPlan(self._admitted.in_turn(), tuple(notice_filters)),
-            handlers.notice,
-            self._main_connected,
-            lambda: self._note_admitted(None),
+            Hearers(
+                self._taking(handlers.notice),
+                connected=self._main_connected,
+                refused=lambda: self._note_admitted(None),
+            ),
         )
 
     @property
@@ -98,43 +110,55 @@ class CloudLink:
         return self._main.client_id
 
     @property
+    def connections(self) -> tuple[LinkConnection, ...]:
+        """All connections, the first one first."""
+        return (self._main, *(connection for connection, _ in self._others.values()))
+
+    @property
     def problem(self) -> str | None:
         """What is wrong with a connection now, or None."""
-        connections = (self._main, *self._subject_connections.values())
-        return next((c.problem for c in connections if c.problem is not None), None)
+        return next((c.problem for c in self.connections if c.problem is not None), None)
 
     async def run(self) -> None:
         """Keep all connections up until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._main.run(), name="cloud link")
-            tasks.create_task(self._keep_subject_connections(), name="cloud subjects")
+            tasks.create_task(self._keep_others(), name="cloud subjects")
             tasks.create_task(self._keep_admitted(), name="cloud client id")
+            tasks.create_task(self.work.run(), name="cloud work")
 
-    def listen_to(self, subjects: Sequence[str], *, qos: int = 0) -> None:
-        """Subscribe in the cloud to exactly these topic filters from now on."""
-        self._subjects = tuple(subjects)
-        self._subjects_qos = qos
-        self._subjects_changed.set()
+    def listen_to(self, subjects: Sequence[str], *, persistent: bool = False) -> None:
+        """Subscribe in the cloud to exactly these topic filters from now on.
+
+        At QoS 0; if `persistent`, at QoS 1 in sessions that outlive their connections for an hour.
+        """
+        self._want(replace(self._wanted, subjects=tuple(subjects), persistent=persistent))
 
     def listen_to_shadows(self, filters: Sequence[str]) -> None:
-        """Subscribe in the cloud to exactly these topics of shadows from now on.
-
-        They have connections of their own: a message that a row wants too must not come twice.
-        """
-        self._shadow_filters = tuple(filters)
-        self._subjects_changed.set()
+        """Subscribe in the cloud to exactly these topics of shadows from now on."""
+        self._want(replace(self._wanted, shadows=tuple(filters)))
 
     async def wait_connected(self) -> None:
         """Return once the first connection stands."""
         await self._main.connected.wait()
 
+    async def outlet(self) -> LinkOutlet:
+        """Return the first connection, once it stands."""
+        while (client := self._main.client) is None:
+            await self._main.connected.wait()
+        return LinkOutlet(client)
+
     async def publish(self, topic: str, payload: bytes) -> Published:
         """Publish at QoS 1 and return the cloud's answer; `UnavailableError` without one."""
-        answer = await self._main.publish(topic, payload, _QOS_TO_CLOUD)
-        return Published(accepted=not answer.is_failure, reason=str(answer))
+        return as_published(await self._main.publish(topic, payload))
+
+    def _want(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._wanted_changed.set()
 
     def _main_connected(self) -> None:
         self._note_admitted(self._main.client_id)
+        self._wanted_changed.set()  # its client id may be one that another connection has
         self._handlers.connected()
 
     def _note_admitted(self, client_id: str | None) -> None:
@@ -151,82 +175,89 @@ class CloudLink:
             except OSError as error:
                 self._log.warning("the client id could not be remembered", reason=str(error))
 
-    async def _keep_subject_connections(self) -> None:
-        """Hold one connection for each fifty subjects; those whose subjects stay are left alone."""
-        running: dict[ConnectionPlan, asyncio.Task[None]] = {}
-        loop = asyncio.get_running_loop()
+    async def _keep_others(self) -> None:
+        """Have the connections that what is wanted needs; each goes on while it is one of them."""
         try:
             while True:
                 await self._main.connected.wait()
-                self._subjects_changed.clear()
-                wanted = self._subject_plans()
-                retired = [plan for plan in running if plan not in wanted]
-                await _stop([running.pop(plan) for plan in retired])
-                for plan in retired:
-                    del self._subject_connections[plan]
-                for plan in wanted:
-                    if plan not in running:
-                        connection = self._connection(plan, *self._hearers(plan))
-                        self._subject_connections[plan] = connection
-                        name = f"cloud subjects {plan.client_ids[0]}"
-                        running[plan] = loop.create_task(connection.run(), name=name)
-                await self._subjects_changed.wait()
+                self._wanted_changed.clear()
+                await self._have(self._plans())
+                await self._wanted_changed.wait()
         finally:
-            await _stop(list(running.values()))
+            await self._stop(tuple(self._others))
 
-    def _subject_plans(self) -> list[ConnectionPlan]:
-        """Divide the subjects; `<core>-c00` is passed over if the first connection has it."""
+    def _plans(self) -> dict[str, ConnectionPlan]:
+        """Divide what is wanted; `<core>-c00` is passed over if the first connection has it."""
         taken = 1 if self._main.client_id == self._fallback else 0
         name = self._config.thing_name
-        kinds = [(chunk, self._subjects_qos, False) for chunk in _chunks(self._subjects)]
-        kinds += [(chunk, _QOS_OF_SHADOWS, True) for chunk in _chunks(self._shadow_filters)]
-        return [
-            ConnectionPlan((subscription_client_id(name, taken + n),), chunk, qos, of_shadows)
-            for n, (chunk, qos, of_shadows) in enumerate(kinds)
-        ]
+        standing = [connection.plan for connection, _ in self._others.values()]
+        plans = plan(self._wanted, lambda n: subscription_client_id(name, taken + n), standing)
+        return {p.client_ids[0]: p for p in plans}
 
-    def _hearers(
-        self, plan: ConnectionPlan
-    ) -> tuple[Callable[[CloudMessage], None], Callable[[], None]]:
-        """Return who takes the messages of a connection, and who is told that it stands."""
-        if plan.of_shadows:
-            return self._handlers.shadow, lambda: self._handlers.shadows_heard(plan.filters)
-        return self._handlers.message, lambda: None
-
-    def _connection(
-        self,
-        plan: ConnectionPlan,
-        on_message: Callable[[CloudMessage], None],
-        on_connected: Callable[[], None] = lambda: None,
-        on_refused: Callable[[], None] = lambda: None,
-    ) -> LinkConnection:
-        config = self._config
-        settings = ClientSettings(
-            host=config.iot_host,
-            port=config.iot_mqtt_port,
-            keep_alive_seconds=int(config.keep_alive.total_seconds()),
-            operation_timeout_seconds=int(config.mqtt_operation_timeout.total_seconds()),
-            queue_limit=config.runtime.max_work_item_count,
+    async def _have(self, plans: dict[str, ConnectionPlan]) -> None:
+        """Stop the connections that are not wanted, change those that are, and begin new ones."""
+        await self._stop(
+            [
+                client_id
+                for client_id, (connection, _) in self._others.items()
+                if client_id not in plans
+                or plans[client_id].persistent != connection.plan.persistent
+            ]
         )
+        standing = self._others
+        self._others = {}
+        for client_id, new in plans.items():
+            if client_id in standing:
+                standing[client_id][0].change(new)
+                self._others[client_id] = standing[client_id]
+            else:
+                self._others[client_id] = self._begun(new)
+
+    def _begun(self, new: ConnectionPlan) -> tuple[LinkConnection, asyncio.Task[None]]:
+        connection = self._connection(
+            new,
+            Hearers(
+                lambda message, accepted: self._sort(connection.plan, message, accepted),
+                heard=lambda filters: self._handlers.shadows_heard(filters) if filters else None,
+            ),
+        )
+        name = f"cloud subjects {new.client_ids[0]}"
+        return connection, asyncio.get_running_loop().create_task(connection.run(), name=name)
+
+    def _sort(self, to: ConnectionPlan, message: Incoming, accepted: Accepted) -> None:
+        """Give a message to whom it is for; a connection's subjects and shadows do not overlap."""
+        of_shadow = any(matches(topic_filter, message.topic) for topic_filter in to.shadows)
+        handler = self._handlers.shadow if of_shadow else self._handlers.message
+        self._taking(handler)(message, accepted)
+
+    def _taking(
+        self, handler: Callable[[CloudMessage], None]
+    ) -> Callable[[Incoming, Accepted], None]:
+        """Return what queues a message for the handler as work."""
+
+        def take(message: Incoming, accepted: Accepted) -> None:
+            heard = CloudMessage(message.topic, message.payload)
+            if message.qos:
+                self.work.add_kept(lambda: handler(heard), accepted)
+            else:
+                self.work.add(lambda: handler(heard))
+
+        return take
+
+    async def _stop(self, client_ids: Sequence[str]) -> None:
+        stopped = [self._others.pop(client_id)[1] for client_id in client_ids]
+        for task in stopped:
+            task.cancel()
+        await asyncio.gather(*stopped, return_exceptions=True)
+
+    def _connection(self, to: ConnectionPlan, hearers: Hearers) -> LinkConnection:
+        interval = self._config.mqtt_max_connection_retry_interval
         return LinkConnection(
-            plan,
-            settings,
-            self._context,
-            backoff=Backoff(config.mqtt_max_connection_retry_interval.total_seconds()),
+            to,
+            self._endpoint,
+            hearers,
+            held=self._held,
+            backoff=Backoff(interval.total_seconds()),
             clock=self._clock,
             log=self._log,
-            on_message=on_message,
-            on_connected=on_connected,
-            on_refused=on_refused,
         )
-
-
-def _chunks(filters: tuple[str, ...]) -> list[tuple[str, ...]]:
-    step = SUBSCRIPTIONS_PER_CONNECTION
-    return [filters[start : start + step] for start in range(0, len(filters), step)]
-
-
-async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

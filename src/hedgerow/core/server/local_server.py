@@ -1,7 +1,6 @@
 """The listener and the broker, and what changes them while they serve."""
 
 import asyncio
-from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
 
@@ -14,7 +13,7 @@ from hedgerow.core.server.old_tls import OldTlsWatch
 from hedgerow.core.server.refusals import RefusalLog
 from hedgerow.core.server.serving import NOBODY, Serving
 from hedgerow.kernel import CallerError, Clock, ConfigurationError, UnavailableError
-from hedgerow.mqtt import NO_KEEPER, Broker, Keeper, Message, Peer, SessionRef, Tap
+from hedgerow.mqtt import NO_KEEPER, Broker, Keeper, Peer, SessionRef, Tap
 from hedgerow.pki import TlsListener, TlsPeer
 
 _ALL_ADDRESSES = ""
@@ -32,7 +31,7 @@ class LocalServer:
 
     def __init__(
         self,
-        to_cloud: Callable[[str, bytes], None],
+        to_cloud: Tap,
         to_shadows: Tap,
         *,
         clock: Clock,
@@ -48,11 +47,8 @@ class LocalServer:
         self._door = Door(tls)
         self.old_tls = OldTlsWatch(tls.legacy, clock=clock, log=log)
 
-        def tap(message: Message) -> None:
-            to_cloud(message.topic, message.payload)
-
         self.refusals = RefusalLog(clock, log)
-        self.authority = CoreAuthority(tap, to_shadows, self.refusals)
+        self.authority = CoreAuthority(to_cloud, to_shadows, self.refusals)
         self._qos = offer.qos
         self.broker = Broker(
             self.authority, limits=local_limits(offer), clock=clock, name="local", keeper=keeper

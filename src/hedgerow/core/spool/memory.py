@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from hedgerow.core.spool.spool import QueuedMessage, size_in_queue
+from hedgerow.core.spool.spool import NO_EXTRAS, Extras, QueuedMessage, size_in_queue
 
 
 class MemorySpool:
@@ -11,6 +11,7 @@ class MemorySpool:
     def __init__(self, max_size_bytes: int) -> None:
         self._max_size = max_size_bytes
         self._messages: deque[QueuedMessage] = deque()
+        self._handed = 0
         self._next_number = 0
         self._size = 0
         self._dropped = 0
@@ -30,22 +31,37 @@ class MemorySpool:
         """How many were replaced since the start."""
         return self._dropped
 
-    def put(self, topic: str, payload: bytes) -> None:
+    def has_room(self, size: int) -> bool:
+        """Tell whether a message of this size fits without replacing another."""
+        return self._size + size <= self._max_size
+
+    def put(self, topic: str, payload: bytes, extras: Extras = NO_EXTRAS) -> None:
         """Queue a message, replacing the oldest if there is no room."""
-        size = size_in_queue(topic, payload)
+        size = size_in_queue(topic, payload, extras)
         if size > self._max_size:
             self._dropped += 1
             return
-        while self._size + size > self._max_size:
+        while not self.has_room(size):
             self._pop()
             self._dropped += 1
-        self._messages.append(QueuedMessage(self._next_number, topic, payload))
+        self._messages.append(QueuedMessage(self._next_number, topic, payload, extras))
         self._next_number += 1
         self._size += size
 
     def oldest(self) -> QueuedMessage | None:
-        """Return the message that is next."""
+        """Return the message that is first."""
         return self._messages[0] if self._messages else None
+
+    def next(self) -> QueuedMessage | None:
+        """Return the oldest message that was not returned by this since `rewind`."""
+        if self._handed == len(self._messages):
+            return None
+        self._handed += 1
+        return self._messages[self._handed - 1]
+
+    def rewind(self) -> None:
+        """Let `next` begin with the oldest message again."""
+        self._handed = 0
 
     def remove(self, number: int) -> None:
         """Let the oldest message go if it is still that one."""
@@ -60,4 +76,5 @@ class MemorySpool:
 
     def _pop(self) -> None:
         message = self._messages.popleft()
-        self._size -= size_in_queue(message.topic, message.payload)
+        self._size -= size_in_queue(message.topic, message.payload, message.extras)
+        self._handed = max(self._handed - 1, 0)

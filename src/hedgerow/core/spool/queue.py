@@ -1,69 +1,69 @@
-"""The sender: takes the oldest message, publishes it, lets it go when the cloud has it."""
+"""The queue in force: what waits, what is asked of it, what became of it."""
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
 from hedgerow.core.spool.files import FileSpool
+from hedgerow.core.spool.full import QueueFullError, QueueFullPolicy
 from hedgerow.core.spool.memory import MemorySpool
+from hedgerow.core.spool.outlet import Published, Publisher
+from hedgerow.core.spool.sender import Sender
 from hedgerow.core.spool.settings import SpoolSettings
-from hedgerow.core.spool.spool import QueuedMessage, Spool
-from hedgerow.kernel import UnavailableError
+from hedgerow.core.spool.spool import Extras, QueuedMessage, Spool, size_in_queue
+from hedgerow.kernel import Clock
+
+DEFAULT_WINDOW = 20
+"""How many messages are under way at once. One, as documented, is a round trip a message: 20 a
+second where a round trip takes 50 ms. Order is kept with more of them too, so this is the default;
+the documented one is the option `spoolerInFlight`."""
 
 _SYNC_INTERVAL_SECONDS = 1.0
-_RETRY_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """The cloud's answer to a publication: accepted, or refused with its reason."""
-
-    accepted: bool
-    reason: str = ""
-
-
-class Publisher(Protocol):
-    """The link to the cloud, as the queue needs it."""
-
-    async def wait_connected(self) -> None:
-        """Return once a publication can be tried."""
-
-    async def publish(self, topic: str, payload: bytes) -> Published:
-        """Publish at QoS 1 and return the cloud's answer; `UnavailableError` without one."""
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class QueueCounters:
-    """What became of the messages for the cloud since the start."""
+    """What became of the messages for the cloud since the start: each is counted once."""
 
     waiting: int
     waiting_bytes: int
+    in_flight: int
     sent: int
     dropped: int
     refused: int
+    expired: int
 
 
 class CloudQueue:
-    """Owns the spool in force. One message is in flight at a time, so the order holds.
+    """Owns the spool in force; a `Sender` empties it.
 
     A message that the cloud answers with a refusal leaves the queue too, counted and logged with
     the cloud's reason: it would be refused again and hold up all the others.
     """
 
-    def __init__(self, folder: Path, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        window: int = DEFAULT_WINDOW,
+    ) -> None:
         self._folder = folder
+        self._clock = clock
         self._log = log
         self._settings = SpoolSettings()
         self._spool: Spool = MemorySpool(self._settings.max_size_bytes)
-        self._queued = asyncio.Event()
-        self._in_flight = False
         self._settings_to_come: SpoolSettings | None = None
         self._sent = 0
         self._refused = 0
+        self._expired = 0
         self._dropped_before = 0
+        self._sender = Sender(self, window)
 
     @property
     def counters(self) -> QueueCounters:
@@ -71,38 +71,81 @@ class CloudQueue:
         return QueueCounters(
             waiting=self._spool.count,
             waiting_bytes=self._spool.size_bytes,
+            in_flight=self._sender.in_flight,
             sent=self._sent,
             dropped=self._dropped_before + self._spool.dropped,
             refused=self._refused,
+            expired=self._expired,
         )
 
-    def put(self, topic: str, payload: bytes) -> None:
-        """Queue a message for the cloud."""
-        self._spool.put(topic, payload)
-        self._queued.set()
+    @property
+    def spool(self) -> Spool:
+        """The spool in force."""
+        return self._spool
+
+    @property
+    def is_changing(self) -> bool:
+        """Tell whether nothing more may be sent before the settings have changed."""
+        return self._settings_to_come is not None
+
+    def put(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        properties: bytes = b"",
+        expires_in_s: int | None = None,
+        policy: QueueFullPolicy = QueueFullPolicy.BEST_EFFORT,
+    ) -> None:
+        """Queue a message for the cloud; with `ALL_OR_EXCEPTION` raise `QueueFullError` if full."""
+        expires_at_ms = 0
+        if expires_in_s is not None:
+            expires_at_ms = max(self._now_ms() + expires_in_s * 1000, 1)
+        extras = Extras(expires_at_ms, properties)
+        if policy is QueueFullPolicy.ALL_OR_EXCEPTION and not self._spool.has_room(
+            size_in_queue(topic, payload, extras)
+        ):
+            raise QueueFullError(
+                "the queue for the cloud is full; try again later, publish with queueFullPolicy "
+                "BestEffort, or give GGCloudSpooler a larger GG_CONFIG_MAX_SIZE_BYTES"
+            )
+        self._spool.put(topic, payload, extras)
+        self._sender.wake()
+
+    def remaining_s(self, message: QueuedMessage) -> int | None:
+        """Return the whole seconds that a message is still good for, 0 if none; None: no end."""
+        ends = message.extras.expires_at_ms
+        return None if not ends else max(-((self._now_ms() - ends) // 1000), 0)
 
     def configure(self, settings: SpoolSettings) -> None:
         """Keep the queue as a deployment asks; what waits is carried over in its order.
 
-        A message in flight is answered first, so that it is not sent twice.
+        What is in flight is answered first, so that it is not sent twice.
         """
-        if self._in_flight:
+        if self._sender.in_flight:
             self._settings_to_come = settings
         elif settings != self._settings:
             old, self._spool = self._spool, self._reopened(settings)
             self._settings = settings
             self._dropped_before += old.dropped
+            self._sender.wake()
+
+    def change_settings(self) -> None:
+        """Take the settings that waited until nothing was in flight."""
+        if self._settings_to_come is not None:
+            settings, self._settings_to_come = self._settings_to_come, None
+            self.configure(settings)
 
     def open(self, settings: SpoolSettings) -> None:
         """Open the queue at start: what lies in files waits again."""
         self._settings = settings
         self._spool = self._made(settings)
-        self._queued.set()
+        self._sender.wake()
 
     async def run(self, publisher: Publisher) -> None:
         """Send until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._send(publisher), name="spool sender")
+            tasks.create_task(self._sender.run(publisher), name="spool sender")
             tasks.create_task(self._sync(), name="spool sync")
 
     def close(self) -> None:
@@ -115,39 +158,21 @@ class CloudQueue:
             )
         self._spool.close()
 
-    async def _send(self, publisher: Publisher) -> None:
-        while True:
-            if not self._spool.count:
-                self._queued.clear()
-                await self._queued.wait()
-            await publisher.wait_connected()
-            message = self._spool.oldest()
-            if message is not None and not await self._send_one(publisher, message):
-                await asyncio.sleep(_RETRY_SECONDS)
+    def count_expired(self) -> None:
+        """Take note of a message whose time was up before it could be sent."""
+        self._expired += 1
 
-    async def _send_one(self, publisher: Publisher, message: QueuedMessage) -> bool:
-        self._in_flight = True
-        try:
-            answer = await publisher.publish(message.topic, message.payload)
-        except UnavailableError as error:
-            self._log.info("publication to the cloud is tried again", reason=error.message)
-            return False
-        else:
-            self._count_answer(message, answer)
-            self._spool.remove(message.number)
-            return True
-        finally:
-            self._in_flight = False
-            if self._settings_to_come is not None:
-                settings, self._settings_to_come = self._settings_to_come, None
-                self.configure(settings)
-
-    def _count_answer(self, message: QueuedMessage, answer: Published) -> None:
+    def count_answer(self, message: QueuedMessage, answer: Published) -> None:
+        """Take note of the cloud's answer to a message that still waited for it."""
         if answer.accepted:
             self._sent += 1
             return
         self._refused += 1
         self._log.warning("the cloud refused a message", topic=message.topic, reason=answer.reason)
+
+    def tell_interrupted(self, reason: str) -> None:
+        """Say why what is in flight is sent again."""
+        self._log.info("publications to the cloud are tried again", reason=reason)
 
     async def _sync(self) -> None:
         while True:
@@ -157,16 +182,21 @@ class CloudQueue:
             except OSError as error:
                 self._log.warning("the queue could not be synced", reason=str(error))
 
+    def _now_ms(self) -> int:
+        return round(self._clock.now().timestamp() * 1000)
+
     def _reopened(self, settings: SpoolSettings) -> Spool:
         """Return a spool with the new settings that holds what the old one held."""
+        old = self._spool
         if settings.storage == self._settings.storage == "FileSystem":
-            self._spool.close()
+            old.close()
             return self._made(settings)
         new = self._made(settings)
-        while (message := self._spool.oldest()) is not None:
-            new.put(message.topic, message.payload)
-            self._spool.remove(message.number)
-        self._spool.close()
+        while (message := old.oldest()) is not None:
+            if not self._sender.forget(message.number):
+                new.put(message.topic, message.payload, message.extras)
+            old.remove(message.number)
+        old.close()
         return new
 
     def _made(self, settings: SpoolSettings) -> Spool:

@@ -1,15 +1,19 @@
-"""The bytes of a spool on disk: length, checksum, number, topic, payload. Pure."""
+"""The bytes of a spool on disk: length, checksum, number, topic, extras, payload. Pure."""
 
 import struct
 import zlib
 from dataclasses import dataclass
 
-from hedgerow.core.spool.spool import QueuedMessage
+from hedgerow.core.spool.spool import NO_EXTRAS, Extras, QueuedMessage
 
 HEADER = struct.Struct(">II")
 """Length of the body, and CRC-32 of the body."""
 
 _BODY_START = struct.Struct(">QH")
+_HAS_EXTRAS = 0x8000
+"""Set in the length of the topic where extras stand before the topic."""
+
+_EXTRAS_START = struct.Struct(">QI")
 _POSITION = struct.Struct(">QI")
 
 BODY_BYTES_LIMIT = 16 * 1_048_576
@@ -28,8 +32,13 @@ class Record:
 
 def encode_record(message: QueuedMessage) -> bytes:
     """Return the message as it is appended to a segment."""
-    topic = message.topic.encode()
-    body = _BODY_START.pack(message.number, len(topic)) + topic + message.payload
+    topic, extras = message.topic.encode(), message.extras
+    if extras:
+        start = _BODY_START.pack(message.number, len(topic) | _HAS_EXTRAS)
+        start += _EXTRAS_START.pack(extras.expires_at_ms, len(extras.properties))
+    else:
+        start = _BODY_START.pack(message.number, len(topic))
+    body = start + extras.properties + topic + message.payload
     return HEADER.pack(len(body), zlib.crc32(body)) + body
 
 
@@ -43,15 +52,29 @@ def decode_record(data: bytes | memoryview, offset: int = 0) -> Record | None:
     body = bytes(data[offset + HEADER.size : offset + HEADER.size + length])
     if len(body) != length or zlib.crc32(body) != checksum:
         return None
+    message = _decode_body(body)
+    return Record(message, HEADER.size + length) if message is not None else None
+
+
+def _decode_body(body: bytes) -> QueuedMessage | None:
     number, topic_length = _BODY_START.unpack_from(body)
-    end_of_topic = _BODY_START.size + topic_length
-    if end_of_topic > length:
+    extras, topic_starts = NO_EXTRAS, _BODY_START.size
+    if topic_length & _HAS_EXTRAS:
+        topic_length ^= _HAS_EXTRAS
+        if len(body) < _BODY_START.size + _EXTRAS_START.size:
+            return None
+        expires_at_ms, properties_length = _EXTRAS_START.unpack_from(body, _BODY_START.size)
+        properties_start = _BODY_START.size + _EXTRAS_START.size
+        topic_starts = properties_start + properties_length
+        extras = Extras(expires_at_ms, body[properties_start:topic_starts])
+    topic_ends = topic_starts + topic_length
+    if topic_ends > len(body):
         return None
     try:
-        topic = body[_BODY_START.size : end_of_topic].decode()
+        topic = body[topic_starts:topic_ends].decode()
     except UnicodeDecodeError:
         return None
-    return Record(QueuedMessage(number, topic, body[end_of_topic:]), HEADER.size + length)
+    return QueuedMessage(number, topic, body[topic_ends:], extras)
 
 
 def encode_position(number: int) -> bytes:

@@ -1,40 +1,65 @@
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 import pytest
 import structlog
+from tests.support.clock import ManualClock
 from tests.support.core import until
 
-from hedgerow.core.spool import CloudQueue, Published, SpoolSettings
-from hedgerow.kernel import UnavailableError
+from hedgerow.core.spool import (
+    BusyError,
+    CloudQueue,
+    Outlet,
+    Publication,
+    Published,
+    QueueFullError,
+    QueueFullPolicy,
+    SpoolSettings,
+)
+from hedgerow.kernel import Clock, SystemClock, UnavailableError
 
 FILES = SpoolSettings(storage="FileSystem", max_size_bytes=400_000)
 
 
 class Cloud:
-    """Takes publications one by one; the test answers each."""
+    """Takes publications in order; the test answers each. It is one connection after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, receive_maximum: int = 100) -> None:
         self.connected = asyncio.Event()
         self.connected.set()
         self.tried: asyncio.Queue[tuple[bytes, asyncio.Future[Published]]] = asyncio.Queue()
-        self.in_flight = 0
+        self.publications: list[Publication] = []
+        self.receive_maximum = receive_maximum
+        self._unanswered: list[asyncio.Future[Published]] = []
 
-    async def wait_connected(self) -> None:
+    async def outlet(self) -> Outlet:
         await self.connected.wait()
+        return self
 
-    async def publish(self, topic: str, payload: bytes) -> Published:
-        assert topic == "t"
-        assert self.in_flight == 0, "one message is in flight at a time"
-        self.in_flight += 1
+    def publish(self, publication: Publication) -> asyncio.Future[Published]:
+        if not self.connected.is_set():
+            raise UnavailableError("there is no connection")
         answer: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
-        await self.tried.put((payload, answer))
-        try:
-            return await answer
-        finally:
-            self.in_flight -= 1
+        self.publications.append(publication)
+        self._unanswered.append(answer)
+        self.tried.put_nowait((publication.payload, answer))
+        return answer
+
+    @property
+    def in_flight(self) -> int:
+        return len([answer for answer in self._unanswered if not answer.done()])
+
+    def lose_connection(self) -> None:
+        """End the connection; the next one stands at once."""
+        unanswered = [answer for answer in self._unanswered if not answer.done()]
+        self._unanswered = []
+        self.tried = asyncio.Queue()
+        for answer in unanswered:
+            answer.set_exception(UnavailableError("the connection was lost"))
 
     async def accept(self) -> bytes:
         payload, answer = await self.tried.get()
@@ -47,14 +72,31 @@ def cloud() -> Cloud:
     return Cloud()
 
 
+@asynccontextmanager
+async def running(queue: CloudQueue, cloud: Cloud) -> AsyncIterator[CloudQueue]:
+    task = asyncio.get_running_loop().create_task(queue.run(cloud))
+    try:
+        yield queue
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        queue.close()
+
+
+def queue_in(folder: Path, *, window: int = 20, clock: Clock | None = None) -> CloudQueue:
+    log = structlog.get_logger()
+    return CloudQueue(folder / "spool", clock=clock or SystemClock(), log=log, window=window)
+
+
 @pytest.fixture
 async def queue(tmp_path: Path, cloud: Cloud) -> AsyncIterator[CloudQueue]:
-    queue = CloudQueue(tmp_path / "spool", structlog.get_logger())
-    task = asyncio.get_running_loop().create_task(queue.run(cloud))
-    yield queue
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    queue.close()
+    async with running(queue_in(tmp_path), cloud) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hedgerow.core.spool.sender._RETRY_SECONDS", 0.0)
 
 
 @pytest.mark.spec("H01")
@@ -63,16 +105,155 @@ async def test_a_message_leaves_only_after_the_cloud_acknowledged_it(
 ) -> None:
     queue.put("t", b"one")
     queue.put("t", b"two")
-    payload, answer = await cloud.tried.get()
+    payload, _ = await cloud.tried.get()
     assert payload == b"one"
     assert queue.counters.waiting == 2
-    answer.set_exception(UnavailableError("the connection was lost"))
-    payload, answer = await cloud.tried.get()
-    assert payload == b"one", "it is tried again, before what came later"
-    answer.set_result(Published(accepted=True))
+    cloud.lose_connection()
+    assert await cloud.accept() == b"one", "it is tried again, before what came later"
     assert await cloud.accept() == b"two"
     await until(lambda: queue.counters.sent == 2)
     assert queue.counters.waiting == 0
+
+
+@pytest.mark.spec("H01")
+async def test_with_a_window_of_one_each_waits_for_the_one_before(
+    tmp_path: Path, cloud: Cloud
+) -> None:
+    async with running(queue_in(tmp_path, window=1), cloud) as queue:
+        for number in range(3):
+            queue.put("t", b"%d" % number)
+        for number in range(3):
+            payload, answer = await cloud.tried.get()
+            assert payload == b"%d" % number
+            assert (cloud.in_flight, queue.counters.in_flight) == (1, 1)
+            answer.set_result(Published(accepted=True))
+        await until(lambda: queue.counters.sent == 3)
+
+
+@pytest.mark.spec("H02")
+async def test_a_window_of_messages_is_under_way_at_once_and_no_more(
+    queue: CloudQueue, cloud: Cloud
+) -> None:
+    for number in range(50):
+        queue.put("t", b"%d" % number)
+    sent = [await cloud.tried.get() for _ in range(20)]
+    await asyncio.sleep(0)
+    assert cloud.tried.empty()
+    assert [payload for payload, _ in sent] == [b"%d" % number for number in range(20)]
+    sent[0][1].set_result(Published(accepted=True))
+    assert (await cloud.tried.get())[0] == b"20"
+
+
+async def test_the_cloud_gets_no_more_at_once_than_it_takes(tmp_path: Path) -> None:
+    cloud = Cloud(receive_maximum=3)
+    async with running(queue_in(tmp_path), cloud) as queue:
+        for number in range(10):
+            queue.put("t", b"%d" % number)
+        for _ in range(10):
+            _, answer = await cloud.tried.get()
+            assert cloud.in_flight <= 3
+            answer.set_result(Published(accepted=True))
+        await until(lambda: queue.counters.sent == 10)
+
+
+@pytest.mark.spec("H01", "H08")
+async def test_after_a_lost_connection_all_that_was_not_answered_is_sent_again_in_order(
+    queue: CloudQueue, cloud: Cloud
+) -> None:
+    """What was answered out of turn stays behind the older ones, and is not sent again."""
+    for number in range(6):
+        queue.put("t", b"%d" % number)
+    sent = [await cloud.tried.get() for _ in range(6)]
+    for number in (0, 2, 5):
+        sent[number][1].set_result(Published(accepted=True))
+    await until(lambda: queue.counters.sent == 3)
+    assert queue.counters.waiting == 5
+    cloud.lose_connection()
+    assert [await cloud.accept() for _ in range(3)] == [b"1", b"3", b"4"]
+    await until(lambda: queue.counters.waiting == 0)
+    assert queue.counters.sent == 6
+
+
+@pytest.mark.spec("H05")
+async def test_the_oldest_is_replaced_while_it_is_in_flight_and_counted_once(
+    queue: CloudQueue, cloud: Cloud
+) -> None:
+    queue.configure(SpoolSettings(max_size_bytes=262_144))
+    for number in range(5):
+        queue.put("t", bytes([number]) * 50_000)
+    sent = [await cloud.tried.get() for _ in range(5)]
+    queue.put("t", bytes([5]) * 50_000)
+    assert queue.counters.dropped == 1
+    for _, answer in sent:
+        answer.set_result(Published(accepted=True))
+    assert (await cloud.accept())[0] == 5
+    await until(lambda: queue.counters.waiting == 0)
+    counters = queue.counters
+    assert (counters.dropped, counters.sent, counters.refused) == (1, 5, 0)
+
+
+@pytest.mark.spec("H06")
+@pytest.mark.parametrize("text", ["AllOrException"])
+async def test_a_publisher_that_wants_all_or_an_error_gets_an_error_when_the_queue_is_full(
+    tmp_path: Path, text: str
+) -> None:
+    queue = queue_in(tmp_path)
+    queue.configure(SpoolSettings(max_size_bytes=262_144))
+    policy = QueueFullPolicy.of(text)
+    for number in range(5):
+        queue.put("t", bytes([number]) * 50_000, policy=policy)
+    with pytest.raises(QueueFullError, match="queue for the cloud is full"):
+        queue.put("t", b"x" * 50_000, policy=policy)
+    assert (queue.counters.waiting, queue.counters.dropped) == (5, 0)
+    queue.put("t", b"x" * 50_000, policy=QueueFullPolicy.of(""))
+    assert (queue.counters.waiting, queue.counters.dropped) == (5, 1)
+    queue.close()
+
+
+@pytest.mark.spec("H06")
+def test_the_policies_for_a_full_queue_are_two_and_another_is_a_value_error() -> None:
+    assert QueueFullPolicy.of(None) is QueueFullPolicy.of("") is QueueFullPolicy.BEST_EFFORT
+    assert QueueFullPolicy.of("BestEffort") is QueueFullPolicy.BEST_EFFORT
+    assert QueueFullPolicy.of("AllOrException") is QueueFullPolicy.ALL_OR_EXCEPTION
+    for text in ("allOrException", "Always", " "):
+        with pytest.raises(ValueError, match="BestEffort or AllOrException"):
+            QueueFullPolicy.of(text)
+
+
+@pytest.mark.parametrize("storage", ["Memory", "FileSystem"])
+async def test_the_expiry_of_a_message_is_counted_down_while_it_waits(
+    tmp_path: Path, cloud: Cloud, storage: Literal["Memory", "FileSystem"]
+) -> None:
+    clock = ManualClock()
+    queue = queue_in(tmp_path, clock=clock)
+    queue.configure(SpoolSettings(storage=storage))
+    queue.put("t", b"never")
+    queue.put("t", b"short", expires_in_s=5, properties=b"p")
+    queue.put("t", b"long", expires_in_s=60, properties=b"p")
+    clock.advance(timedelta(seconds=10))
+    async with running(queue, cloud):
+        assert [await cloud.accept() for _ in range(2)] == [b"never", b"long"]
+        assert [p.expires_in_s for p in cloud.publications] == [None, 50]
+        assert [p.properties for p in cloud.publications] == [b"", b"p"]
+        await until(lambda: queue.counters.waiting == 0)
+        assert (queue.counters.sent, queue.counters.expired) == (2, 1)
+
+
+async def test_a_cloud_that_wants_less_gets_the_message_again_and_one_at_a_time(
+    queue: CloudQueue, cloud: Cloud
+) -> None:
+    for number in range(4):
+        queue.put("t", b"%d" % number)
+    sent = [await cloud.tried.get() for _ in range(4)]
+    sent[1][1].set_exception(BusyError("quota"))
+    for number in (0, 2, 3):
+        sent[number][1].set_result(Published(accepted=True))
+    queue.put("t", b"4")
+    payload, answer = await cloud.tried.get()
+    assert (payload, cloud.in_flight) == (b"1", 1)
+    answer.set_result(Published(accepted=True))
+    assert await cloud.accept() == b"4"
+    await until(lambda: queue.counters.sent == 5)
 
 
 async def test_without_a_connection_messages_wait(queue: CloudQueue, cloud: Cloud) -> None:
@@ -111,22 +292,26 @@ async def test_a_deployment_that_changes_the_queue_loses_and_doubles_nothing(
     queue.configure(before)
     for number in range(3):
         queue.put("t", b"%d" % number)
-    payload, answer = await cloud.tried.get()
+    sent = [await cloud.tried.get() for _ in range(3)]
     queue.configure(after)
     queue.put("t", b"3")
-    answer.set_result(Published(accepted=True))
-    assert [payload, *[await cloud.accept() for _ in range(3)]] == [b"0", b"1", b"2", b"3"]
+    sent[2][1].set_result(Published(accepted=True))
+    sent[0][1].set_result(Published(accepted=True))
+    await until(lambda: queue.counters.in_flight == 1)
+    assert cloud.tried.empty(), "what is in flight is answered first"
+    sent[1][1].set_result(Published(accepted=True))
+    assert await cloud.accept() == b"3"
     await until(lambda: queue.counters.sent == 4)
     assert queue.counters.waiting == 0
 
 
 @pytest.mark.spec("H03")
 async def test_a_queue_in_files_is_sent_after_the_next_start(tmp_path: Path, cloud: Cloud) -> None:
-    first = CloudQueue(tmp_path, structlog.get_logger())
+    first = queue_in(tmp_path)
     first.open(FILES)
     first.put("t", b"kept")
     first.close()
-    second = CloudQueue(tmp_path, structlog.get_logger())
+    second = queue_in(tmp_path)
     second.open(FILES)
     task = asyncio.get_running_loop().create_task(second.run(cloud))
     assert await cloud.accept() == b"kept"
@@ -140,7 +325,7 @@ def test_what_is_lost_at_a_stop_is_told(
     tmp_path: Path, storage: Literal["Memory", "FileSystem"], told: list[int]
 ) -> None:
     with structlog.testing.capture_logs() as logged:
-        queue = CloudQueue(tmp_path, structlog.get_logger())
+        queue = queue_in(tmp_path)
         queue.open(SpoolSettings(storage=storage))
         queue.put("t", b"1")
         queue.put("t", b"2")
