@@ -1,5 +1,6 @@
 """What conditions of the service role know when Greengrass works with it."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -71,3 +72,32 @@ async def failure(group: CloudGroup) -> str:
     status = await group.wait_for("Failure")
     code: str = status["ErrorDetails"][0]["DetailedErrorCode"]
     return code
+
+
+@pytest.mark.spec("Q04")
+@pytest.mark.parametrize("missing", ["iot:GetThingShadow", "iot:UpdateThingShadow"])
+async def test_no_shadow_is_synchronised_without_the_service_roles_rights_to_shadows(
+    tmp_path: Path, missing: str
+) -> None:
+    """The deployment that would switch it on fails, and says which right is missing."""
+    allowed = {"iot:DescribeThing", "iot:DescribeCertificate", "iot:GetThingShadow"}
+    allowed = (allowed | {"iot:UpdateThingShadow"}) - {missing}
+    async with running_cloud(tmp_path) as cloud:
+        lamp = await cloud.enrol_device("lamp")
+        group = await cloud.group("core", lamp)
+        await group.deploy()
+        await cloud.call(
+            "iam", "detach_role_policy", RoleName=SERVICE_ROLE, PolicyArn=SERVICE_ROLE_POLICY
+        )
+        rights: dict[str, object] = {"Effect": "Allow", "Action": sorted(allowed), "Resource": "*"}
+        await write(cloud, rights)
+        await group.new_version(dataclasses.replace(lamp, sync_shadow=True))
+        assert await failure(group) == "SERVICE_ROLE_PERMISSION_ERROR"
+        message = (await group.status())["ErrorMessage"]
+        assert f"{missing} on resource: arn:aws:iot:{REGION}:{ACCOUNT}:thing/core-gda" in message
+        await write(cloud, {**rights, "Action": [*sorted(allowed), missing]})
+        await group.deploy()
+        if missing == "iot:GetThingShadow":
+            await write(cloud, rights)
+            await group.new_version(lamp)
+            await group.deploy()

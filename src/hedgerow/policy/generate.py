@@ -110,13 +110,14 @@ def core_message_policy(
 
 
 def core_shadow_policies(
-    *, region: str, account: str, thing_names: Sequence[str]
+    *, region: str, account: str, thing_names: Sequence[str], named: bool = False
 ) -> tuple[str, ...]:
     """Return what a core needs beside its minimal policy to synchronise these things' shadows.
 
     The three shadow actions on each thing (guide page device-auth, D14), and hearing of changes
-    in the cloud. They are as few policies as hold them all, each within its size. Raises
-    `CallerError` if there is no thing, or a name is not plain.
+    in the cloud; with `named` the same of their named shadows, and learning their names. They are
+    as few policies as hold them all, each within its size. Raises `CallerError` if there is no
+    thing, or a name is not plain.
     """
     for name in (region, account, *thing_names):
         _require_plain(name)
@@ -125,35 +126,41 @@ def core_shadow_policies(
     policies: list[str] = []
     things: list[str] = []
     for name in thing_names:
-        larger = _shadow_policy(region, account, [*things, name])
+        larger = _shadow_policy(region, account, [*things, name], named=named)
         if things and document_size(larger) > DOCUMENT_LIMIT:
             things = [name]
-            policies.append(_shadow_policy(region, account, things))
+            policies.append(_shadow_policy(region, account, things, named=named))
         else:
             things.append(name)
             policies[-1:] = [larger]
     return tuple(policies)
 
 
-def _shadow_policy(region: str, account: str, thing_names: Sequence[str]) -> str:
-    def iot(*resources: str) -> list[str]:
-        return [str(Arn("iot", region, account, resource)) for resource in resources]
+def _shadow_policy(region: str, account: str, thing_names: Sequence[str], *, named: bool) -> str:
+    def iot(kind: str, *names: str) -> list[str]:
+        return [str(Arn("iot", region, account, f"{kind}/{name}")) for name in names]
 
     topics = [f"$aws/things/{name}/shadow" for name in thing_names]
-    return _policy(
+    ends = [("", "")] + ([("/*", "/name/*")] if named else [])
+    things = [f"{name}{end}" for name in thing_names for end, _ in ends]
+    filters = [f"{topic}{end}/+/accepted" for topic in topics for _, end in ends]
+    heard = [
+        f"{topic}{end}/{verb}/accepted"
+        for verb in ("update", "delete")
+        for topic in topics
+        for _, end in ends
+    ]
+    statements = [
         _allow(
             ["iot:GetThingShadow", "iot:UpdateThingShadow", "iot:DeleteThingShadow"],
-            *iot(*(f"thing/{name}" for name in thing_names)),
+            *iot("thing", *things),
         ),
-        _allow(["iot:Subscribe"], *iot(*(f"topicfilter/{topic}/+/accepted" for topic in topics))),
-        _allow(
-            ["iot:Receive"],
-            *iot(
-                *(f"topic/{topic}/update/accepted" for topic in topics),
-                *(f"topic/{topic}/delete/accepted" for topic in topics),
-            ),
-        ),
-    )
+        _allow(["iot:Subscribe"], *iot("topicfilter", *filters)),
+        _allow(["iot:Receive"], *iot("topic", *heard)),
+    ]
+    if named:
+        statements.append(_allow(["iot:ListNamedShadowsForThing"], "*"))
+    return _policy(*statements)
 
 
 def _allow(actions: Sequence[str], *resources: str) -> dict[str, Any]:

@@ -17,8 +17,10 @@ IOT = "arn:aws:iot:us-east-1:123456789012:"
 TOPIC = "$aws/things/{}/shadow"
 
 
-def policies(*things: str) -> tuple[str, ...]:
-    return core_shadow_policies(region="us-east-1", account="123456789012", thing_names=things)
+def policies(*things: str, named: bool = False) -> tuple[str, ...]:
+    return core_shadow_policies(
+        region="us-east-1", account="123456789012", thing_names=things, named=named
+    )
 
 
 def allowed(texts: tuple[str, ...], action: str, resource: str) -> bool:
@@ -47,6 +49,25 @@ def test_it_names_the_things_and_no_other() -> None:
             ("iot:Connect", f"client/{name}"),
         ):
             assert not allowed(texts, action, resource), (action, resource)
+
+
+def test_named_shadows_are_in_it_only_if_they_are_asked_for() -> None:
+    topic = f"{TOPIC.format('lamp')}/name"
+    for named in (False, True):
+        texts = policies("lamp", named=named)
+        for action, resource in (
+            ("iot:GetThingShadow", "thing/lamp/config"),
+            ("iot:UpdateThingShadow", "thing/lamp/config"),
+            ("iot:DeleteThingShadow", "thing/lamp/config"),
+            ("iot:Subscribe", f"topicfilter/{topic}/+/+/accepted"),
+            ("iot:Receive", f"topic/{topic}/config/update/accepted"),
+            ("iot:Receive", f"topic/{topic}/config/delete/accepted"),
+        ):
+            assert allowed(texts, action, resource) is named, (action, resource)
+        assert allowed(texts, "iot:UpdateThingShadow", "thing/lamp")
+        for resource in ("thing/lamp2", "thing/lamp2/config", "thing/door/config"):
+            assert not allowed(texts, "iot:UpdateThingShadow", resource)
+        assert ("iot:ListNamedShadowsForThing" in texts[0]) is named
 
 
 def test_many_things_are_spread_over_policies_within_their_size() -> None:

@@ -115,6 +115,12 @@ def things_named_in(
     return frozenset(name for name in names if name is not None)
 
 
+def synchronises(contents: Mapping[str, Content]) -> bool:
+    """Tell whether the core or a device has a shadow that is to be synchronised."""
+    entities = (*_entities(contents, "Core"), *_entities(contents, "Device"))
+    return any(entity.get("SyncShadow") for entity in entities)
+
+
 def certificates_named_in(contents: Mapping[str, Content], home: Home) -> frozenset[str]:
     """Return the ids of all certificates that the core and device definitions name."""
     entities = (*_entities(contents, "Core"), *_entities(contents, "Device"))
