@@ -154,7 +154,8 @@ def _read(path: Path, sealer: Sealer | None, reading: _Reading) -> None:
     else:
         reading.sequence = reader.next or reading.sequence
         return
-    reading.sequence = reader.next or reading.sequence
+    # What goes on from something that is lost would be changes to nothing.
+    reading.sequence = reader.next or reading.sequence or 0
     reading.damaged.append(path)
     reading.findings.append(
         f"{path} is not a whole journal of sessions: {problem}. What stands before that was "
