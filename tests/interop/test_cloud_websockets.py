@@ -1,6 +1,8 @@
 """MQTT over WebSocket at a whole cloud, with the clients that people have."""
 
 import asyncio
+import socket
+import warnings
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,16 @@ import awscrt.mqtt
 import awscrt.mqtt5
 import pytest
 from awsiot import mqtt5_client_builder, mqtt_connection_builder
+from AWSIoTPythonSDK.MQTTLib import AWSIoTMQTTClient
 from paho.mqtt.enums import MQTTProtocolVersion
-from tests.support.cloud import REGION, RunningCloud, running_cloud
+from tests.support.cloud import ACCOUNT, REGION, RunningCloud, running_cloud
 from tests.support.cloud_edge import MqttDevice
 from tests.support.registry import POLICY
 from tests.support.websockets import Keys, iam_policy, iam_user, may, mqtt_program
+
+from hedgerow.cloud.app.birth import init_cloud
+from hedgerow.cloud.app.layout import Layout
+from hedgerow.kernel import SystemClock
 
 _PATIENCE_S = 20
 EVERYTHING = iam_policy(may("iot:*", "*"))
@@ -139,3 +146,36 @@ async def test_the_device_sdk_speaks_mqtt_5_over_its_own_websocket(cloud: Runnin
         assert await received.get() == ("rooms/1", b"hello")
         client.stop()
         await down
+
+
+async def test_the_first_device_sdk_speaks_over_its_own_websocket(tmp_path: Path) -> None:
+    """AWSIoTPythonSDK takes nothing but a host name of AWS's form, and finds its region in it."""
+    host = f"gateway.iot.{REGION}.amazonaws.com"
+    names = ("localhost", host)
+    await init_cloud(
+        tmp_path / "cloud", region=REGION, account_id=ACCOUNT, host_names=names, clock=SystemClock()
+    )
+    async with running_cloud(tmp_path) as cloud:
+        keys = await iam_user(cloud, "watcher", EVERYTHING)
+        port = cloud.endpoints.api_port
+        received: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+
+        def heard(_client: object, _userdata: object, message: Any) -> None:
+            loop.call_soon_threadsafe(received.put_nowait, (message.topic, message.payload))
+
+        client = AWSIoTMQTTClient("watcher", useWebsocket=True)
+        client.configureEndpoint(host, port)
+        client.configureSocketFactory(lambda: socket.create_connection(("127.0.0.1", port)))
+        client.configureCredentials(str(Layout(cloud.data_dir).root_certificate))
+        client.configureIAMCredentials(keys.id, keys.secret, keys.token or "")
+        client.configureMQTTOperationTimeout(10)
+        with warnings.catch_warnings():
+            # It wraps sockets by a function that Python 3.11 warns of.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            assert await asyncio.to_thread(client.connect)
+        assert await asyncio.to_thread(client.subscribe, "rooms/#", 1, heard)
+        assert await asyncio.to_thread(client.publish, "rooms/1", "hello", 1)
+        async with asyncio.timeout(_PATIENCE_S):
+            assert await received.get() == ("rooms/1", b"hello")
+        assert await asyncio.to_thread(client.disconnect)

@@ -22,6 +22,7 @@ from hedgerow.aws.websocket import (
     CLOSE_TIMEOUT_S,
     MESSAGE_BYTES,
     Upgrade,
+    WebSocketAnswer,
     WebSocketTransport,
     offered_subprotocols,
 )
@@ -204,7 +205,7 @@ class HttpServer:
             wanted = " or ".join(decided.subprotocols)
             text = f"Offer the WebSocket subprotocol {wanted}."
             return self.refused(HttpRefusal(400, "BadSubprotocol", text), incoming)
-        websocket = web.WebSocketResponse(
+        websocket = WebSocketAnswer(
             protocols=decided.subprotocols,
             max_msg_size=MESSAGE_BYTES,
             timeout=CLOSE_TIMEOUT_S,
@@ -218,7 +219,7 @@ class HttpServer:
         transport = WebSocketTransport(websocket, incoming)
         self._websockets.add(transport)
         try:
-            await transport.serve(decided.protocol, decided.duration_s)
+            await transport.serve(decided)
         finally:
             self._websockets.discard(transport)
         return websocket

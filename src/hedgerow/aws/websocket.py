@@ -7,11 +7,14 @@ Source: RFC 6455; MQTT 5.0, section 6, for what the frames mean.
 """
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass
+import base64
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from multidict import CIMultiDict
 
 MESSAGE_BYTES: Final = 256 * 1024
 """A larger message of the peer is answered with close code 1009."""
@@ -20,22 +23,64 @@ FRAME_BYTES: Final = 64 * 1024
 HIGH_WATER_BYTES: Final = 64 * 1024
 CLOSE_TIMEOUT_S: Final = 2.0
 """How long the peer may take to answer a close frame."""
+_VERSION: Final = "13"
+_KEY_SUFFIX: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_KEY_CHARACTERS: Final = 512
 
+Split = Callable[[bytes], Sequence[bytes]]
 AnyProtocol = asyncio.Protocol | asyncio.BufferedProtocol
 
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """The decision to speak WebSocket: with which subprotocols, to which protocol, how long."""
+    """The decision to speak WebSocket: with which subprotocols, to which protocol, how long.
+
+    `split` takes what is written at once apart into messages, for subprotocols that need it.
+    """
 
     protocol: AnyProtocol
     subprotocols: tuple[str, ...]
     duration_s: float | None = None
+    split: Mapping[str, Split] = field(default_factory=dict)
 
 
 def offered_subprotocols(value: str) -> tuple[str, ...]:
     """Return the names in a Sec-WebSocket-Protocol header."""
     return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+class WebSocketAnswer(web.WebSocketResponse):
+    """aiohttp's WebSocket with a handshake that the first AWS IoT Device SDK for Python passes.
+
+    That SDK sends a key of 128 bytes where RFC 6455 has 16, and looks for the answer's names in
+    lower case. The key protects from nothing here; it is bounded and answered as it comes.
+    """
+
+    def _handshake(
+        self, request: web.BaseRequest
+    ) -> tuple["CIMultiDict[str]", str | None, int, bool]:
+        asked = request.headers
+        key = asked.get("sec-websocket-key", "")
+        connection = {one.strip().lower() for one in asked.get("connection", "").split(",")}
+        if (
+            "upgrade" not in connection
+            or asked.get("sec-websocket-version") != _VERSION
+            or not 0 < len(key) <= _KEY_CHARACTERS
+        ):
+            raise web.HTTPBadRequest
+        accepted = hashlib.sha1(key.encode() + _KEY_SUFFIX, usedforsecurity=False).digest()
+        offered = offered_subprotocols(asked.get("sec-websocket-protocol", ""))
+        protocol = next((one for one in offered if one in self._protocols), None)
+        headers = CIMultiDict(
+            {
+                "upgrade": "websocket",
+                "connection": "upgrade",
+                "sec-websocket-accept": base64.b64encode(accepted).decode(),
+            }
+        )
+        if protocol is not None:
+            headers["sec-websocket-protocol"] = protocol
+        return headers, protocol, 0, False
 
 
 class WebSocketTransport(asyncio.Transport):
@@ -45,11 +90,12 @@ class WebSocketTransport(asyncio.Transport):
     everything else, and nothing is handed over once the transport is closing.
     """
 
-    def __init__(self, response: web.WebSocketResponse, request: web.BaseRequest) -> None:
+    def __init__(self, response: WebSocketAnswer, request: web.BaseRequest) -> None:
         super().__init__()
         self._response = response
         self._request = request
         self._protocol: AnyProtocol | None = None
+        self._split: Split | None = None
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._high, self._low = HIGH_WATER_BYTES, HIGH_WATER_BYTES // 4
@@ -60,13 +106,14 @@ class WebSocketTransport(asyncio.Transport):
         self._closing = False
         self._close_code: int = WSCloseCode.OK
 
-    async def serve(self, protocol: AnyProtocol, duration_s: float | None = None) -> None:
+    async def serve(self, upgrade: Upgrade) -> None:
         """Carry bytes between the peer and the protocol until one of them ends it."""
-        self._protocol = protocol
+        protocol = self._protocol = upgrade.protocol
+        self._split = upgrade.split.get(self._response.ws_protocol or "")
         protocol.connection_made(self)
         lost: Exception | None = None
         try:
-            async with asyncio.timeout(duration_s) as deadline:
+            async with asyncio.timeout(upgrade.duration_s) as deadline:
                 await self._carry()
         except* OSError as errors:
             if not deadline.expired():
@@ -97,7 +144,10 @@ class WebSocketTransport(asyncio.Transport):
         """Send bytes, later and in order."""
         if self._closing or not data:
             return
-        self._pending.append(bytes(data))
+        if self._split is None:
+            self._pending.append(bytes(data))
+        else:
+            self._pending += self._split(bytes(data))
         self._pending_bytes += len(data)
         self._work.set()
         if self._pending_bytes > self._high and not self._writing_paused:
@@ -204,7 +254,7 @@ class WebSocketTransport(asyncio.Transport):
         for chunk in self._pending:
             size += len(chunk)
             count += 1
-            if size >= FRAME_BYTES:
+            if size >= FRAME_BYTES or self._split is not None:
                 break
         frame = self._pending[0] if count == 1 else b"".join(self._pending[:count])
         del self._pending[:count]

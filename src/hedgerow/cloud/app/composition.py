@@ -9,10 +9,11 @@ from hedgerow.cloud.app.accounts import Accounts
 from hedgerow.cloud.app.authorities import Authorities
 from hedgerow.cloud.app.identities import Identities, identities
 from hedgerow.cloud.app.layout import Settings
-from hedgerow.cloud.app.mqtt_door import MQTT_PATH, MqttDoor
+from hedgerow.cloud.app.mqtt_door import MqttDoor
 from hedgerow.cloud.app.open_accounts import OpenAccountsOnly
 from hedgerow.cloud.app.records import record_call
 from hedgerow.cloud.app.session_vault import SessionVault
+from hedgerow.cloud.broker.websockets import MQTT_PATH
 from hedgerow.cloud.cloudtrail import Deliveries, TrailKeys, entered_account
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iam.key_ids import account_of

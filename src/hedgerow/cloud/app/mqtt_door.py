@@ -24,12 +24,10 @@ from hedgerow.cloud.access.endpoint import endpoint_of
 from hedgerow.cloud.app.accounts import Accounts
 from hedgerow.cloud.app.records import record_refused_websocket
 from hedgerow.cloud.broker.programs import LONGEST_CONNECTION_S
+from hedgerow.cloud.broker.websockets import mqtt_upgrade
 from hedgerow.cloud.iam.key_ids import account_of
 from hedgerow.kernel import Clock, DeniedError, new_uuid
 
-MQTT_PATH: Final = "/mqtt"
-SUBPROTOCOLS: Final = ("mqtt", "mqttv3.1")
-"""The second is what the first AWS IoT Device SDK for Python offers."""
 SIGNING_NAMES: Final = frozenset({"iotdevicegateway", "iotdata"})
 """What the newer and the older AWS IoT Device SDKs scope their credentials to."""
 ADDED_AFTER_SIGNING: Final = frozenset({"X-Amz-Security-Token"})
@@ -67,7 +65,7 @@ class MqttDoor:
             )
         except DeniedError as error:
             return self._refused(request, account, error)
-        return Upgrade(protocol, SUBPROTOCOLS, LONGEST_UNATTENDED_S)
+        return mqtt_upgrade(protocol, LONGEST_UNATTENDED_S)
 
     def _refused(self, request: HttpRequest, account: str | None, error: DeniedError) -> HttpAnswer:
         if isinstance(error, SignatureError):

@@ -2,9 +2,10 @@
 
 In come requests on connections whose client certificate TLS has proven; out go discovery
 documents, signed deployment files, server certificates, addresses and shadows. It may import every
-room below `cloud`, and of `cloud` the services it shows (`greengrass`, `iot`, `iot_data`). What
-must never happen here: a call without `Authorized`, a core served with anything of a group that
-is not its own, a refusal that does not name the missing action and resource or leaves no record.
+room below `cloud`, and of `cloud` the services it shows (`broker`, `greengrass`, `iot`,
+`iot_data`). What must never happen here: a call without `Authorized`, a core served with anything
+of a group that is not its own, a refusal that does not name the missing action and resource or
+leaves no record.
 The tests are in `tests/unit/cloud/dataplane`, `tests/interop/test_discovery_sdks.py` and
 `tests/security/test_dataplane_*.py`.
 """

@@ -20,6 +20,7 @@ from hedgerow.aws import (
     HttpServer,
     Upgrade,
 )
+from hedgerow.cloud.broker.websockets import MQTT_PATH, mqtt_upgrade
 from hedgerow.cloud.dataplane.answers import UnauthenticatedError, refusal
 from hedgerow.cloud.dataplane.authorized import Authorized, authorize
 from hedgerow.cloud.dataplane.core_calls import CoreCalls
@@ -33,8 +34,6 @@ from hedgerow.kernel import DeniedError, HedgerowError
 from hedgerow.pki import TlsPeer
 
 LIMITS = HttpLimits(body_bytes=256 * 1024, idle_seconds=120)
-MQTT_PATH = "/mqtt"
-MQTT_SUBPROTOCOLS = ("mqtt", "mqttv3.1")
 _LOG = structlog.get_logger(__name__)
 AnyProtocol = asyncio.Protocol | asyncio.BufferedProtocol
 _Handler = Callable[[Authorized], Awaitable[HttpAnswer]]
@@ -131,7 +130,7 @@ class DataPlane:
             certificate_id = peer.certificate_id if isinstance(peer, TlsPeer) else None
             self._refused(request, certificate_id, answer.status, error)
             return answer
-        return Upgrade(self._mqtt(admitted), MQTT_SUBPROTOCOLS)
+        return mqtt_upgrade(self._mqtt(admitted))
 
     def _admitted(self, peer: object) -> TlsPeer:
         if not isinstance(peer, TlsPeer) or peer.certificate_id is None:
