@@ -10,10 +10,12 @@ from bench import (
     api_calls,
     core_idle,
     discovery,
+    link_cuts,
     machine,
     mqtt_throughput,
     policy_decisions,
     policy_peers,
+    spool_speed,
     tls_handshakes,
 )
 from bench.kill9 import measured as kill9
@@ -30,6 +32,8 @@ BENCHMARKS = {
     "policy": policy_decisions.measure,
     "policy-peers": policy_peers.measure,
     "kill9": kill9.measure,
+    "spool": spool_speed.measure,
+    "link-cuts": link_cuts.measure,
 }
 
 

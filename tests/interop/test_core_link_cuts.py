@@ -1,0 +1,24 @@
+"""The link to the cloud breaks again and again under load; the queue makes it whole."""
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.support.link_cuts import run_cuts
+
+CUTS = int(os.environ.get("HEDGEROW_LINK_CUTS", "8"))
+"""`python -m bench.link_cuts` does a hundred."""
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.spec("H01", "H08")
+@pytest.mark.parametrize("window", [1, 20])
+async def test_the_cloud_gets_every_message_in_order_per_topic_though_the_link_is_cut(
+    tmp_path: Path, window: int
+) -> None:
+    report = await run_cuts(
+        tmp_path, cuts=CUTS if window > 1 else CUTS // 2, seed=window, window=window
+    )
+    assert (report.lost, report.invented, report.out_of_order) == (0, 0, 0), report
+    assert report.sent > 100
+    assert report.duplicates <= report.cuts * window, "no more than was in flight at each cut"

@@ -1,0 +1,135 @@
+"""The core's queue and link under load, over a network that is cut at random moments."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from tests.support.cloud_double import CloudDouble, cloud_double
+from tests.support.core import until
+from tests.support.link_cutter import cutter
+
+from hedgerow.core.config import load_config
+from hedgerow.core.link import CloudLink, LinkHandlers, LinkIdentity
+from hedgerow.core.spool import CloudQueue, SpoolSettings
+from hedgerow.kernel import SystemClock
+from hedgerow.mqtt import Message
+
+TOPICS = 10
+_QUEUE_BYTES = 64 * 1_048_576
+_BATCH = 5
+_PAUSE_SECONDS = 0.005
+_PATIENCE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class CutsReport:
+    """What came of it. `out_of_order` is counted after duplicates are taken out."""
+
+    cuts: int
+    connections: int
+    sent: int
+    received: int
+    duplicates: int
+    lost: int
+    invented: int
+    out_of_order: int
+    seconds: float
+
+
+async def run_cuts(folder: Path, *, cuts: int, seed: int = 0, window: int = 20) -> CutsReport:
+    """Publish to several topics until the network was cut so often, then let everything arrive."""
+    received: list[tuple[str, bytes]] = []
+    loop, clock, log = asyncio.get_running_loop(), SystemClock(), structlog.get_logger()
+
+    def take(message: Message) -> None:
+        received.append((message.topic, message.payload))
+
+    async with cloud_double() as cloud, cutter(cloud.mqtt_port, seed=seed) as network:
+        cloud.authority.tapped.append(("load/#", take))
+        link = core_link(cloud, folder, network.port)
+        queue = CloudQueue(folder / "spool", clock=clock, log=log, window=window)
+        queue.open(SpoolSettings(storage="FileSystem", max_size_bytes=_QUEUE_BYTES))
+        began = loop.time()
+        tasks = [loop.create_task(link.run()), loop.create_task(queue.run(link))]
+        try:
+            network.cutting = True
+            sent = await _publish_until_cut(queue, lambda: network.cuts >= cuts, seed)
+            network.cutting = False
+            await until(lambda: not queue.counters.waiting, _PATIENCE_SECONDS)
+            seconds = loop.time() - began
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            queue.close()
+        return _judged(sent, received, network.cuts, network.connections, seconds)
+
+
+def core_link(cloud: CloudDouble, folder: Path, port: int) -> CloudLink:
+    """Return the link of a core that reaches its cloud by this port, and hears nothing."""
+    config = load_config(cloud.root(folder, iotMqttPort=port))
+    ignoring = LinkHandlers(
+        notice=lambda _message: None,
+        message=lambda _message: None,
+        connected=lambda: None,
+        shadow=lambda _message: None,
+        shadows_heard=lambda _filters: None,
+    )
+    return CloudLink(
+        config,
+        LinkIdentity.load(config),
+        ("notice/t",),
+        ignoring,
+        clock=SystemClock(),
+        log=structlog.get_logger(),
+    )
+
+
+async def _publish_until_cut(
+    queue: CloudQueue, enough: Callable[[], bool], seed: int
+) -> Counter[str]:
+    """Publish numbered messages of random size; return how many there are of each topic."""
+    chance = random.Random(seed)  # noqa: S311 - dice of a test
+    sent: Counter[str] = Counter()
+    async with asyncio.timeout(_PATIENCE_SECONDS * 5):
+        while not enough():
+            for _ in range(_BATCH):
+                topic = f"load/{chance.randrange(TOPICS)}"
+                body = b"%d " % sent[topic] + b"x" * chance.randrange(300)
+                queue.put(topic, body)
+                sent[topic] += 1
+            await asyncio.sleep(_PAUSE_SECONDS)
+    return sent
+
+
+def _judged(
+    sent: Counter[str],
+    received: list[tuple[str, bytes]],
+    cuts: int,
+    connections: int,
+    seconds: float,
+) -> CutsReport:
+    seen: dict[str, dict[int, None]] = {topic: {} for topic in sent}
+    invented = 0
+    for topic, body in received:
+        number = int(body.split(b" ", 1)[0])
+        if topic not in seen or number >= sent[topic]:
+            invented += 1
+        else:
+            seen[topic].setdefault(number)
+    distinct = sum(len(numbers) for numbers in seen.values())
+    return CutsReport(
+        cuts=cuts,
+        connections=connections,
+        sent=sent.total(),
+        received=len(received),
+        duplicates=len(received) - distinct - invented,
+        lost=sent.total() - distinct,
+        invented=invented,
+        out_of_order=sum(list(numbers) != sorted(numbers) for numbers in seen.values()),
+        seconds=seconds,
+    )
