@@ -76,12 +76,13 @@ class StatusBoard:
     def status(self) -> Mapping[str, object]:
         """Return the short status."""
         parts, agent, problems = self._parts, self._agent.state, self.problems()
-        served = parts.keeper.served
+        served, fence = parts.keeper.served, parts.keeper.fence
         counters = parts.queue.counters
         held = self._role.held
         return {
             "status": "degraded" if problems else "ok",
             "problems": problems,
+            "advice": [parts.keeper.advice] if parts.keeper.advice else [],
             "cloud": {
                 "connected": parts.link.is_connected,
                 "clientId": parts.link.client_id,
@@ -103,6 +104,9 @@ class StatusBoard:
                 "oldTls": dict(parts.server.old_tls.connections),
                 "withoutRow": dict(parts.server.refusals.without_row.most_common(_DEVICES_SHOWN)),
                 "serverCertificateEnds": iso_milliseconds(served.not_after) if served else None,
+                "serverCertificateNames": sorted(served.names()) if served else [],
+                "serverCertificateIssuedHere": served.is_issued_here if served else False,
+                "ownAuthorityEnds": iso_milliseconds(fence) if fence else None,
             },
             "role": {
                 "arn": held.role_arn if held else None,
