@@ -91,7 +91,7 @@ _sizes = st.sampled_from([1, 300, 1 << 20])
 """The smaller ones have segments follow each other all the time."""
 _seals = st.sampled_from([None, TestSealer()])
 _settings = settings(
-    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow], database=None
+    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow], database=None
 )
 
 
