@@ -177,6 +177,8 @@ class Journal:
         """
         self._flush()
         with self._changing:
+            if self._segment is not segment:
+                return  # given up meanwhile: who knows what of it is on the disk
             segment.rename(self._folder.journal(segment.number))
         self._folder.flush()
         self._folder.tidy(segment.number)

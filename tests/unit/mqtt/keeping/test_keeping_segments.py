@@ -111,6 +111,25 @@ async def test_without_waiting_for_the_disk_a_thread_finishes_segments(tmp_path:
     again.close()
 
 
+def test_a_segment_that_was_given_up_takes_nobodys_place(tmp_path: Path) -> None:
+    """Its thread may be about to finish it: it may not be on the disk, so the old one stays."""
+    keeper = _open(tmp_path, segment_bytes=1)
+    keeper.session(facts("one"))
+    keeper.commit()
+    keeper.session(facts("two"))
+    journal = keeper._journal
+    assert journal is not None
+    filling = journal._segment
+    assert filling is not None
+    assert journal_files(tmp_path) == ["0000000000000001.journal", "0000000000000002.filling"]
+    journal.give_up()
+    journal._finish(filling)
+    assert journal_files(tmp_path) == ["0000000000000001.journal", "0000000000000002.filling"]
+    keeper.commit()
+    assert journal_files(tmp_path) == ["0000000000000003.journal"]
+    keeper.close()
+
+
 @pytest.mark.parametrize("left", ["everything", "nothing"])
 def test_what_lives_is_measured(left: str) -> None:
     live = Live()
