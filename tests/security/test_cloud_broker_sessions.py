@@ -133,6 +133,30 @@ async def test_a_will_that_waits_is_not_said_for_a_device_that_was_shut_out(
             await watcher.sync()
 
 
+@pytest.mark.promise(1)
+async def test_what_is_retained_goes_only_to_who_may_receive_it(edge: CloudEdge) -> None:
+    sender, nosy = issued(), issued()
+    await edge.registrar.enrol("sender", sender)
+    text = policy(
+        allow(["iot:Connect", "iot:Subscribe"], "*"), allow("iot:Receive", "topic/public")
+    )
+    await edge.registrar.enrol("nosy", nosy, text)
+    async with client(edge, sender) as mqtt:
+        await mqtt.connect("sender")
+        for topic in ("private", "public"):
+            await mqtt.publish(topic, b"kept", qos=1, retain=True)
+    async with client(edge, nosy) as mqtt:
+        await mqtt.connect("nosy")
+        await mqtt.subscribe("private")
+        await mqtt.subscribe("public")
+        assert (await mqtt.message()).topic == "public"
+        await mqtt.sync()
+        text = policy(allow(["iot:Connect", "iot:Subscribe"], "*"))
+        await edge.registrar.edit_policy("nosy-policy", text)
+        await mqtt.subscribe("public")
+        await mqtt.sync()
+
+
 @pytest.mark.promise(2)
 async def test_another_device_that_may_use_the_client_id_gets_only_what_it_may_receive(
     edge: CloudEdge,

@@ -1,5 +1,6 @@
 """MQTT over WebSocket attacked: nobody begins unproven, and nobody stays longer than they may."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -86,6 +87,25 @@ async def test_a_handshake_that_proves_nobody_goes_no_further(cloud: RunningClou
     }
     for what, path in wrong.items():
         assert await status_of(cloud, path) in (400, 403), what
+
+
+@pytest.mark.promise(1)
+@pytest.mark.spec("B07")
+async def test_a_plain_websocket_gets_no_byte_of_http(cloud: RunningCloud) -> None:
+    keys = await iam_user(cloud, "watcher", EVERYTHING)
+    request = (
+        f"GET {presigned_path(cloud, keys)} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    ).encode()
+    for port in (cloud.endpoints.api_port, cloud.endpoints.device_https_port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        async with asyncio.timeout(10):
+            answer = await reader.read()
+        assert b"HTTP" not in answer
+        assert answer[:1] in (b"", b"\x15"), "nothing, or a TLS alert"
+        writer.close()
 
 
 @pytest.mark.promise(8)

@@ -23,7 +23,7 @@ from hedgerow.cloud.broker.shadow_requests import ShadowRequests
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot import DeviceDirectory, DirectoryChange
 from hedgerow.cloud.iot_data import ShadowService
-from hedgerow.kernel import CallerError, Clock, DeniedError
+from hedgerow.kernel import CallerError, Clock, DeniedError, UnavailableError
 from hedgerow.mqtt import (
     NO_KEEPER,
     Broker,
@@ -200,7 +200,7 @@ class CloudBroker:
     def _tell(self, topic: str, payload: bytes) -> None:
         try:
             self._broker.publish(CLOUD, topic, payload)
-        except CallerError as error:
+        except (CallerError, UnavailableError) as error:
             # A shadow within its limits can still have metadata that no message can carry, and a
             # client id more slashes than a topic may have.
             _log.warning("a notice was not published", topic=topic, reason=error.message)
