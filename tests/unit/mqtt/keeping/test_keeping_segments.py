@@ -36,7 +36,7 @@ def test_messages_that_come_and_go_leave_small_files(tmp_path: Path) -> None:
     keeper = _open(tmp_path, segment_bytes=20_000)
     keeper.session(facts("one"))
     largest = 0
-    for number in range(1, 1000):
+    for number in range(1, 400):
         keeper.queued("one", number, KeptDelivery(message("a", _PAYLOAD), 1))
         keeper.sent("one", number, number)
         keeper.commit()
