@@ -1,7 +1,7 @@
 """A keeper's state as plain values, a model of what it promises, and a sealer with a known key."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +41,7 @@ def subscription(topic_filter: str, qos: int = 1) -> KeptSubscription:
 
 def plain_message(kept: KeptMessage) -> tuple[Any, ...]:
     """Return a message's content, comparable."""
-    return (
-        kept.source,
-        kept.topic,
-        kept.payload,
-        kept.qos,
-        kept.retain,
-        kept.properties,
-        kept.expires_at,
-    )
+    return tuple(getattr(kept, one.name) for one in fields(kept))
 
 
 def plain_facts(kept: SessionFacts) -> tuple[Any, ...]:

@@ -51,6 +51,7 @@ def test_everything_that_was_told_is_found_again(tmp_path: Path) -> None:
             user_property=(("a", "1"), ("a", "2")),
         ),
         expires_at=99.25,
+        taken_at=98.5,
     )
     option_rich = SubscribeItem(
         "a/#", 2, no_local=True, retain_as_published=True, retain_handling=2
