@@ -12,14 +12,22 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.support.pki import Identity, expired, new_identity, new_server, shared_authority
+from tests.support.pki import (
+    Identity,
+    expired,
+    new_authority,
+    new_identity,
+    new_key,
+    new_server,
+    shared_authority,
+)
 
 from hedgerow.cli import main
 from hedgerow.cli.doctor.core_root import core_findings
 from hedgerow.cli.doctor.finding import Finding
 from hedgerow.cli.doctor.host import host_findings
 from hedgerow.kernel import SystemClock
-from hedgerow.pki import Trust, server_context
+from hedgerow.pki import Trust, server_certificate, server_context
 
 
 def test_every_finding_about_the_host_has_advice() -> None:
@@ -123,3 +131,26 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     findings = findings_of(root)
     assert not findings["core certificate"].ok
     assert not findings["core key"].ok
+
+
+@pytest.mark.parametrize(
+    ("names", "shift", "words"),
+    [
+        (("10.0.0.5", "localhost"), timedelta(0), ""),
+        (("localhost", "127.0.0.1"), timedelta(0), "update-connectivity-info"),
+        (("10.0.0.5",), timedelta(days=-60), "as soon as it reaches the cloud"),
+    ],
+)
+def test_the_certificate_of_the_local_server_tells_whom_it_proves(
+    tmp_path: Path, names: tuple[str, ...], shift: timedelta, words: str
+) -> None:
+    root = make_root(tmp_path, new_identity(shared_authority()), 1)
+    folder = root / "ggc/var/state/server"
+    folder.mkdir(parents=True)
+    authority = new_authority("group", shift - timedelta(hours=1))
+    pem = authority.issue(server_certificate(names), new_key().public_key)
+    (folder / "server.crt").write_text(pem)
+    finding = findings_of(root)["server certificate"]
+    assert finding.ok is not bool(words)
+    assert names[0] in finding.found
+    assert words in finding.advice

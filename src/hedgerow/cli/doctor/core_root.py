@@ -13,6 +13,7 @@ from cryptography import x509
 from hedgerow.cli.doctor.finding import Finding
 from hedgerow.core.config import CoreConfig, FileUri, load_config
 from hedgerow.kernel import Clock, ConfigurationError
+from hedgerow.pki.profiles import LOOPBACK_NAMES
 
 _CLOCK_LIMIT_SECONDS = 15 * 60
 _NETWORK_SECONDS = 5
@@ -29,6 +30,7 @@ def core_findings(root: Path, clock: Clock) -> Iterator[Finding]:
     yield Finding("config.json", ok=True, found=f"core {config.thing_name}")
     yield _certificate(config, clock.now())
     yield _key(config)
+    yield from _server_certificate(config, clock.now())
     yield from _old_tls(config, clock.now())
     yield from _cloud(config, clock)
 
@@ -49,6 +51,31 @@ def _certificate(config: CoreConfig, now: datetime) -> Finding:
     current = certificate.not_valid_before_utc <= now <= end
     advice = f"check this machine's clock, or give the core a new certificate at {path}"
     return Finding(subject, ok=current, found=f"valid until {end:%Y-%m-%d}", advice=advice)
+
+
+def _server_certificate(config: CoreConfig, now: datetime) -> Iterator[Finding]:
+    """Yield when the local server's certificate ends and whom it proves, if there is one."""
+    stored = config.folders.server / "server.crt"
+    try:
+        certificate = x509.load_pem_x509_certificate(stored.read_bytes())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        return  # a core without a deployment has none
+    hosts = [
+        *names.get_values_for_type(x509.DNSName),
+        *map(str, names.get_values_for_type(x509.IPAddress)),
+    ]
+    end = certificate.not_valid_after_utc
+    found = f"valid until {end:%Y-%m-%d}, for {', '.join(hosts)}"
+    advice = ""
+    if now > end:
+        advice = "the core renews it as soon as it reaches the cloud; until then nobody new gets in"
+    elif set(hosts) <= set(LOOPBACK_NAMES):
+        advice = (
+            "only this machine can use it; give the core addresses with: aws greengrass "
+            f"update-connectivity-info --thing-name {config.thing_name} --connectivity-info …"
+        )
+    yield Finding("server certificate", ok=not advice, found=found, advice=advice)
 
 
 def _key(config: CoreConfig) -> Finding:

@@ -30,6 +30,7 @@ from hedgerow.pki import (
     write_private,
     write_public,
 )
+from hedgerow.pki.profiles import BACKDATED
 
 _KEY: Final = "issuing.key"
 _CERTIFICATE: Final = "issuing.crt"
@@ -84,7 +85,8 @@ class OwnAuthority:
         names = tuple(sorted(current.names() & permitted_names(held.certificate)))
         if not names:
             return None
-        profile = server_certificate(names, current.not_after - current.not_before)
+        lifetime = current.not_after - current.not_before - BACKDATED
+        profile = server_certificate(names, lifetime)
         try:
             pem = held.issue(replace(profile, common_name=_COMMON_NAME), key.public_key)
         except HedgerowError as error:
