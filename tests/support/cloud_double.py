@@ -21,7 +21,8 @@ from tests.support.pki import Identity, new_server
 
 from hedgerow.contract import deployment_thing, shadow_topic
 from hedgerow.kernel import SystemClock
-from hedgerow.mqtt import Broker, Message, Peer
+from hedgerow.mqtt import Broker, Limits, Message, Peer
+from hedgerow.mqtt.limits import DEFAULT_LIMITS
 from hedgerow.pki import TlsListener, TlsPeer, TlsSlot, Trust, server_context
 
 Answer = Callable[[web.Request], web.Response]
@@ -102,12 +103,14 @@ def bytes_answer(make: Callable[[], bytes]) -> Answer:
 
 
 @asynccontextmanager
-async def cloud_double(core: str = "core-1") -> AsyncIterator[CloudDouble]:
+async def cloud_double(
+    core: str = "core-1", *, limits: Limits = DEFAULT_LIMITS
+) -> AsyncIterator[CloudDouble]:
     """Serve a cloud that knows one core."""
     keys = cloud_keys()
     device = keys.device(core)
     authority = OpenAuthority()
-    broker = Broker(authority, clock=SystemClock(), name="cloud double")
+    broker = Broker(authority, limits=limits, clock=SystemClock(), name="cloud double")
     identity = Identity(device.key, device.certificate_pem)
     server = new_server(keys.root)
     slot = TlsSlot(

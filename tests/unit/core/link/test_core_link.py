@@ -1,17 +1,15 @@
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
-import structlog
 from aiohttp import web
 from tests.support.cloud_double import CloudDouble, bytes_answer, cloud_double, json_answer
 from tests.support.core import until
+from tests.support.core_link import LinkedCore, client_ids
 from tests.support.mqtt_broker import denied, turned_away
 
 from hedgerow.contract import (
@@ -25,9 +23,6 @@ from hedgerow.core.config import load_config
 from hedgerow.core.link import (
     Backoff,
     CloudHttp,
-    CloudLink,
-    CloudMessage,
-    LinkHandlers,
     LinkIdentity,
     explain_failure,
 )
@@ -49,56 +44,10 @@ async def cloud() -> AsyncIterator[CloudDouble]:
         yield made
 
 
-class Core:
-    """The link of a core, and what it brought."""
-
-    def __init__(self, cloud: CloudDouble, root: Path, **settings: Any) -> None:
-        self.config = load_config(cloud.root(root, **settings))
-        self.notices: list[CloudMessage] = []
-        self.messages: list[CloudMessage] = []
-        self.shadows: list[CloudMessage] = []
-        self.connects = 0
-        self.shadow_filters: list[str] = []
-        self.link = CloudLink(
-            self.config,
-            LinkIdentity.load(self.config),
-            ("$aws/things/core-1-gda/shadow/update/delta",),
-            LinkHandlers(
-                notice=self.notices.append,
-                message=self.messages.append,
-                connected=self._connected,
-                shadow=self.shadows.append,
-                shadows_heard=self._shadows_heard,
-            ),
-            clock=SystemClock(),
-            log=structlog.get_logger(),
-        )
-
-    def _connected(self) -> None:
-        self.connects += 1
-
-    def _shadows_heard(self, filters: Sequence[str]) -> None:
-        self.shadow_filters += filters
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[CloudLink]:
-        """Keep the link up."""
-        task = asyncio.get_running_loop().create_task(self.link.run())
-        try:
-            yield self.link
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-
-def ids(cloud: CloudDouble) -> list[str]:
-    return sorted(session.client_id for session in cloud.broker.sessions)
-
-
 async def test_the_link_connects_with_mqtt_5_and_subscribes_to_its_notices(
     cloud: CloudDouble, tmp_path: Path
 ) -> None:
-    core = Core(cloud, tmp_path)
+    core = LinkedCore(cloud, tmp_path)
     async with core.running() as link:
         await link.wait_connected()
         assert link.client_id == "core-1"
@@ -107,7 +56,7 @@ async def test_the_link_connects_with_mqtt_5_and_subscribes_to_its_notices(
         cloud.broker.publish("x", "$aws/things/core-1-gda/shadow/update/delta", b"bell")
         await until(lambda: bool(core.notices))
         assert core.connects == 1
-    await until(lambda: ids(cloud) == [])
+    await until(lambda: client_ids(cloud) == [])
 
 
 @pytest.mark.spec("H13")
@@ -115,15 +64,15 @@ async def test_a_policy_that_admits_only_numbered_ids_gets_a_numbered_id(
     cloud: CloudDouble, tmp_path: Path
 ) -> None:
     cloud.authority.refused_clients["core-1"] = turned_away(CONNECT + "core-1")
-    core = Core(cloud, tmp_path)
+    core = LinkedCore(cloud, tmp_path)
     async with core.running() as link:
         await link.wait_connected()
         assert link.client_id == "core-1-c00"
         link.listen_to(("t/1",))
-        await until(lambda: ids(cloud) == ["core-1-c00", "core-1-c01"])
+        await until(lambda: client_ids(cloud) == ["core-1-c00", "core-1-c01"])
 
 
-async def first_id(core: Core) -> str:
+async def first_id(core: LinkedCore) -> str:
     """Let the core connect, and return as whom; the core has remembered that when this returns."""
     kept = core.config.folders.client_id
     async with core.running() as link:
@@ -140,13 +89,13 @@ async def test_a_core_begins_with_the_client_id_that_was_let_in(
     """So an ordinary start provokes no refusal; a client id that is refused is forgotten."""
     refused = cloud.authority.refused_clients
     refused["core-1"] = turned_away(CONNECT + "core-1")
-    assert await first_id(Core(cloud, tmp_path)) == "core-1-c00"
+    assert await first_id(LinkedCore(cloud, tmp_path)) == "core-1-c00"
     refused.clear()
-    assert await first_id(Core(cloud, tmp_path)) == "core-1-c00"
+    assert await first_id(LinkedCore(cloud, tmp_path)) == "core-1-c00"
     refused["core-1-c00"] = turned_away(CONNECT + "core-1-c00")
-    assert await first_id(Core(cloud, tmp_path)) == "core-1"
+    assert await first_id(LinkedCore(cloud, tmp_path)) == "core-1"
     refused["core-1"] = turned_away(CONNECT + "core-1")
-    core = Core(cloud, tmp_path)
+    core = LinkedCore(cloud, tmp_path)
     async with core.running():
         await until(lambda: not core.config.folders.client_id.exists())
 
@@ -155,10 +104,10 @@ async def test_a_core_begins_with_the_client_id_that_was_let_in(
 async def test_what_is_remembered_never_names_another_client_id(
     cloud: CloudDouble, tmp_path: Path, content: bytes
 ) -> None:
-    core = Core(cloud, tmp_path)
+    core = LinkedCore(cloud, tmp_path)
     core.config.folders.client_id.parent.mkdir(parents=True, exist_ok=True)
     core.config.folders.client_id.write_bytes(content)
-    assert await first_id(Core(cloud, tmp_path)) == "core-1"
+    assert await first_id(LinkedCore(cloud, tmp_path)) == "core-1"
 
 
 @pytest.mark.spec("H16")
@@ -166,15 +115,15 @@ async def test_a_client_id_that_is_configured_later_counts(
     cloud: CloudDouble, tmp_path: Path
 ) -> None:
     cloud.authority.refused_clients["core-1"] = turned_away(CONNECT + "core-1")
-    assert await first_id(Core(cloud, tmp_path)) == "core-1-c00"
-    assert await first_id(Core(cloud, tmp_path, coreClientId="my-own")) == "my-own"
+    assert await first_id(LinkedCore(cloud, tmp_path)) == "core-1-c00"
+    assert await first_id(LinkedCore(cloud, tmp_path, coreClientId="my-own")) == "my-own"
 
 
 @pytest.mark.spec("H16")
 async def test_the_client_id_can_be_overridden(cloud: CloudDouble, tmp_path: Path) -> None:
-    async with Core(cloud, tmp_path, coreClientId="my-own").running() as link:
+    async with LinkedCore(cloud, tmp_path, coreClientId="my-own").running() as link:
         await link.wait_connected()
-        assert ids(cloud) == ["my-own"]
+        assert client_ids(cloud) == ["my-own"]
 
 
 @pytest.mark.spec("D15")
@@ -183,7 +132,7 @@ async def test_a_refused_connection_is_told_in_the_clouds_words_and_tried_again(
 ) -> None:
     for client_id in ("core-1", "core-1-c00"):
         cloud.authority.refused_clients[client_id] = turned_away(CONNECT + client_id)
-    core = Core(cloud, tmp_path)
+    core = LinkedCore(cloud, tmp_path)
     async with core.running() as link:
         await until(lambda: CONNECT + "core-1-c00" in (link.problem or ""))
         cloud.authority.refused_clients.clear()
@@ -197,7 +146,7 @@ async def test_a_refused_subscription_is_told_in_the_clouds_words(
     topic = "$aws/things/core-1-gda/shadow/update/delta"
     words = f"no policy allows iot:Subscribe on arn:…:topicfilter/{topic}"
     cloud.authority.no_subscribe["core-1", topic] = denied(words)
-    async with Core(cloud, tmp_path).running() as link:
+    async with LinkedCore(cloud, tmp_path).running() as link:
         await link.wait_connected()
         assert words in (link.problem or "")
 
@@ -206,17 +155,19 @@ async def test_a_refused_subscription_is_told_in_the_clouds_words(
 async def test_topics_of_the_cloud_are_spread_over_connections_of_fifty(
     cloud: CloudDouble, tmp_path: Path
 ) -> None:
-    core = Core(cloud, tmp_path)
+    core = LinkedCore(cloud, tmp_path)
     async with core.running() as link:
         link.listen_to([f"t/{number:03d}" for number in range(120)])
-        await until(lambda: ids(cloud) == ["core-1", "core-1-c00", "core-1-c01", "core-1-c02"])
+        await until(
+            lambda: client_ids(cloud) == ["core-1", "core-1-c00", "core-1-c01", "core-1-c02"]
+        )
         await until(lambda: all(c.connected.is_set() for c in link.connections))
         for number in (0, 49, 50, 119):
             cloud.broker.publish("x", f"t/{number:03d}", b"%d" % number)
         await until(lambda: len(core.messages) == 4)
         kept = {s.id for s in cloud.broker.sessions if s.client_id == "core-1-c00"}
         link.listen_to([f"t/{number:03d}" for number in range(60)])
-        await until(lambda: "core-1-c02" not in ids(cloud))
+        await until(lambda: "core-1-c02" not in client_ids(cloud))
         assert kept <= {session.id for session in cloud.broker.sessions}
 
 
@@ -224,17 +175,17 @@ async def test_what_a_row_and_the_synchronisation_both_want_comes_once_to_each(
     cloud: CloudDouble, tmp_path: Path
 ) -> None:
     """So the two have connections of their own, and share one where they do not overlap."""
-    core = Core(cloud, tmp_path)
+    core = LinkedCore(cloud, tmp_path)
     topic = "$aws/things/A/shadow/update/accepted"
     async with core.running() as link:
         link.listen_to(["$aws/things/+/shadow/update/accepted"])
         link.listen_to_shadows(["$aws/things/A/shadow/+/accepted"])
-        await until(lambda: ids(cloud) == ["core-1", "core-1-c00", "core-1-c01"])
+        await until(lambda: client_ids(cloud) == ["core-1", "core-1-c00", "core-1-c01"])
         await until(lambda: core.shadow_filters == ["$aws/things/A/shadow/+/accepted"])
         cloud.broker.publish("x", topic, b"{}")
         await until(lambda: len(core.messages) == len(core.shadows) == 1)
         link.listen_to(["t/1"])
-        await until(lambda: ids(cloud) == ["core-1", "core-1-c00"])
+        await until(lambda: client_ids(cloud) == ["core-1", "core-1-c00"])
         await until(lambda: len(core.shadow_filters) == 2)
         cloud.broker.publish("x", topic, b"{}")
         cloud.broker.publish("x", "t/1", b"1")
@@ -243,7 +194,7 @@ async def test_what_a_row_and_the_synchronisation_both_want_comes_once_to_each(
 
 async def test_a_publication_returns_the_clouds_answer(cloud: CloudDouble, tmp_path: Path) -> None:
     cloud.authority.no_publish["core-1", "t/no"] = denied("no policy allows iot:Publish on …/t/no")
-    async with Core(cloud, tmp_path).running() as link:
+    async with LinkedCore(cloud, tmp_path).running() as link:
         await link.wait_connected()
         assert (await link.publish("t/yes", b"x")).accepted
         answer = await link.publish("t/no", b"x")
@@ -255,14 +206,14 @@ async def test_without_a_connection_a_publication_is_unavailable(
     cloud: CloudDouble, tmp_path: Path
 ) -> None:
     with pytest.raises(UnavailableError, match="no connection"):
-        await Core(cloud, tmp_path).link.publish("t", b"x")
+        await LinkedCore(cloud, tmp_path).link.publish("t", b"x")
 
 
 async def test_a_publication_ends_with_its_connection_and_leaves_the_next_one_alone(
     cloud: CloudDouble, tmp_path: Path
 ) -> None:
     """It used to wait out its time, and then end the connection that stood by then, for ever."""
-    core = Core(cloud, tmp_path)
+    core = LinkedCore(cloud, tmp_path)
     async with core.running() as link:
         await link.wait_connected()
         first = link.connections[0].client
@@ -286,7 +237,7 @@ async def test_another_connection_with_the_same_id_is_named_as_the_cause(
     cloud: CloudDouble, tmp_path: Path
 ) -> None:
     (tmp_path / "1").mkdir()
-    first, second = Core(cloud, tmp_path / "1"), Core(cloud, tmp_path / "2")
+    first, second = LinkedCore(cloud, tmp_path / "1"), LinkedCore(cloud, tmp_path / "2")
     async with first.running() as link:
         await link.wait_connected()
         async with second.running():
@@ -294,7 +245,7 @@ async def test_another_connection_with_the_same_id_is_named_as_the_cause(
 
 
 async def test_a_lost_connection_comes_back(cloud: CloudDouble, tmp_path: Path) -> None:
-    core = Core(cloud, tmp_path)
+    core = LinkedCore(cloud, tmp_path)
     async with core.running() as link:
         await link.wait_connected()
         cloud.broker.disconnect(lambda _session: True, "maintenance")
@@ -304,7 +255,7 @@ async def test_a_lost_connection_comes_back(cloud: CloudDouble, tmp_path: Path) 
 async def test_a_message_that_is_not_acknowledged_ends_the_connection(
     cloud: CloudDouble, tmp_path: Path
 ) -> None:
-    core = Core(cloud, tmp_path)
+    core = LinkedCore(cloud, tmp_path)
     async with core.running() as link:
         await link.wait_connected()
         client = link.connections[0].client
@@ -321,7 +272,7 @@ async def test_a_certificate_the_cloud_does_not_know_is_named_as_the_cause(
     cloud: CloudDouble, tmp_path: Path
 ) -> None:
     cloud.slot.replace(cloud.context(trusting=()))
-    core = Core(cloud, tmp_path)
+    core = LinkedCore(cloud, tmp_path)
     async with core.running() as link:
         await until(lambda: "refused this core's certificate" in (link.problem or ""))
     async with CloudHttp(core.config, LinkIdentity.load(core.config), SystemClock()) as http:
@@ -330,7 +281,7 @@ async def test_a_certificate_the_cloud_does_not_know_is_named_as_the_cause(
 
 
 async def test_a_cloud_of_another_root_is_not_talked_to(cloud: CloudDouble, tmp_path: Path) -> None:
-    core = Core(cloud, tmp_path)
+    core = LinkedCore(cloud, tmp_path)
     other = CloudDouble(
         keys=type(cloud.keys)("imposter", SystemClock()),
         identity=cloud.identity,
@@ -345,13 +296,13 @@ async def test_a_cloud_of_another_root_is_not_talked_to(cloud: CloudDouble, tmp_
         with pytest.raises(UnavailableError, match="certificate is not trusted"):
             await http.connectivity()
     assert cloud.requests == []
-    assert ids(cloud) == []
+    assert client_ids(cloud) == []
 
 
 async def test_a_link_that_is_stopped_says_goodbye(cloud: CloudDouble, tmp_path: Path) -> None:
-    async with Core(cloud, tmp_path).running() as link:
+    async with LinkedCore(cloud, tmp_path).running() as link:
         await link.wait_connected()
-    await until(lambda: bool(cloud.authority.life) and ids(cloud) == [])
+    await until(lambda: bool(cloud.authority.life) and client_ids(cloud) == [])
     assert [e.cause for e in cloud.authority.life if e.kind == "disconnected"] == ["client"]
 
 
@@ -362,7 +313,7 @@ async def test_a_link_that_is_stopped_while_it_connects_ends_at_once(
     silent = await asyncio.start_server(lambda _r, w: accepted.put_nowait(w), "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     task = asyncio.get_running_loop().create_task(
-        Core(cloud, tmp_path, iotMqttPort=port).link.run()
+        LinkedCore(cloud, tmp_path, iotMqttPort=port).link.run()
     )
     writer = await accepted.get()
     task.cancel()
@@ -411,7 +362,7 @@ async def test_calls_go_to_the_contracts_paths(cloud: CloudDouble, http: CloudHt
 async def test_ten_thousand_topics_of_the_cloud_take_two_hundred_connections(
     cloud: CloudDouble, tmp_path: Path
 ) -> None:
-    link = Core(cloud, tmp_path).link
+    link = LinkedCore(cloud, tmp_path).link
     link.listen_to([f"t/{number:05d}" for number in range(10_000)])
     plans = list(link._plans().values())
     assert [len(plan.filters) for plan in plans] == [50] * 200
