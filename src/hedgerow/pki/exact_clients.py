@@ -49,10 +49,20 @@ class ClientList:
     def replace(self, ids: Iterable[str]) -> None:
         """Go by these certificate ids (SHA-256 in hex) from the next handshake on."""
         self._digests = frozenset(map(bytes.fromhex, ids))
+        self._sound: set[bytes] = set()
 
     def lists(self, digest: bytes) -> bool:
         """Tell whether a certificate with this SHA-256 is on the list."""
         return digest in self._digests
+
+    def is_sound(self, digest: bytes) -> bool:
+        """Tell whether all but the dates of this certificate was found to be good before."""
+        return digest in self._sound
+
+    def found_sound(self, digest: bytes) -> None:
+        """Remember it: a certificate with this SHA-256 never says anything else."""
+        if digest in self._digests:
+            self._sound.add(digest)
 
     def __len__(self) -> int:
         return len(self._digests)
@@ -93,14 +103,21 @@ def judge_clients(context: ExactContext, clients: ClientList, *, or_signed: bool
 
 def fault_of(library: ctypes.CDLL, certificate: int, context: ExactContext) -> int:
     """Return OpenSSL's code of what is wrong with a certificate, 0 if it is listed and good."""
-    digest = ctypes.create_string_buffer(_DIGEST_BYTES)
-    if library.X509_digest(certificate, library.EVP_sha256(), digest, None) != 1:
+    # INVARIANT: nothing gets in between these two lines, as the lock of Python is held.
+    done = library.X509_digest(certificate, library.EVP_sha256(), _digest, None)
+    digest = _digest.raw
+    clients = context.clients
+    if done != 1 or clients is None or not clients.lists(digest):
         return _UNKNOWN
-    if context.clients is None or not context.clients.lists(digest.raw):
-        return _UNKNOWN
-    return _shortcoming(library, certificate) or _outside_its_time(library, certificate)
+    if not clients.is_sound(digest):
+        fault = _shortcoming(library, certificate)
+        if fault:
+            return fault
+        clients.found_sound(digest)
+    return _outside_its_time(library, certificate)
 
 
+_digest = ctypes.create_string_buffer(_DIGEST_BYTES)
 _numbers = itertools.count(1)
 _contexts: WeakValueDictionary[int, ExactContext] = WeakValueDictionary()
 

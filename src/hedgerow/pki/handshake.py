@@ -13,22 +13,25 @@ import hashlib
 import ssl
 from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Any
 
 from hedgerow.pki.exact_clients import ExactContext
+from hedgerow.pki.waiting_room import Visitor
 
 
 class HandshakeRefusal:
     """Tells, once, why a handshake was refused, in OpenSSL's words."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, tell: Callable[[Visitor, str], None], visitor: Visitor) -> None:
         self._tell = tell
+        self._visitor = visitor
         self.told = False
 
     def tell(self, error: ssl.SSLError) -> None:
         """Pass on the reason."""
         if not self.told:
             self.told = True
-            self._tell(error.reason or "TLS error")
+            self._tell(self._visitor, error.reason or "TLS error")
 
 
 refusal_of_this_handshake: ContextVar[HandshakeRefusal] = ContextVar("refusal_of_this_handshake")
@@ -39,6 +42,10 @@ class AlertingHandshake(ssl.SSLObject):
     """An SSL object whose failed handshake first sends its alert, then fails."""
 
     _failure: ssl.SSLError | None = None
+
+    def getpeercert(self, binary_form: bool = False) -> Any:  # noqa: FBT001, FBT002  # as `ssl` has it
+        """Return the certificate in DER; not taken apart, as loops ask for and nobody looks at."""
+        return super().getpeercert(binary_form=True) if binary_form else None
 
     def do_handshake(self) -> None:
         """Go on with the handshake; raise its failure one call after the alert was made."""

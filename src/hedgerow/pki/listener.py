@@ -12,6 +12,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from hedgerow.kernel import UnavailableError
@@ -25,7 +26,9 @@ HANDSHAKE_TIMEOUT_S = 10.0
 LINGER_S = 0.5
 """How long a refused client may take to read its alert and go."""
 _ACCEPT_PAUSE_S = 0.1
-_ACCEPTED_AT_ONCE = 16
+_ACCEPTED_AT_ONCE = 4
+"""In one turn of the loop. A handshake takes about half a millisecond, and what comes and goes on
+connections that stand has its turn after so many of them, however many wait outside."""
 _ADVICE: Final = {
     errno.EADDRINUSE: "; another program uses it, so stop that or choose another port",
     errno.EADDRNOTAVAIL: "; it has to be an address of this machine",
@@ -154,37 +157,30 @@ class TlsListener:
             self._accept_on()
 
     async def _handshake(self, visitor: Visitor) -> None:
+        refusal_of_this_handshake.set(HandshakeRefusal(self._refused, visitor))
+        connection = visitor.connection
+        connection.settimeout(0)
+        # From here on the loop owns the socket and closes it, however the handshake ends. Closing
+        # it here as well would free its number for the next connection while the loop still has
+        # the old one registered under it.
+        visitor.is_loops = True
         try:
-            async with asyncio.timeout(self._timeout) as deadline:
-                refusal_of_this_handshake.set(
-                    HandshakeRefusal(lambda reason: self._refused(reason, visitor, deadline))
-                )
-                await self._finish_handshake(visitor)
-        except (OSError, TimeoutError) as error:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                partial(_Handover, self._factory, visitor),
+                connection,
+                ssl=self._slot.current,
+                ssl_handshake_timeout=self._timeout,
+            )
+        except OSError as error:
             self._count_refusal(_reason(error), visitor)
         except Exception:
             # If the protocol could not be made, the loop has told of it and closed the connection.
             if not visitor.admitted:
                 raise
 
-    async def _finish_handshake(self, visitor: Visitor) -> None:
-        connection = visitor.connection
-        connection.settimeout(0)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # From here on the loop owns the socket and closes it, however the handshake ends. Closing
-        # it here as well would free its number for the next connection while the loop still has
-        # the old one registered under it.
-        visitor.is_loops = True
-        await asyncio.get_running_loop().connect_accepted_socket(
-            lambda: _Handover(self._factory, visitor),
-            connection,
-            ssl=self._slot.current,
-            ssl_handshake_timeout=self._timeout,
-        )
-
-    def _refused(self, reason: str, visitor: Visitor, deadline: asyncio.Timeout) -> None:
+    def _refused(self, visitor: Visitor, reason: str) -> None:
         self._count_refusal(reason, visitor)
-        deadline.reschedule(asyncio.get_running_loop().time() + LINGER_S)
+        asyncio.get_running_loop().call_later(LINGER_S, self._room.dismiss, visitor)
 
     def _turned_away(self, visitor: Visitor) -> None:
         self._count_refusal("silent while others waited", visitor)
@@ -235,6 +231,6 @@ def _peer(transport: asyncio.BaseTransport, address: str) -> TlsPeer:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
+    if isinstance(error, ConnectionAbortedError):  # the loops' word for it
         return "handshake timed out"
     return "connection lost in the handshake"

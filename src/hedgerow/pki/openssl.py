@@ -92,11 +92,15 @@ def context_pointer(context: ssl.SSLContext) -> int:
 
 @cache
 def reachable_library() -> ctypes.CDLL | None:
-    """Return the library behind `ssl`, or None if this Python hides it, as static builds do."""
+    """Return the library behind `ssl`, or None if this Python hides it, as static builds do.
+
+    Its functions are called with Python's lock held: they are short, and to let it go and take it
+    again for each would cost more than they do.
+    """
     if sys.implementation.name != "cpython":
         return None
     try:
-        library = ctypes.CDLL(getattr(_ssl, "__file__", None))
+        library = ctypes.PyDLL(getattr(_ssl, "__file__", None))
         for name, (result, arguments) in _FUNCTIONS.items():
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments

@@ -9,7 +9,9 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-BACKLOG = 1024
+BACKLOG = 4096
+"""A fleet that comes back at once waits in the kernel; who finds no place tries again in seconds.
+Linux gives as many as `net.core.somaxconn` says, which is 4096 unless it was changed."""
 _ATTEMPTS = 5
 _FAMILY_IS_OFF = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 

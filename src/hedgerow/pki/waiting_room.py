@@ -70,6 +70,11 @@ class WaitingRoom:
 
         task.add_done_callback(ended)
 
+    def dismiss(self, visitor: Visitor) -> None:
+        """End a handshake, if it has not ended yet."""
+        if visitor in self._waiting:
+            self._dismiss(visitor)
+
     async def clear(self) -> None:
         """End all unfinished handshakes, and wait until they have."""
         tasks = [*self._waiting.values(), *self._ending]
