@@ -19,6 +19,7 @@ _LONGEST_LENGTH: Final = 4
 _CONTINUED: Final = 0x80
 _VERSION_5: Final = 5
 _CHUNK_BYTES: Final = 65536
+_LINGER_S: Final = 1.0
 
 
 class Adapter:
@@ -78,7 +79,12 @@ async def _pump(
     except OSError:
         writer.transport.abort()
         return
-    writer.close()
+    if writer.can_write_eof():
+        # Towards the suite: it may still be sending, and is not to lose what was said to it.
+        writer.write_eof()
+        asyncio.get_running_loop().call_later(_LINGER_S, writer.transport.abort)
+    else:
+        writer.close()
 
 
 async def _first_packet(reader: asyncio.StreamReader) -> bytes:

@@ -8,7 +8,7 @@ mosquitto. Only these freedoms are taken away here; what is said stays.
 from dataclasses import replace
 from typing import Final
 
-from hedgerow.mqtt import Decoder, ProtocolVersion, encode
+from hedgerow.mqtt import Decoder, ProtocolVersion, ReasonCode, encode
 from hedgerow.mqtt.codec import (
     NO_PROPERTIES,
     Connack,
@@ -43,6 +43,9 @@ class Rewriter:
 def _written(packet: Packet) -> bytes:
     if isinstance(packet, Connack):
         return _connack(packet)
+    if isinstance(packet, Pubrec) and packet.reason is ReasonCode.NO_MATCHING_SUBSCRIBERS:
+        # A broker may say so; mosquitto does for QoS 1 only.
+        return encode(Pubrec(packet.packet_id), _VERSION)
     if isinstance(packet, _EXPLAINED):
         return encode(
             replace(packet, properties=replace(packet.properties, reason_string=None)), _VERSION
@@ -61,9 +64,11 @@ def _connack(connack: Connack) -> bytes:
             topic_alias_maximum=None,
             receive_maximum=None,
             maximum_packet_size=None,
+            maximum_qos=None,
             reason_string=None,
         ),
         Properties(receive_maximum=told.receive_maximum),
+        Properties(maximum_qos=told.maximum_qos),
     )
     properties = b"".join(
         encode(Connack(properties=part), _VERSION)[_CONNACK_HEAD + _FLAGS_AND_REASON + 1 :]

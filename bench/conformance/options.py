@@ -47,6 +47,12 @@ def _switch(name: str) -> Callable[[Limits, str], Limits]:
     return applied
 
 
+def _window(limits: Limits, value: str) -> Limits:
+    """Limit both directions, as mosquitto does."""
+    window = min(int(value) or _NO_LIMIT, _NO_LIMIT)
+    return replace(limits, in_flight=window, receive_maximum=window)
+
+
 def _maximum_qos(limits: Limits, value: str) -> Limits:
     return replace(limits, maximum_qos=int(value))
 
@@ -54,7 +60,7 @@ def _maximum_qos(limits: Limits, value: str) -> Limits:
 _OPTIONS: Final = MappingProxyType(
     {
         "message_size_limit": _number("payload_bytes"),
-        "max_inflight_messages": _number("in_flight", _NO_LIMIT),
+        "max_inflight_messages": _window,
         "max_queued_messages": _number("waiting_messages"),
         "max_keepalive": _number("keep_alive_s", _NO_LIMIT),
         "retain_available": _switch("retain_available"),
@@ -73,6 +79,13 @@ class Options:
     persistence: Path | None = None
     as_mosquitto_writes: bool = False
     ignored: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def persistence_marker(self) -> Path:
+        """Return the file that mosquitto would have written."""
+        if self.persistence is None:
+            raise ValueError("nothing is to be kept")
+        return self.persistence.with_suffix("")
 
 
 def read(arguments: Sequence[str]) -> Options:

@@ -6,9 +6,11 @@ It sets what the suite's own command line would set, and prints one JSON object:
 import contextlib
 import importlib
 import json
+import signal
 import sys
 import unittest
 
+_CASE_SECONDS = 60
 _TOPICS = ("TopicA", "TopicA/B", "Topic/C", "TopicA/C", "/TopicA")
 _FILTERS = ("TopicA/+", "+/C", "#", "/#", "/+", "+/+", "TopicA/#")
 
@@ -28,6 +30,7 @@ def main(module_name: str, port: int) -> None:
     }
     for name, value in chosen.items():
         setattr(module, name, value)
+    _end_what_hangs(module.Test)
     loader = unittest.defaultTestLoader
     names = loader.getTestCaseNames(module.Test)
     with contextlib.redirect_stdout(sys.stderr):
@@ -36,6 +39,15 @@ def main(module_name: str, port: int) -> None:
     failed = {case.id().rpartition(".")[2] for case, _ in (*result.failures, *result.errors)}
     began = result.testsRun > 0
     print(json.dumps({n: "passed" if began and n not in failed else "failed" for n in names}))
+
+
+def _end_what_hangs(case: type[unittest.TestCase]) -> None:
+    def over(_signal: int, _frame: object) -> None:
+        raise TimeoutError(f"no end after {_CASE_SECONDS} seconds")
+
+    signal.signal(signal.SIGALRM, over)
+    case.setUp = lambda _self: signal.alarm(_CASE_SECONDS)  # type: ignore[assignment,method-assign]
+    case.tearDown = lambda _self: signal.alarm(0)  # type: ignore[assignment,method-assign]
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ the broker itself sees is mutual TLS.
 
 import asyncio
 import contextlib
+import shutil
 import signal
 import socket
 import sys
@@ -36,6 +37,10 @@ async def _serve(options: Options, listening: list[socket.socket]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     keeper = None
     if options.persistence is not None:
+        if not options.persistence_marker.exists():
+            # A suite that wants a fresh start deletes mosquitto's one file.
+            shutil.rmtree(options.persistence, ignore_errors=True)
+            options.persistence_marker.touch()
         keeper = FileKeeper(options.persistence, seal=None, clock=SystemClock())
         keeper.open()
     with contextlib.ExitStack() as closing:

@@ -129,12 +129,14 @@ def _aliased(dialogue: "Dialogue", session: Session, publish: Publish) -> str | 
 
 
 def _puback(dialogue: "Dialogue", session: Session, puback: Puback) -> None:
+    if _contradicts(dialogue, session, puback):
+        return
     if session.deliveries.acknowledge(puback.packet_id):
         dialogue.wrote()
 
 
 def _pubrec(dialogue: "Dialogue", session: Session, pubrec: Pubrec) -> None:
-    if _without_exactly_once(dialogue, pubrec.type):
+    if _without_exactly_once(dialogue, pubrec.type) or _contradicts(dialogue, session, pubrec):
         return
     refused = pubrec.reason.is_error
     known = session.deliveries.received(pubrec.packet_id, refused=refused)
@@ -156,10 +158,19 @@ def _pubrel(dialogue: "Dialogue", session: Session, pubrel: Pubrel) -> None:
 
 
 def _pubcomp(dialogue: "Dialogue", session: Session, pubcomp: Pubcomp) -> None:
-    if _without_exactly_once(dialogue, pubcomp.type):
+    if _without_exactly_once(dialogue, pubcomp.type) or _contradicts(dialogue, session, pubcomp):
         return
     if session.deliveries.complete(pubcomp.packet_id):
         dialogue.wrote()
+
+
+def _contradicts(dialogue: "Dialogue", session: Session, answer: Puback | Pubrec | Pubcomp) -> bool:
+    """End the conversation if an answer is of another QoS than its message [MQTT-4.8.0-1]."""
+    if not session.deliveries.contradicts(answer.packet_id, answer.type):
+        return False
+    text = f"{answer.type.name} is no answer to the message with packet id {answer.packet_id}"
+    dialogue.end(unexpected(text))
+    return True
 
 
 def _without_exactly_once(dialogue: "Dialogue", packet_type: PacketType) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 
 from hedgerow.kernel import Clock
 from hedgerow.mqtt.brake import Brake, Publisher
-from hedgerow.mqtt.codec import ProtocolVersion, Pubrel, encode
+from hedgerow.mqtt.codec import PacketType, ProtocolVersion, Pubrel, encode
 from hedgerow.mqtt.keeper import Keeper, KeptDelivery
 from hedgerow.mqtt.letter import Letter, Shape
 from hedgerow.mqtt.limits import Limits
@@ -273,7 +273,7 @@ class Deliveries:
             packet_id = data[position + 2] << 8 | data[position + 3]
             size = passed.pop(packet_id, None)
             if size is None:
-                if not packet_id:
+                if not packet_id or self.contradicts(packet_id, PacketType.PUBACK):
                     break
                 self.acknowledge(packet_id)
             else:
@@ -283,6 +283,19 @@ class Deliveries:
         if self._waiting and position > before:
             self.fill()
         return position
+
+    def contradicts(self, packet_id: int, answer: PacketType) -> bool:
+        """Return whether an answer cannot be one to what is under way with this packet id.
+
+        An answer to nothing contradicts nothing: it may have crossed with the end of a session.
+        """
+        item = self._sent.get(packet_id)
+        exactly_once = item is not None and item.qos == _EXACTLY_ONCE
+        if answer is PacketType.PUBACK:
+            return exactly_once
+        if answer is PacketType.PUBCOMP and item is not None and not item.released:
+            return True
+        return not exactly_once and (item is not None or packet_id in self._passed)
 
     def acknowledge(self, packet_id: int) -> bool:
         """Let a QoS 1 message go; False if none was under way with this packet id."""

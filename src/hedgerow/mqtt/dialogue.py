@@ -39,6 +39,14 @@ _OUTGOING_FULL: Final = Refusal(
 )
 
 
+_UNSAYABLE: Final = Refusal(
+    "limit",
+    ReasonCode.PACKET_TOO_LARGE,
+    "the client takes no packet that is large enough for the answer",
+    name="maximum-packet-size",
+)
+
+
 class State(Enum):
     """Where a conversation stands; it only ever goes forwards."""
 
@@ -112,6 +120,9 @@ class Dialogue:
         if self.session is not None and len(frame) > self.session.maximum_packet_bytes:
             # [MQTT-3.2.2-19] and its like for the other packets.
             frame = encode(_unexplained(packet), self.version)
+            if len(frame) > self.session.maximum_packet_bytes:
+                self._leave_unsaid(packet, self.session)
+                return
         self.send_frame(frame)
 
     def send_frame(self, frame: bytes) -> None:
@@ -124,6 +135,12 @@ class Dialogue:
         else:
             self.engine.refuse(_OUTGOING_FULL, self.session.ref if self.session else self.peer)
             self._close(_parting(_OUTGOING_FULL, self._will), at_once=True)
+
+    def _leave_unsaid(self, packet: Packet, session: Session) -> None:
+        """Close, because an answer may not be sent [MQTT-3.1.2-24] and cannot be left out."""
+        if not isinstance(packet, Disconnect):
+            self.engine.refuse(_UNSAYABLE, session.ref)
+            self._close(_parting(_UNSAYABLE, self._will))
 
     def wrote(self) -> None:
         """Have what was pushed into the outbox sent at the end of this read."""
@@ -189,8 +206,11 @@ class Dialogue:
         session, resumed = engine.enter(self.peer, identity, connect, self._line.outbox, self)
         self.session, self.state, self._will = session, State.CONNECTED, connect.will
         properties = connack_properties(connect, engine.limits, session.keep_alive_s, assigned)
-        self.send(Connack(session_present=resumed, properties=properties))
-        engine.welcome(session, connect, resumed=resumed)
+        # MQTT 3.1 has no word for a session that was there before.
+        present = resumed and self.version is not ProtocolVersion.V31
+        self.send(Connack(session_present=present, properties=properties))
+        if self.session is session:
+            engine.welcome(session, connect, resumed=resumed)
 
     def _goodbye(self, packet: Disconnect) -> None:
         session, asked_s = self.session, packet.properties.session_expiry_interval
@@ -220,4 +240,7 @@ def _parting(refusal: Refusal, will: Will | None) -> Parting:
 def _unexplained(packet: Packet) -> Packet:
     if isinstance(packet, Pingreq | Pingresp):
         return packet
+    if isinstance(packet, Connack):
+        # What else it tells, the client has to know.
+        return replace(packet, properties=replace(packet.properties, reason_string=None))
     return replace(packet, properties=NO_PROPERTIES)

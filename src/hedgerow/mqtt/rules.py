@@ -48,6 +48,12 @@ def connect_refusal(connect: Connect, limits: Limits, sessions: int) -> Refusal 
             ReasonCode.CLIENT_IDENTIFIER_NOT_VALID,
             f"a client id has 1 to {limits.client_id_bytes} bytes, not {client_id_bytes}",
         )
+    if not client_id_bytes and connect.version is ProtocolVersion.V31:
+        return Refusal(
+            "connect",
+            ReasonCode.CLIENT_IDENTIFIER_NOT_VALID,
+            "in MQTT 3.1 every client has a client id of its own",
+        )
     if not client_id_bytes and connect.version is not _V5 and not connect.clean_start:
         # [MQTT-3.1.3-8]
         return Refusal(
