@@ -1,12 +1,14 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
+from tests.support.clock import ManualClock
 from tests.support.cloud_double import CloudDouble, bytes_answer, cloud_double, json_answer
 from tests.support.core import until
 from tests.support.core_link import LinkedCore, client_ids
@@ -236,12 +238,22 @@ async def test_a_publication_ends_with_its_connection_and_leaves_the_next_one_al
 async def test_another_connection_with_the_same_id_is_named_as_the_cause(
     cloud: CloudDouble, tmp_path: Path
 ) -> None:
+    """It stays named while the two are connected in turn, and for ten minutes after that."""
     (tmp_path / "1").mkdir()
-    first, second = LinkedCore(cloud, tmp_path / "1"), LinkedCore(cloud, tmp_path / "2")
+    clock = ManualClock()
+    first = LinkedCore(cloud, tmp_path / "1", clock=clock)
+    second = LinkedCore(cloud, tmp_path / "2")
     async with first.running() as link:
         await link.wait_connected()
+        assert link.problem is None
+        problem = partial(getattr, link, "problem")
         async with second.running():
-            await until(lambda: "another connection uses the client id" in (link.problem or ""))
+            await until(lambda: "another connection uses the client id" in (problem() or ""))
+            await until(lambda: first.connects >= 2)
+        await until(lambda: link.is_connected)
+        assert "conflicting client IDs" in problem()
+        clock.advance(timedelta(minutes=10))
+        assert problem() is None
 
 
 async def test_a_lost_connection_comes_back(cloud: CloudDouble, tmp_path: Path) -> None:

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from hedgerow.contract import FunctionMember
-from hedgerow.core.spool import FileSpool, MemorySpool, Spool, SpoolSettings
+from hedgerow.core.spool import (
+    NO_EXTRAS,
+    Extras,
+    FileSpool,
+    MemorySpool,
+    Spool,
+    SpoolSettings,
+    size_in_queue,
+)
 from hedgerow.core.spool.settings import SPOOLER_ARN
 from hedgerow.kernel import CallerError
 
@@ -57,6 +65,7 @@ def test_the_oldest_stays_until_it_is_removed(make_spool: MakeSpool) -> None:
     spool.close()
 
 
+@pytest.mark.spec("H05")
 def test_when_full_the_oldest_is_replaced_and_counted(make_spool: MakeSpool) -> None:
     spool = make_spool(262_144)
     for number in range(10):
@@ -86,6 +95,61 @@ def test_a_message_larger_than_the_queue_is_dropped_and_counted(make_spool: Make
     spool.put("t", b"x" * 2000)
     assert spool.dropped == 1
     assert drain(spool) == [b"kept"]
+    spool.close()
+
+
+def test_messages_are_read_ahead_again_from_the_oldest_after_a_rewind(
+    make_spool: MakeSpool,
+) -> None:
+    spool = make_spool(300_000)
+    for number in range(6):
+        spool.put("t", b"%d" % number)
+    assert [_next(spool) for _ in range(3)] == [b"0", b"1", b"2"]
+    first = spool.oldest()
+    assert first is not None
+    spool.remove(first.number)
+    assert _next(spool) == b"3"
+    spool.rewind()
+    assert [_next(spool) for _ in range(6)] == [b"1", b"2", b"3", b"4", b"5", None]
+    spool.put("t", b"6")
+    assert _next(spool) == b"6"
+    assert drain(spool) == [b"%d" % number for number in range(1, 7)]
+    spool.put("t", b"7")
+    assert _next(spool) == b"7"
+    spool.close()
+
+
+def test_what_is_replaced_while_it_was_read_ahead_takes_no_other_with_it(
+    make_spool: MakeSpool,
+) -> None:
+    spool = make_spool(1000)
+    for name in (b"a", b"b"):
+        spool.put("t", name * 400)
+    assert [_next(spool) for _ in range(2)] == [b"a" * 400, b"b" * 400]
+    spool.put("t", b"c" * 400)
+    assert _next(spool) == b"c" * 400
+    assert spool.dropped == 1
+    assert drain(spool) == [b"b" * 400, b"c" * 400]
+    spool.close()
+
+
+def _next(spool: Spool) -> bytes | None:
+    message = spool.next()
+    return message.payload if message else None
+
+
+def test_extras_are_kept_and_count_for_the_size(make_spool: MakeSpool) -> None:
+    spool = make_spool(300_000)
+    spool.put("t/é", b"p", Extras(expires_at_ms=2**41, properties=b"properties"))
+    spool.put("t", b"p")
+    first = spool.next()
+    assert first is not None
+    assert first.extras == Extras(2**41, b"properties")
+    assert (first.topic, first.payload) == ("t/é", b"p")
+    assert spool.size_bytes == size_in_queue("t/é", b"p", first.extras) + size_in_queue("t", b"p")
+    second = spool.next()
+    assert second is not None
+    assert second.extras == NO_EXTRAS
     spool.close()
 
 
@@ -191,6 +255,30 @@ def test_a_damaged_segment_is_given_up_and_counted_and_the_rest_is_sent(tmp_path
     spool.put("t", b"after")
     assert drain(spool) == [b"after"]
     spool.close()
+
+
+@pytest.mark.spec("H03")
+def test_whatever_lies_in_the_folder_the_queue_opens(tmp_path: Path) -> None:
+    """Segments that cannot be read or hold nothing good are passed over; the others are sent."""
+    spool = FileSpool(tmp_path, 400_000)
+    for number in range(100):
+        spool.put("t", b"%03d" % number + b"x" * 1000)
+    spool.close()
+    first, second, third, *_ = sorted(tmp_path.glob("*.segment"))
+    in_good = [len(_records_of(s)) for s in sorted(tmp_path.glob("*.segment"))]
+    first.write_bytes(os.urandom(1000))  # noqa: TID251 - damage, not a secret
+    second.unlink()
+    second.mkdir()
+    third.write_bytes(b"")
+    (tmp_path / "nonsense.segment").write_bytes(b"\xff" * 5000)
+    (tmp_path / "position").write_bytes(b"\xff" * 2000)
+    again = FileSpool(tmp_path, 400_000)
+    assert [int(body[:3]) for body in drain(again)] == list(range(sum(in_good[:3]), 100))
+    again.put("t", b"new")
+    again.close()
+    last = FileSpool(tmp_path, 400_000)
+    assert drain(last) == [b"new"]
+    last.close()
 
 
 def _records_of(segment: Path) -> list[int]:
