@@ -1,10 +1,11 @@
 """The local shadow service, and its synchronisation with the cloud.
 
 In come requests along rows to `GGShadowService`, plain calls of the core's own parts, and messages
-of the cloud; out go answers along rows from it, and calls to the cloud under the core's own certificate. It imports `kernel`,
-`shadow`, `contract`, `mqtt` and `core.link`. What must never happen here: a shadow that is read or
-changed without a row, one of a thing outside the group, a copy in the cloud that changes although
-`SyncShadow` is false, or a local request that waits for the cloud. Its tests are in
+of the cloud; out go answers along rows from it, and calls to the cloud under the core's own
+certificate. It imports `kernel`, `shadow`, `contract`, `mqtt` and `core.link`. What must never
+happen here: a shadow that is read or changed without a row, one of a thing outside the group, a
+copy in the cloud that changes although `SyncShadow` is false, or a local request that waits for the
+cloud. Its tests are in
 `tests/unit/core/shadow`, `tests/property/test_core_shadow_*.py` and
 `tests/interop/test_core_shadow_sync.py`.
 
@@ -23,7 +24,8 @@ What the core itself wrote to the cloud is never taken for a change by somebody 
 answer was lost or the core stopped before it came: what is about to be written is noted first.
 Every write there is for the version that was read, deletions and creations too, so nothing is
 overwritten unseen; a lost race is a new round. A local change while the cloud is asked stays, and
-goes there in the next round. What cannot be united within the limits of a shadow is not synchronised; `ShadowSync.problem` says so.
+goes there in the next round. What cannot be united within the limits of a shadow is not
+synchronised; `ShadowSync.problem` says so.
 """
 
 from hedgerow.core.shadow.cloud_copy import CloudCopies, CloudShadows
