@@ -15,6 +15,7 @@ from bench import (
     mqtt_throughput,
     policy_decisions,
     policy_peers,
+    rotations,
     spool_speed,
     tls_handshakes,
 )
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "kill9": kill9.measure,
     "spool": spool_speed.measure,
     "link-cuts": link_cuts.measure,
+    "rotations": rotations.measure,
 }
 
 

@@ -146,6 +146,16 @@ def test_ten_thousand_rows_compile_and_answer() -> None:
     assert len(covering(f"a/{n}/#" for n in range(5000))) == 5000
 
 
+def test_a_client_that_asks_again_and_again_costs_one_look_each() -> None:
+    table = Switchboard.compile(row(A, f"t/{n}/#", B) for n in range(10_000))
+    first = table.may_subscribe(B, "u/+/x")
+    assert not first.allowed
+    assert table.may_subscribe(B, "u/+/x") is first
+    for number in range(10_001):
+        table.may_subscribe(C, f"u/{number}")
+    assert len(table._judged) < 10_001
+
+
 def group(*rows: SubscriptionRow) -> GroupDeployment:
     return GroupDeployment(
         deployment_id="d",
