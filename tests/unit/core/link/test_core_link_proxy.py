@@ -51,7 +51,7 @@ async def use(core: LinkedCore) -> None:
 
 
 @pytest.mark.both_loops
-@pytest.mark.spec("B07")
+@pytest.mark.spec("B07", "I11")
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_mqtt_and_https_go_through_the_proxy_which_sees_neither(
     cloud: CloudDouble, tmp_path: Path, scheme: str
@@ -96,6 +96,7 @@ async def test_wrong_credentials_are_named_and_never_shown(
         assert "TWFyeTp3cjBuZw" not in text, "nor in base64"
 
 
+@pytest.mark.spec("I11")
 async def test_exempt_hosts_are_reached_straight(cloud: CloudDouble, tmp_path: Path) -> None:
     async with http_proxy() as proxy:
         more = settings(proxy)
