@@ -23,7 +23,7 @@ class Decision:
 
 
 class Switchboard:
-    """A subscription table that never changes. A row is one-way; without one a message goes nowhere."""
+    """A table that never changes. A row is one-way; without one a message goes nowhere."""
 
     def __init__(self, rows: Iterable[SubscriptionRow] = ()) -> None:
         self._rows = tuple(rows)
