@@ -126,6 +126,11 @@ class OpenDoor:
     def _protocol(self, peer: TlsPeer) -> asyncio.BufferedProtocol:
         return self.broker.protocol(Peer(peer.certificate_id, peer.address))
 
+    @property
+    def root_pem(self) -> str:
+        """Return the authority that vouches for the server."""
+        return self._root.certificate_pem
+
     def identities(self, client_ids: Sequence[str]) -> list[Identity]:
         """Return new certificates that are listed under the client ids."""
         made = [new_identity(self._root) for _ in client_ids]
