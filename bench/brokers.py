@@ -9,12 +9,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.mqtt_client import RunningBroker
+from bench.site import KEYS, site
+from bench.table import DEVICE_COUNT, ROW_COUNT
 from hedgerow.cli.demo.waiting import until
 
 BROKER_CORE = 0
@@ -22,18 +25,20 @@ LOAD_CORE = 1
 HEDGEROW = "Hedgerow"
 MOSQUITTO = "mosquitto"
 MOSQUITTO_BUFFERED = "mosquitto, without TCP_NODELAY"
-_START_SECONDS = 30
+_START_SECONDS = 60
 _STOP_SECONDS = 10
 _LOG = "brokers.log"
 
-SETTING = """\
+SETTING = f"""\
 Hedgerow is the core's `LocalServer` (uvloop, `TlsListener`, `Broker`, the compiled table) with a
-verified group, in a process of its own; mosquitto is Debian's, with `require_certificate`,
-`use_identity_as_username`, `set_tcp_nodelay true`, an access list of the same 100 rows and
-`max_queued_messages` far above what is ever queued. Both have the same RSA-2048 server key and
-certificate and the same RSA-2048 keys of devices, and run at the same time, pinned to one core of
-the machine; the load generator has another. They take turns, and what counts is the processor
-time (user and system) of the broker's process; ratios are the median of each round's ratio."""
+verified group of {DEVICE_COUNT:,} devices, {ROW_COUNT:,} rows and QoS 1 turned on, in a process of
+its own; mosquitto is Debian's, with `require_certificate`, `use_identity_as_username`,
+`set_tcp_nodelay true`, an access list of the same rows and `max_queued_messages` far above what is
+ever queued. Both have the same RSA-2048 server key and certificate and the same RSA-2048 keys of
+devices ({KEYS} keys under {DEVICE_COUNT:,} certificates), and run at the same time, pinned to one
+core of the machine; the load generator has another. They take turns, and what counts is the
+processor time (user and system) of the broker's process; ratios are the median of each round's
+ratio."""
 
 _CONFIGURATION = """\
 user root
@@ -54,14 +59,19 @@ log_type warning
 
 
 @contextmanager
-def brokers() -> Iterator[dict[str, RunningBroker]]:
-    """Run Hedgerow, mosquitto, and mosquitto without TCP_NODELAY, its default."""
+def brokers(*names: str) -> Iterator[dict[str, RunningBroker]]:
+    """Run Hedgerow, mosquitto, and mosquitto without TCP_NODELAY, its default; or some of them."""
+    starters: dict[str, Callable[[Path], AbstractContextManager[RunningBroker]]] = {
+        HEDGEROW: _hedgerow,
+        MOSQUITTO: partial(_mosquitto, title=MOSQUITTO, nodelay=True),
+        MOSQUITTO_BUFFERED: partial(_mosquitto, title=MOSQUITTO_BUFFERED, nodelay=False),
+    }
     with tempfile.TemporaryDirectory(prefix="hedgerow-bench-") as name, ExitStack() as stack:
-        folder = Path(name)
-        running = {HEDGEROW: stack.enter_context(_hedgerow(folder))}
-        for title, nodelay in ((MOSQUITTO, True), (MOSQUITTO_BUFFERED, False)):
-            running[title] = stack.enter_context(_mosquitto(folder, title, nodelay=nodelay))
-        yield running
+        yield {
+            title: stack.enter_context(start(Path(name)))
+            for title, start in starters.items()
+            if not names or title in names
+        }
 
 
 def generate(module: str, broker: RunningBroker, *arguments: str) -> dict[str, Any]:
@@ -90,12 +100,13 @@ def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 @contextmanager
 def _hedgerow(folder: Path) -> Iterator[RunningBroker]:
     ready = folder / "server.json"
-    with _process([sys.executable, "-m", "bench.local_server", str(folder)], folder) as process:
+    command = [sys.executable, "-m", "bench.local_server", str(site()), str(ready)]
+    with running(command, folder) as process:
         until(lambda: ready.exists() or process.poll() is not None, HEDGEROW, _START_SECONDS)
-        _see_alive(process, HEDGEROW, folder)
+        see_alive(process, HEDGEROW, folder)
         port = json.loads(ready.read_text())["port"]
         yield RunningBroker(
-            HEDGEROW, process.pid, port, folder / "hedgerow", folder / "group.ca.pem"
+            HEDGEROW, process.pid, port, site() / "hedgerow", site() / "group.ca.pem"
         )
 
 
@@ -104,19 +115,27 @@ def _mosquitto(folder: Path, title: str, *, nodelay: bool) -> Iterator[RunningBr
     program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
     if program is None:
         raise RuntimeError("mosquitto is not installed (Debian: apt-get install mosquitto)")
-    port = _free_port()
+    port = free_port()
     configuration = folder / f"mosquitto-{port}.conf"
     configuration.write_text(
-        _CONFIGURATION.format(port=port, folder=folder, nodelay=str(nodelay).lower())
+        _CONFIGURATION.format(port=port, folder=site(), nodelay=str(nodelay).lower())
     )
-    with _process([program, "-c", str(configuration)], folder) as process:
-        until(lambda: _listens(port) or process.poll() is not None, title, _START_SECONDS)
-        _see_alive(process, title, folder)
-        yield RunningBroker(title, process.pid, port, folder / "mosquitto", folder / "group.ca.pem")
+    with running([program, "-c", str(configuration)], folder) as process:
+        yield listening(title, process, port, folder)
+
+
+def listening(
+    title: str, process: "subprocess.Popen[bytes]", port: int, folder: Path
+) -> RunningBroker:
+    """Return a broker that knows devices by their certificates' subjects, once it listens."""
+    until(lambda: _listens(port) or process.poll() is not None, title, _START_SECONDS)
+    see_alive(process, title, folder)
+    return RunningBroker(title, process.pid, port, site() / "named", site() / "group.ca.pem")
 
 
 @contextmanager
-def _process(command: list[str], folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def running(command: list[str], folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a broker on its core; what it says goes to a file of the folder."""
     with (folder / _LOG).open("ab") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
@@ -131,12 +150,14 @@ def _process(command: list[str], folder: Path) -> Iterator["subprocess.Popen[byt
             process.wait()
 
 
-def _see_alive(process: "subprocess.Popen[bytes]", title: str, folder: Path) -> None:
+def see_alive(process: "subprocess.Popen[bytes]", title: str, folder: Path) -> None:
+    """Raise if a broker has ended."""
     if process.poll() is not None:
         raise RuntimeError(f"{title} ended at once: {(folder / _LOG).read_text()}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody uses."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port

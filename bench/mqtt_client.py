@@ -20,7 +20,7 @@ from hedgerow.mqtt.codec import (
 VERSION = ProtocolVersion.V311
 GOODBYE = encode(Disconnect(), VERSION)
 ACCEPTED = b"\x20\x02\x00\x00"
-_SUBACK = b"\x90\x03\x00\x01\x00"
+_SUBACK = b"\x90\x03\x00\x01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,10 @@ class RecordStream:
         if got != wanted:
             raise RuntimeError(f"the broker answered {got!r}, not {wanted!r}")
 
-    def subscribe(self, topic_filter: str) -> None:
-        """Subscribe at QoS 0, and see it granted."""
-        self.send(encode(Subscribe(1, (SubscribeItem(topic_filter),)), VERSION))
-        self.expect(_SUBACK)
+    def subscribe(self, topic_filter: str, qos: int = 0) -> None:
+        """Subscribe, and see it granted."""
+        self.send(encode(Subscribe(1, (SubscribeItem(topic_filter, qos),)), VERSION))
+        self.expect(_SUBACK + bytes([qos]))
 
     def close(self) -> None:
         """Say goodbye, read to the end of the session, and close; the socket must be blocking."""
@@ -114,9 +114,9 @@ def device_context(broker: RunningBroker, device: str, version: ssl.TLSVersion) 
     return context
 
 
-def publish(topic: str, payload: bytes) -> bytes:
-    """Return the frame of a QoS 0 message."""
-    return encode(Publish(topic, payload), VERSION)
+def publish(topic: str, payload: bytes, packet_id: int = 0) -> bytes:
+    """Return the frame of a QoS 0 message, or with an identifier of a QoS 1 message."""
+    return encode(Publish(topic, payload, qos=1 if packet_id else 0, packet_id=packet_id), VERSION)
 
 
 def connect(device: str) -> bytes:

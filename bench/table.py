@@ -2,10 +2,18 @@
 
 from dataclasses import dataclass
 
-DEVICES = tuple(f"device-{n}" for n in range(10))
-ROWS_EACH = 10
-TOPICS = tuple(f"site/line-{n}/temperature" for n in range(ROWS_EACH))
+DEVICE_COUNT = 2_500
+ROW_COUNT = 10_000
+DEVICES = tuple(f"device-{n:04}" for n in range(DEVICE_COUNT))
+TOPICS = tuple(f"site/line-{n}/temperature" for n in range(10))
 """What the first device publishes and the second receives."""
+
+ALARM, METERING, ASK, ANSWER = (f"{word}/line-0/it" for word in ("alarm", "meter", "ask", "answer"))
+SIREN, HEARERS = DEVICES[100], DEVICES[101:151]
+"""One who sends to fifty."""
+COLLECTOR, METERS = DEVICES[200], DEVICES[201:251]
+"""One who hears fifty."""
+ASKER, ANSWERER = DEVICES[300:302]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +26,35 @@ class TableRow:
 
 
 def table() -> list[TableRow]:
-    """Return 100 rows: each device may send on ten subjects to the next one."""
-    return [
-        TableRow(source, f"site/line-{n}/#", DEVICES[(number + 1) % len(DEVICES)])
-        for number, source in enumerate(DEVICES)
-        for n in range(ROWS_EACH)
-    ]
+    """Return the rows of those that are measured, and as many of others that 10,000 are full."""
+    rows = [TableRow(DEVICES[0], f"site/line-{n}/#", DEVICES[1]) for n in range(len(TOPICS))]
+    rows += [TableRow(SIREN, "alarm/#", hearer) for hearer in HEARERS]
+    rows += [TableRow(meter, "meter/#", COLLECTOR) for meter in METERS]
+    rows += [TableRow(ASKER, "ask/#", ANSWERER), TableRow(ANSWERER, "answer/#", ASKER)]
+    for n in range(ROW_COUNT - len(rows)):
+        source = n % DEVICE_COUNT
+        subject = f"plant/{source}/unit-{n // DEVICE_COUNT}/#"
+        rows.append(TableRow(DEVICES[source], subject, DEVICES[(source + 1) % DEVICE_COUNT]))
+    return rows
 
 
 def access_list() -> str:
     """Return the same rows as mosquitto's access list: the source writes, the target reads."""
     lines: list[str] = []
-    for device in DEVICES:
+    for device, rights in rights_by_device().items():
         lines.append(f"user {device}")
-        lines += [f"topic write {row.subject}" for row in table() if row.source == device]
-        lines += [f"topic read {row.subject}" for row in table() if row.target == device]
+        lines += [
+            f"topic {right} {subject}" for right in ("write", "read") for subject in rights[right]
+        ]
     return "\n".join(lines) + "\n"
+
+
+def rights_by_device() -> dict[str, dict[str, list[str]]]:
+    """Return what each device may `write` and `read`, as brokers put it that know no sources."""
+    rights: dict[str, dict[str, list[str]]] = {
+        device: {"write": [], "read": []} for device in DEVICES
+    }
+    for row in table():
+        rights[row.source]["write"].append(row.subject)
+        rights[row.target]["read"].append(row.subject)
+    return rights
