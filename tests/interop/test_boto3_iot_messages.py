@@ -217,6 +217,7 @@ async def test_a_device_publishes_over_https(cloud: RunningCloud, watcher: MqttC
         kept = (await device.get("/retainedMessage/lamp%2Fb")).json
         assert base64.b64decode(kept["payload"]) == b"kept"
         assert (await device.get("/retainedMessage/lamp/none")).status == 404
+        assert (await device.get("/retainedMessage")).status == 403
         for path in (
             "/topics/lamp/a?qos=2",
             "/topics/lamp/a?retain=perhaps",
@@ -233,6 +234,19 @@ async def test_publishing_over_https_is_judged_by_the_devices_policy(
     cloud: RunningCloud, watcher: MqttClient
 ) -> None:
     lamp = await cloud.enrol("lamp", policy(allow("iot:Publish", "topic/lamp/*")))
+    await data(cloud, "publish", topic="kept/1", retain=True, payload=b"x")
+    await data(cloud, "publish", topic="kept/2", retain=True, payload=b"x")
+    clerk = await cloud.enrol("clerk", POLICY)
+    async with cloud.https(clerk.identity) as device:
+        page = (await device.get("/retainedMessage?maxResults=1")).json
+        assert [one["topic"] for one in page["retainedTopics"]] == ["kept/1"]
+        token = quote(page["nextToken"])
+        rest = (await device.get(f"/retainedMessage?nextToken={token}")).json
+        assert [one["topic"] for one in rest["retainedTopics"]] == ["kept/2"]
+        for wrong in ("maxResults=0", "maxResults=201", "nextToken=x"):
+            assert (await device.get(f"/retainedMessage?{wrong}")).status == 400
+    for _ in range(2):
+        await watcher.message()
     by_id = allow("iot:Publish", "topic/${iot:ClientId}/*")
     fan = await cloud.enrol("fan", policy(by_id))
     async with cloud.https(lamp.identity) as device, cloud.https(fan.identity) as other:

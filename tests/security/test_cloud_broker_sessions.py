@@ -1,7 +1,7 @@
 """Sessions that wait for their clients attacked: what is taken away stays away, for everybody."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -230,6 +230,30 @@ async def test_two_clients_with_one_id_are_noticed_and_named(edge: CloudEdge) ->
     assert named[0].client_id == "same"
     for text in ("'same'", one.id[:10], two.id[:10], "an id of its own"):
         assert text in named[0].reason
+
+
+@pytest.mark.spec("H17")
+async def test_clients_in_conflict_may_take_their_id_once_a_second(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with cloud_edge(tmp_path, clock=clock) as edge, AsyncExitStack() as opened:
+        lamp, fan = issued(), issued()
+        await edge.registrar.enrol("lamp", lamp)
+        await edge.registrar.enrol("fan", fan)
+
+        async def connect(client_id: str = "same") -> ReasonCode:
+            mqtt = await opened.enter_async_context(client(edge, lamp, V5))
+            return (await mqtt.connect(client_id)).reason
+
+        assert [await connect() for _ in range(5)] == [
+            *(ReasonCode.SUCCESS,) * 4,
+            ReasonCode.CONNECTION_RATE_EXCEEDED,
+        ]
+        assert await connect("other") is ReasonCode.SUCCESS, "others are not concerned"
+        clock.advance(timedelta(seconds=1))
+        assert await connect() is ReasonCode.SUCCESS
+        assert await connect() is ReasonCode.CONNECTION_RATE_EXCEEDED
+        clock.advance(timedelta(seconds=61))
+        assert [await connect() for _ in range(2)] == [ReasonCode.SUCCESS] * 2
 
 
 @pytest.mark.parametrize("clean", [True, False])

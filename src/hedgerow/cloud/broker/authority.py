@@ -62,6 +62,10 @@ _RESOURCES: Final[Mapping[str, Callable[[Home, str], str]]] = MappingProxyType(
     }
 )
 
+_IN_CONFLICT: Final = (
+    "several clients use this client id and throw each other off; give every client an id of its "
+    "own, and connect once a second at most"
+)
 _NO_TAPS: Final[tuple[Tap, ...]] = ()
 _RESERVED: Final = "$"
 _PROGRAM: Final = "program"
@@ -102,8 +106,13 @@ class CloudAuthority:
         shadow_tap: Tap,
         record: Callable[[RefusalEvent], None],
         follow: Callable[[SessionEvent], None],
+        may_connect: Callable[[str], bool],
     ) -> None:
-        """`follow` hears of clients' lives; without `programs` only devices may come in."""
+        """`follow` hears of clients' lives, `may_connect` says whether it is not too soon again.
+
+        Without `programs` only devices may come in.
+        """
+        self._may_connect = may_connect
         self._directory = directory
         self._home = home
         self._programs = programs
@@ -129,6 +138,8 @@ class CloudAuthority:
         decision = self._decide(identity, CONNECT, client_id)
         if not decision.allowed:
             return Refused(ReasonCode.NOT_AUTHORIZED, decision.reason)
+        if not self._may_connect(client_id):
+            return Refused(ReasonCode.CONNECTION_RATE_EXCEEDED, _IN_CONFLICT)
         return Admitted(identity)
 
     def may_publish(self, session: SessionRef, topic: str) -> Verdict:

@@ -97,6 +97,7 @@ class CloudBroker:
             shadow_tap=self._requests.take,
             record=self._refused,
             follow=self._lifecycle.take,
+            may_connect=lambda client_id: self._conflicts.may_connect(client_id, clock.monotonic()),
         )
         self._broker = Broker(
             self._authority,

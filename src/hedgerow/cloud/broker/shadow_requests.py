@@ -53,9 +53,9 @@ class ShadowRequests:
             self._worker = None
 
     def take(self, message: Message) -> None:
-        """Take a message on a request topic (a `Tap`)."""
+        """Take a message on a request topic (a `Tap`); a will is none, as in AWS IoT Core."""
         request = parse_shadow_topic(message.topic)
-        if request is None or request.event:
+        if request is None or request.event or message.is_will:
             return
         if (
             self._waiting_of_thing[request.thing_name] >= MAX_WAITING_PER_THING

@@ -5,8 +5,10 @@ group goes through the desk's proof that the caller is the core of that group no
 on a thing demands that the thing is the caller's.
 """
 
+import asyncio
+
 from hedgerow.aws import HttpAnswer
-from hedgerow.cloud.dataplane.answers import MissingError, ok
+from hedgerow.cloud.dataplane.answers import MissingError, ok, packed
 from hedgerow.cloud.dataplane.authorized import Authorized, require_own_thing
 from hedgerow.cloud.dataplane.routes import connectivity_arn
 from hedgerow.cloud.greengrass import (
@@ -65,11 +67,14 @@ class CoreCalls:
         """Return a file of the deployment."""
         own = await self._own_group(request)
         name, deployment_id = request.parameters["artifact"], request.parameters["deployment"]
+        accepted = request.headers.get("accept-encoding", "")
         if name == ARTIFACT_GROUP:
-            return ok(await self._desk.group_file(own, deployment_id))
-        if name == ARTIFACT_MEMBERSHIP:
-            return ok(await self._desk.membership_file(own, deployment_id))
-        raise MissingError(f"a deployment has no artifact {quoted(name)}")
+            file = await self._desk.group_file(own, deployment_id)
+        elif name == ARTIFACT_MEMBERSHIP:
+            file = await self._desk.membership_file(own, deployment_id)
+        else:
+            raise MissingError(f"a deployment has no artifact {quoted(name)}")
+        return await asyncio.to_thread(packed, file, accepted)
 
     async def report_status(self, request: Authorized) -> HttpAnswer:
         """Take a report of how a deployment goes."""

@@ -15,7 +15,9 @@ from hedgerow.cloud.dataplane.answers import JSON, MissingError, ok
 from hedgerow.cloud.dataplane.authorized import Authorized
 from hedgerow.cloud.iot import DeviceDirectory
 from hedgerow.cloud.iot_data import (
+    MAX_RESULTS,
     Publisher,
+    RetainedPages,
     header_json,
     last_modified_ms,
     message_properties,
@@ -40,6 +42,7 @@ class MessageCalls:
 
     def __init__(self, publisher: Publisher, directory: DeviceDirectory) -> None:
         self._publisher = publisher
+        self._pages = RetainedPages(publisher)
         self._directory = directory
 
     async def publish(self, request: Authorized) -> HttpAnswer:
@@ -77,6 +80,15 @@ class MessageCalls:
         if user is not None:
             answer["userProperties"] = base64.b64encode(user).decode()
         return ok(msgspec.json.encode(answer))
+
+    async def list_retained(self, request: Authorized) -> HttpAnswer:
+        """Return a page of topics that retain a message."""
+        asked = request.parameters
+        wanted = asked.get("maxResults", str(MAX_RESULTS))
+        if not (wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= MAX_RESULTS):
+            raise CallerError(f"maxResults is from 1 to {MAX_RESULTS}")
+        asker = request.device.certificate_id
+        return ok(msgspec.json.encode(self._pages.page(asker, int(wanted), asked.get("nextToken"))))
 
     def _require_retain(self, request: Authorized) -> None:
         resource = request.match.resource

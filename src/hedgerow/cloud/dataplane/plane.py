@@ -90,6 +90,7 @@ class DataPlane:
             "list-shadows": shadow_calls.names,
             "publish": message_calls.publish,
             "get-retained": message_calls.get_retained,
+            "list-retained": message_calls.list_retained,
         }
         self._http = HttpServer(
             self.handle,

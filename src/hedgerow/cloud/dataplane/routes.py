@@ -176,6 +176,14 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("publish", "POST", "/topics/{topic+}", "iot:Publish", _topic, _PUBLISH),
     Route("get-retained", "GET", "/retainedMessage/{topic+}", "iot:GetRetainedMessage", _topic),
+    Route(
+        "list-retained",
+        "GET",
+        "/retainedMessage",
+        "iot:ListRetainedMessages",
+        _anything,
+        frozenset({"nextToken", "maxResults"}),
+    ),
 )
 
 

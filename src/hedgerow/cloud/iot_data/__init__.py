@@ -10,7 +10,12 @@ before it comes here.
 Tests: `tests/unit/cloud/iot_data`, `tests/interop/test_boto3_iot.py`.
 """
 
-from hedgerow.cloud.iot_data.broker_calls import Publisher, require_publishable
+from hedgerow.cloud.iot_data.broker_calls import (
+    MAX_RESULTS,
+    Publisher,
+    RetainedPages,
+    require_publishable,
+)
 from hedgerow.cloud.iot_data.message_properties import (
     header_json,
     last_modified_ms,
@@ -25,10 +30,12 @@ from hedgerow.cloud.iot_data.shadow_service import (
 )
 
 __all__ = [
+    "MAX_RESULTS",
     "PAGE_DEFAULT",
     "PAGE_LIMIT",
     "IotDataService",
     "Publisher",
+    "RetainedPages",
     "ShadowService",
     "header_json",
     "last_modified_ms",

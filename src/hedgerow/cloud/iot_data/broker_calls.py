@@ -43,6 +43,24 @@ class Publisher(Protocol):
         """Disconnect a client; False if there is none of that id."""
 
 
+class RetainedPages:
+    """Lists retained messages page by page. A page's token is good until the cloud stops."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._key = Secret(random_bytes(_KEY_BYTES))
+
+    def page(self, asker: str, limit: int, token: str | None) -> dict[str, Any]:
+        """Return a page, or raise `InvalidPageTokenError` for a token of another asker's list."""
+        scope = f"ListRetainedMessages/{asker}"
+        after = decode_token(self._key, scope, token) if token else ""
+        left = [one for one in self._publisher.retained_topics() if one.topic > after]
+        answer: dict[str, Any] = {"retainedTopics": [_summary(one) for one in left[:limit]]}
+        if len(left) > limit:
+            answer["nextToken"] = encode_token(self._key, scope, left[limit - 1].topic)
+        return answer
+
+
 class BrokerCalls(Service):
     """Publish, GetRetainedMessage, ListRetainedMessages and DeleteConnection.
 
@@ -51,7 +69,7 @@ class BrokerCalls(Service):
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
-        self._token_key = Secret(random_bytes(_KEY_BYTES))
+        self._pages = RetainedPages(publisher)
 
     @operation("Publish")
     async def publish(self, call: Call) -> Answer:
@@ -92,16 +110,8 @@ class BrokerCalls(Service):
     @operation("ListRetainedMessages")
     async def list_retained_messages(self, call: Call) -> Answer:
         """Return a page of topics that retain a message, without the messages."""
-        scope = f"iot-data/ListRetainedMessages/{call.account}"
-        token = call.input.get("nextToken")
-        after = decode_token(self._token_key, scope, token) if token else ""
         limit = call.input.get("maxResults") or MAX_RESULTS
-        left = [one for one in self._publisher.retained_topics() if one.topic > after]
-        answer: dict[str, Any] = {"retainedTopics": [_summary(one) for one in left[:limit]]}
-        if len(left) > limit:
-            last = left[limit - 1].topic
-            answer["nextToken"] = encode_token(self._token_key, scope, last)
-        return answer
+        return self._pages.page(call.account, limit, call.input.get("nextToken"))
 
     @operation("DeleteConnection")
     async def delete_connection(self, call: Call) -> Answer:
