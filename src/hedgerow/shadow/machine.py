@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import msgspec
 
 from hedgerow.kernel import quoted
-from hedgerow.shadow.documents import MAX_DOCUMENT_BYTES, Json, Section, Shadow
+from hedgerow.shadow.documents import (
+    MAX_DOCUMENT_BYTES,
+    NO_SHADOW,
+    VERSIONS_KEPT_S,
+    Json,
+    Section,
+    Shadow,
+)
 from hedgerow.shadow.errors import CONFLICT, NOT_FOUND, TOO_LARGE, ShadowError
 from hedgerow.shadow.merging import difference, merged, stamped
 from hedgerow.shadow.requests import ShadowRemoval, ShadowUpdate
@@ -31,8 +38,10 @@ def apply_update(shadow: Shadow, update: ShadowUpdate, timestamp: int) -> Shadow
     """Merge an update into a shadow; raise `ShadowError` for a stale version or too much state.
 
     Version 0 is also that of a shadow which was deleted: such an update makes it anew or not at
-    all, although its versions count on.
+    all, although its versions count on (for 48 hours, as documented).
     """
+    if shadow.deleted and timestamp - shadow.deleted_at > VERSIONS_KEPT_S:
+        shadow = NO_SHADOW
     current = {shadow.version, 0} if shadow.deleted else {shadow.version}
     if update.expected_version is not None and update.expected_version not in current:
         raise ShadowError(CONFLICT, "Version conflict", update.client_token)
@@ -79,7 +88,7 @@ def apply_delete(
     if removal.expected_version not in {None, shadow.version}:
         raise ShadowError(CONFLICT, "Version conflict", token)
     answer = _encoded({"version": shadow.version, "timestamp": timestamp}, token)
-    return Shadow(version=shadow.version, deleted=True), answer
+    return Shadow(version=shadow.version, deleted=True, deleted_at=timestamp), answer
 
 
 def state_of(shadow: Shadow) -> dict[str, Json]:

@@ -187,6 +187,25 @@ def test_deleting_keeps_counting_versions() -> None:
     assert state_of(again.shadow) == {"reported": {"b": 1}}
 
 
+def test_versions_of_a_deleted_shadow_count_on_for_48_hours() -> None:
+    shadow = update(NO_SHADOW, {"state": {"desired": {"a": 1}}}).shadow
+    tombstone, _ = apply_delete(shadow, "lamp", ShadowRemoval(), 1000)
+    body = {"state": {"desired": {"a": 1}}}
+    assert update(tombstone, body, at=1000 + 48 * 3600).shadow.version == 2
+    later = update(tombstone, body, at=1001 + 48 * 3600)
+    assert later.shadow.version == 1
+    assert "previous" not in read(later.documents)
+
+
+def test_an_update_for_version_0_makes_a_deleted_shadow_anew_and_changes_no_other() -> None:
+    shadow = update(NO_SHADOW, {"state": {"desired": {"a": 1}}}).shadow
+    body = {"state": {"desired": {"a": 2}}, "version": 0}
+    with pytest.raises(ShadowError, match="Version conflict"):
+        update(shadow, body)
+    tombstone, _ = apply_delete(shadow, "lamp", ShadowRemoval(), 100)
+    assert update(tombstone, body).shadow.version == 2
+
+
 @pytest.mark.parametrize("shadow", [NO_SHADOW, Shadow(version=3, deleted=True)])
 def test_what_is_not_there_can_be_neither_read_nor_deleted(shadow: Shadow) -> None:
     with pytest.raises(ShadowError, match="No shadow exists with name: 'lamp'") as refused:

@@ -25,9 +25,12 @@ class ShadowRequests:
         self._arrived = asyncio.Event()
 
     def take(self, message: Message) -> None:
-        """Take a message on a request topic (a `Tap`); any other message is nobody's."""
+        """Take a message on a request topic (a `Tap`); any other message is nobody's, wills too.
+
+        Source: AWS IoT Core Developer Guide, Using shadows in apps and services.
+        """
         request = parse_shadow_topic(message.topic)
-        if request is None or request.event:
+        if request is None or request.event or message.is_will:
             return
         if (
             self._waiting_of_thing[request.thing_name] >= MAX_WAITING_PER_THING

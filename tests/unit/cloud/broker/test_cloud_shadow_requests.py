@@ -1,6 +1,7 @@
 """Requests to shadows from the broker: bounded, in order, and one failure ends no other."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,17 @@ async def test_what_is_no_request_is_not_taken(shadows: ShadowService, topic: st
     published = Published()
     requests = ShadowRequests(shadows, published)
     requests.take(message(topic))
+    requests.take(message(shadow_topic("lamp", "get")))
+    await requests.start()
+    assert (await published.next())[0] == shadow_topic("lamp", "get", "rejected")
+    await requests.stop()
+    assert published.empty
+
+
+async def test_a_will_is_no_request(shadows: ShadowService) -> None:
+    published = Published()
+    requests = ShadowRequests(shadows, published)
+    requests.take(dataclasses.replace(message(shadow_topic("lamp", "delete")), is_will=True))
     requests.take(message(shadow_topic("lamp", "get")))
     await requests.start()
     assert (await published.next())[0] == shadow_topic("lamp", "get", "rejected")

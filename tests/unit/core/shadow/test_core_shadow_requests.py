@@ -130,6 +130,7 @@ async def test_requests_are_answered_in_order_and_too_many_at_once_are_refused(
             body = msgspec.json.encode({"state": {"reported": {"n": number}}})
             requests.take(Message(UPDATE, body, 0, "somebody"))
         requests.take(Message(f"{UPDATE}/accepted", b"", 0, "somebody"))
+        requests.take(Message(UPDATE, b"{}", 0, "somebody", is_will=True))
         task = asyncio.get_running_loop().create_task(requests.run())
         await until(lambda: len(shadows.published) == 2 * MAX_WAITING_PER_THING + 3)
         task.cancel()
