@@ -123,10 +123,11 @@ def frames(data: bytes, version: ProtocolVersion) -> bytes:
 
 def check(data: bytes) -> None:
     """Raise `AssertionError` if the two brokers differ."""
-    asyncio.run(_check(data))
+    asyncio.run(compare(data))
 
 
-async def _check(data: bytes) -> None:
+async def compare(data: bytes) -> None:
+    """Do the same on a loop that runs already."""
     if len(data) < 2:
         return
     version = (_V311, _V5)[data[0] & 1]
