@@ -2,11 +2,12 @@
 
 import asyncio
 import socket
+import ssl
 
 import pytest
 from tests.support import pki
 
-from hedgerow.pki import TlsListener, TlsPeer, TlsSlot
+from hedgerow.pki import TlsListener, TlsPeer, TlsSlot, waiting_room
 from hedgerow.pki.waiting_room import Visitor
 
 pytestmark = [pytest.mark.both_loops]
@@ -29,7 +30,11 @@ class Greeter(asyncio.Protocol):
 
 
 @pytest.mark.parametrize("words", [b"", HELLO_BEGUN], ids=["silent", "stuck in the first word"])
-async def test_a_crowd_of_silent_clients_makes_room_for_one_that_speaks(words: bytes) -> None:
+async def test_a_crowd_of_silent_clients_makes_room_for_one_that_speaks(
+    words: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting_room, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(waiting_room, "THINKING_S", 0.3)
     told: list[tuple[str, str]] = []
     listener = TlsListener(
         TlsSlot(pki.mutual_context(SERVER, DEVICE)),
@@ -86,3 +91,56 @@ def test_a_client_whose_words_we_have_not_read_yet_is_not_called_silent() -> Non
         theirs.close()
         assert visitor.is_silent()
     assert visitor.is_silent()
+
+
+async def test_those_who_never_spoke_make_room_before_those_who_think(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A small device takes seconds for its answer, and keeps its place through a flood."""
+    monkeypatch.setattr(waiting_room, "PATIENCE_S", 0.1)
+    listener = TlsListener(
+        TlsSlot(pki.mutual_context(SERVER, DEVICE)), Greeter, max_handshakes=PLACES
+    )
+    await listener.start("127.0.0.1", 0)
+    thinker = Thinker(listener.port)
+    await asyncio.to_thread(thinker.say_hello)
+    crowd = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(PLACES)]
+    for _ in range(PLACES):
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", listener.port, ssl=DEVICE.client_context(ROOTS)
+        )
+        assert await reader.readline() == b"hello\n"
+        writer.close()
+    assert listener.refusals["silent while others waited"] >= 1
+    assert await asyncio.to_thread(thinker.answer) == b"hello\n"
+    await listener.stop()
+    for _, waiting in crowd:
+        waiting.close()
+
+
+class Thinker:
+    """A client that takes its time between the two words of its handshake."""
+
+    def __init__(self, port: int) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = DEVICE.client_context(ROOTS).wrap_bio(
+            self._incoming, self._outgoing, server_hostname="localhost"
+        )
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+
+    def say_hello(self) -> None:
+        with pytest.raises(ssl.SSLWantReadError):
+            self._tls.do_handshake()
+        self._socket.sendall(self._outgoing.read())
+        self._incoming.write(self._socket.recv(65536))
+
+    def answer(self) -> bytes:
+        with self._socket:
+            while True:
+                try:
+                    self._tls.do_handshake()
+                    self._socket.sendall(self._outgoing.read())
+                    return self._tls.read(6)
+                except ssl.SSLWantReadError:
+                    self._socket.sendall(self._outgoing.read())
+                    self._incoming.write(self._socket.recv(65536))

@@ -27,6 +27,10 @@ class HandshakeRefusal:
         self._visitor = visitor
         self.told = False
 
+    def goes_on(self) -> None:
+        """Take note that the handshake waits for the client."""
+        self._visitor.calls += 1
+
     def tell(self, error: ssl.SSLError) -> None:
         """Pass on the reason."""
         if not self.told:
@@ -54,6 +58,9 @@ class AlertingHandshake(ssl.SSLObject):
         try:
             super().do_handshake()
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            refusal = refusal_of_this_handshake.get(None)
+            if refusal is not None:
+                refusal.goes_on()
             raise
         except ssl.SSLError as error:
             self._failure = error

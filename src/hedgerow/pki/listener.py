@@ -21,7 +21,8 @@ from hedgerow.pki.slot import TlsSlot
 from hedgerow.pki.sockets import listening_sockets
 from hedgerow.pki.waiting_room import Visitor, WaitingRoom
 
-MAX_HANDSHAKES = 256
+MAX_HANDSHAKES = 512
+"""They hold some 60 KiB each."""
 HANDSHAKE_TIMEOUT_S = 10.0
 LINGER_S = 0.5
 """How long a refused client may take to read its alert and go."""

@@ -9,8 +9,11 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-PATIENCE_S = 1.0
-"""How long a silent client keeps its place when others wait for one."""
+PATIENCE_S = 2.0
+"""How long a client that never said a word keeps its place when others wait for one."""
+
+THINKING_S = 5.0
+"""How long one keeps it that has spoken. Small devices take seconds to sign with an RSA key."""
 
 
 class Visitor:
@@ -22,10 +25,17 @@ class Visitor:
         self.since = since
         self.is_loops = False
         """Whether the event loop owns the socket, and closes it however the handshake ends."""
+        self.calls = 0
+        """How often the handshake was gone on with: at first, then for whatever the client says."""
         self.told = False
         """Whether the refusal of this handshake has been told."""
         self.admitted = False
         """Whether the handshake is complete and the connection belongs to its protocol."""
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether something of the client was read."""
+        return self.calls > 1
 
     def is_silent(self) -> bool:
         """Tell whether nothing from this client waits to be read."""
@@ -84,9 +94,12 @@ class WaitingRoom:
 
     def _make_place(self, now: float) -> bool:
         for visitor in self._waiting:  # the longest waiting first
-            if now - visitor.since < PATIENCE_S:
+            waited = now - visitor.since
+            if waited < PATIENCE_S:
                 return False
-            if not visitor.admitted and visitor.is_silent():
+            if visitor.admitted or (visitor.has_spoken and waited < THINKING_S):
+                continue
+            if visitor.is_silent():
                 self._turn_away(visitor)
                 self._dismiss(visitor)
                 return True
