@@ -199,15 +199,37 @@ async def drop_old_versions(estate: Estate, whose: str = CORE) -> None:
             )
 
 
+def spooler(**variables: str) -> dict[str, Any]:
+    """Return the system function that configures the queue for the cloud, as documented."""
+    return {
+        "Id": "spooler",
+        "FunctionArn": "arn:aws:lambda:::function:GGCloudSpooler:1",
+        "FunctionConfiguration": {
+            "Environment": {"Variables": variables},
+            "Executable": "spooler",
+            "MemorySize": 32768,
+            "Pinned": True,
+            "Timeout": 3,
+        },
+    }
+
+
 async def with_detector(estate: Estate) -> None:
     """Make a group version like the newest one, with detection of addresses."""
+    await with_functions(estate, DETECTOR)
+
+
+async def with_functions(estate: Estate, *members: dict[str, Any]) -> None:
+    """Make a group version like the newest one, with these functions."""
     call = estate.cloud.greengrass
     version = await call(
         "get_group_version",
         GroupId=estate.group.group_id,
         GroupVersionId=estate.group.version_id,
     )
-    functions = await call("create_function_definition", InitialVersion={"Functions": [DETECTOR]})
+    functions = await call(
+        "create_function_definition", InitialVersion={"Functions": list(members)}
+    )
     made = await call(
         "create_group_version",
         GroupId=estate.group.group_id,
