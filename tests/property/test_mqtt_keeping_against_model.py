@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -12,83 +12,14 @@ from tests.support.mqtt_keeping import (
     ModelKeeper,
     State,
     TestSealer,
-    facts,
-    message,
     state_of,
-    subscription,
 )
+from tests.support.mqtt_keeping_steps import ALWAYS_NEXT, SHARED, Step, begun, queued, steps
 
-from hedgerow.mqtt import Keeper, KeptDelivery, KeptWill
-from hedgerow.mqtt.codec import Properties
 from hedgerow.mqtt.keeping import FileKeeper, Sealer
 
-Step = Callable[[Keeper], None]
-_CLIENTS = ("one", "two")
-_SHARED = tuple(
-    message(f"topic/{number}", bytes([number]) * size, properties=properties)
-    for number, (size, properties) in enumerate(
-        [
-            (0, Properties()),
-            (10, Properties(content_type="x")),
-            (700, Properties()),
-            (90, Properties()),
-        ]
-    )
-)
-_clients = st.sampled_from(_CLIENTS)
-_numbers = st.integers(1, 3)
-_ids = st.integers(1, 5)
-_wills = st.sampled_from([None, KeptWill(message("will"), 7.0)])
-
-
-def _facts(client: str, expiry: int, will: KeptWill | None) -> Step:
-    return lambda keeper: keeper.session(facts(client, expiry_s=expiry, will=will))
-
-
-def _queued(client: str, number: int, which: int, qos: int, packet_id: int) -> Step:
-    delivery = KeptDelivery(_SHARED[which], qos, (packet_id,) if qos == 1 else (), packet_id)
-    return lambda keeper: keeper.queued(client, number, delivery)
-
-
-_steps = st.one_of(
-    st.builds(_facts, _clients, st.integers(1, 3), _wills),
-    st.builds(lambda client: lambda keeper: keeper.forget(client), _clients),
-    st.builds(
-        lambda client, name, qos: lambda keeper: keeper.subscribed(client, subscription(name, qos)),
-        _clients,
-        st.sampled_from("ab"),
-        st.integers(0, 2),
-    ),
-    st.builds(
-        lambda client, name: lambda keeper: keeper.unsubscribed(client, name),
-        _clients,
-        st.sampled_from("ab"),
-    ),
-    st.builds(_queued, _clients, _numbers, st.integers(0, 3), st.integers(1, 2), st.integers(0, 3)),
-    st.builds(
-        lambda client, number, packet: lambda keeper: keeper.sent(client, number, packet),
-        _clients,
-        _numbers,
-        _ids,
-    ),
-    st.builds(
-        lambda client, number: lambda keeper: keeper.released(client, number), _clients, _numbers
-    ),
-    st.builds(
-        lambda client, number: lambda keeper: keeper.settled(client, number), _clients, _numbers
-    ),
-    st.builds(
-        lambda client, packet: lambda keeper: keeper.received(client, packet), _clients, _ids
-    ),
-    st.builds(
-        lambda client, packet: lambda keeper: keeper.completed(client, packet), _clients, _ids
-    ),
-    st.builds(lambda which: lambda keeper: keeper.retain(_SHARED[which]), st.integers(0, 3)),
-    st.builds(lambda which: lambda keeper: keeper.unretain(f"topic/{which}"), st.integers(0, 3)),
-)
-_commits = st.lists(st.lists(_steps, max_size=6), max_size=14)
-_sizes = st.sampled_from([1, 300, 1 << 20])
-"""The smaller ones have segments follow each other all the time."""
+_commits = st.lists(st.lists(steps, max_size=6), max_size=14)
+_sizes = st.sampled_from([ALWAYS_NEXT, 300, 1 << 20])
 _seals = st.sampled_from([None, TestSealer()])
 _settings = settings(
     deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow], database=None
@@ -202,9 +133,9 @@ def test_a_start_that_is_cut_anywhere_leaves_what_was_there(
 
 def test_a_file_cut_at_every_byte_is_the_state_after_one_of_the_commits(tmp_path: Path) -> None:
     steps: list[list[Step]] = [
-        [_facts("one", 1, None), _queued("one", 1, 1, 1, 0)],
-        [_facts("two", 1, None), _queued("two", 1, 1, 2, 0), _queued("one", 2, 3, 1, 0)],
-        [lambda keeper: keeper.settled("one", 1), lambda keeper: keeper.retain(_SHARED[1])],
+        [begun("one", 1, None), queued("one", 1, 1, 1, 0)],
+        [begun("two", 1, None), queued("two", 1, 1, 2, 0), queued("one", 2, 3, 1, 0)],
+        [lambda keeper: keeper.settled("one", 1), lambda keeper: keeper.retain(SHARED[1])],
         [lambda keeper: keeper.forget("two")],
     ]
     keeper = _open(tmp_path / "whole", None)
