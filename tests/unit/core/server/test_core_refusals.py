@@ -1,10 +1,16 @@
 from datetime import timedelta
 
+import pytest
 import structlog
 from structlog.testing import capture_logs
 from tests.support.clock import ManualClock
 
-from hedgerow.core.server.refusals import LINES_LIMIT, QUIET_SECONDS, RefusalLog
+from hedgerow.core.server.refusals import (
+    DEVICES_LIMIT,
+    LINES_LIMIT,
+    QUIET_SECONDS,
+    RefusalLog,
+)
 from hedgerow.mqtt import RefusalEvent
 
 
@@ -34,6 +40,22 @@ def test_every_refusal_is_counted_and_a_flood_is_logged_once_a_minute() -> None:
         ("B", 0),
         ("A", 999),
     ]
+
+
+@pytest.mark.spec("F08")
+def test_a_message_without_a_row_has_the_line_of_v1_and_is_counted_by_device() -> None:
+    with capture_logs() as lines:
+        refusals = RefusalLog(ManualClock(), structlog.get_logger())
+        refusals.refused(event())
+        refusals.refused(event(client_id="B"))
+        refusals.refused(event(client_id="B"))
+        for number in range(DEVICES_LIMIT + 10):
+            refusals.refused(event(client_id=f"D{number}"))
+    assert lines[0]["event"] == "Failed to get routes. Discarding message."
+    assert lines[0]["reason"] == "no row"
+    assert refusals.without_row["A"] == 1
+    assert refusals.without_row["B"] == 2
+    assert len(refusals.without_row) == DEVICES_LIMIT
 
 
 def test_handshakes_are_counted_by_reason_and_logged_by_address() -> None:
