@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hedgerow.core.link.answers import Answer
+from hedgerow.core.spool import EndedOverThisError
 from hedgerow.kernel import UnavailableError
 from hedgerow.mqtt.codec import (
     NO_PROPERTIES,
@@ -27,6 +28,7 @@ from hedgerow.mqtt.codec import (
     ProtocolVersion,
     Puback,
     Publish,
+    ReasonCode,
     Suback,
     Subscribe,
     SubscribeItem,
@@ -46,7 +48,24 @@ _INCOMING_BYTES_LIMIT = 512 * 1024
 _UNACKNOWLEDGED_LIMIT = 100
 """QoS 1 messages that the cloud may send before the first of them is acknowledged."""
 
+_TOO_LARGE = Answer(ReasonCode.PACKET_TOO_LARGE, "the message is larger than the cloud takes")
+
+_OVER_A_MESSAGE = frozenset(
+    {
+        ReasonCode.MALFORMED_PACKET,
+        ReasonCode.PROTOCOL_ERROR,
+        ReasonCode.NOT_AUTHORIZED,
+        ReasonCode.TOPIC_NAME_INVALID,
+        ReasonCode.PACKET_TOO_LARGE,
+        ReasonCode.PAYLOAD_FORMAT_INVALID,
+        ReasonCode.RETAIN_NOT_SUPPORTED,
+        ReasonCode.QOS_NOT_SUPPORTED,
+    }
+)
+"""Why the cloud may end a connection over a publication instead of answering it."""
+
 _GOODBYE_SECONDS = 2.0
+_NOT_ACKNOWLEDGED = "the connection ended before the cloud acknowledged a message"
 _SHORTEST_WATCH_SECONDS = 0.05
 
 
@@ -100,6 +119,7 @@ class CloudClient(asyncio.Protocol):
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self.patience_s = patience_s
         self.receive_maximum = _RECEIVE_MAXIMUM
+        self.maximum_packet_size: int | None = None
         self.session_present = False
         self.disconnect_answer: Answer | None = None
         self.lost_because: BaseException | None = None
@@ -131,7 +151,9 @@ class CloudClient(asyncio.Protocol):
         self._require_connection()
         answer: asyncio.Future[Answer] = self._loop.create_future()
         packet = Publish(topic, payload, qos=1, packet_id=self._new_id(), properties=properties)
-        if len(self._publications) >= self.receive_maximum:
+        if self.maximum_packet_size and len(encode(packet, _VERSION)) > self.maximum_packet_size:
+            answer.set_result(_TOO_LARGE)
+        elif len(self._publications) >= self.receive_maximum:
             self._held_back.append((packet, answer))
         else:
             self._send_publish(packet, answer)
@@ -232,6 +254,7 @@ class CloudClient(asyncio.Protocol):
         properties = packet.properties
         self.session_present = packet.session_present
         self.receive_maximum = properties.receive_maximum or _RECEIVE_MAXIMUM
+        self.maximum_packet_size = properties.maximum_packet_size
         if properties.server_keep_alive is not None:
             self._keep_alive_s = properties.server_keep_alive
         self._connack.set_result(packet)
@@ -253,8 +276,8 @@ class CloudClient(asyncio.Protocol):
             self._send_publish(*self._held_back.popleft())
 
     def _take_publish(self, packet: Publish) -> None:
-        if packet.qos > 1:
-            self.give_up("the cloud sent a message of QoS 2, which was not asked for")
+        if packet.qos > 1 or not packet.topic:
+            self.give_up("the cloud sent a message that was not asked for: of QoS 2, or an alias")
             return
 
         def acknowledge() -> None:
@@ -330,18 +353,20 @@ class CloudClient(asyncio.Protocol):
         if not self._connack.done():
             self._connack.set_exception(UnavailableError("it ended before it was answered"))
             self._connack.exception()
-        waiting = [*self._publications.values(), *(answer for _, answer in self._held_back)]
-        for answer in waiting:
-            _fail(answer)
-        for request in self._requests.values():
-            _fail(request)
+        waiting: list[asyncio.Future[Any]] = [
+            *self._publications.values(),
+            *(answer for _, answer in self._held_back),
+        ]
+        ended = self.disconnect_answer
+        if waiting and ended is not None and ended.code in _OVER_A_MESSAGE:
+            _fail(waiting.pop(0), EndedOverThisError(str(ended)))
+        for answer in (*waiting, *self._requests.values()):
+            _fail(answer, UnavailableError(_NOT_ACKNOWLEDGED))
         self._publications.clear()
         self._held_back.clear()
         self._requests.clear()
 
 
-def _fail(answer: asyncio.Future[Any]) -> None:
+def _fail(answer: asyncio.Future[Any], error: UnavailableError) -> None:
     if not answer.done():
-        answer.set_exception(
-            UnavailableError("the connection ended before the cloud acknowledged a message")
-        )
+        answer.set_exception(error)

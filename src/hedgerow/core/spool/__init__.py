@@ -10,7 +10,14 @@ past its size. What is promised over kill and power cut stands in `files.py`, wh
 from hedgerow.core.spool.files import FileSpool
 from hedgerow.core.spool.full import QueueFullError, QueueFullPolicy
 from hedgerow.core.spool.memory import MemorySpool
-from hedgerow.core.spool.outlet import BusyError, Outlet, Publication, Published, Publisher
+from hedgerow.core.spool.outlet import (
+    BusyError,
+    EndedOverThisError,
+    Outlet,
+    Publication,
+    Published,
+    Publisher,
+)
 from hedgerow.core.spool.queue import DEFAULT_WINDOW, CloudQueue, QueueCounters
 from hedgerow.core.spool.settings import (
     DEFAULT_SIZE_BYTES,
@@ -28,6 +35,7 @@ __all__ = [
     "SPOOLER_ARN",
     "BusyError",
     "CloudQueue",
+    "EndedOverThisError",
     "Extras",
     "FileSpool",
     "MemorySpool",

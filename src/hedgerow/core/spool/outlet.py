@@ -29,6 +29,13 @@ class BusyError(UnavailableError):
     """The cloud has taken too much for now; the same message may pass later."""
 
 
+class EndedOverThisError(UnavailableError):
+    """The cloud ended the connection over something; this is the oldest it had not answered.
+
+    The message is the cloud's reason.
+    """
+
+
 class Outlet(Protocol):
     """One connection to the cloud. What is published on it arrives in the order of the calls."""
 
@@ -39,8 +46,9 @@ class Outlet(Protocol):
     def publish(self, publication: Publication) -> "Future[Published]":
         """Begin to publish; the cloud's answer comes later.
 
-        Raises `UnavailableError`, here or in the answer, if the connection has ended, and
-        `BusyError` in the answer if the cloud wants less.
+        Raises `UnavailableError`, here or in the answer, if the connection has ended (in the
+        answer `EndedOverThisError` if that may be the message's fault), and `BusyError` in the
+        answer if the cloud wants less.
         """
 
 

@@ -63,7 +63,7 @@ class CloudQueue:
         self._refused = 0
         self._expired = 0
         self._dropped_before = 0
-        self._sender = Sender(self, window)
+        self._sender = Sender(self, window, clock)
 
     @property
     def counters(self) -> QueueCounters:
@@ -161,6 +161,10 @@ class CloudQueue:
     def count_expired(self) -> None:
         """Take note of a message whose time was up before it could be sent."""
         self._expired += 1
+
+    def count_refused_unasked(self) -> None:
+        """Take note of a message on a topic that the cloud has refused a moment ago."""
+        self._refused += 1
 
     def count_answer(self, message: QueuedMessage, answer: Published) -> None:
         """Take note of the cloud's answer to a message that still waited for it."""

@@ -8,32 +8,40 @@ is sent twice. Answers may come in any order; a message that was answered before
 in the queue behind it, and is not sent again.
 
 A cloud that says it has taken too much for now (a quota) is the one case in which a newer message
-of the window may have been taken before an older one. From then on messages go one at a time, until
-nothing waits.
+of the window may have been taken before an older one. For a while after that messages go one at a
+time. What a cloud does that will not have a message at all is told in `caution.py`.
 """
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from hedgerow.core.spool.outlet import BusyError, Outlet, Publication, Published, Publisher
+from hedgerow.core.spool.caution import Caution
+from hedgerow.core.spool.outlet import (
+    BusyError,
+    EndedOverThisError,
+    Outlet,
+    Publication,
+    Published,
+    Publisher,
+)
 from hedgerow.core.spool.spool import QueuedMessage
-from hedgerow.kernel import UnavailableError
+from hedgerow.kernel import Clock, UnavailableError
 
 if TYPE_CHECKING:
     from hedgerow.core.spool.queue import CloudQueue
 
 _RETRY_SECONDS = 0.5
-_EXPIRED_AT_ONCE = 100
-"""So many messages whose time is up leave before others have their turn on the loop."""
+_PASSED_OVER_AT_ONCE = 100
+"""So many messages leave unsent before others have their turn on the loop."""
 
 
 class Sender:
     """Empties the spool of a queue. At most `window` messages, and no more than the cloud takes."""
 
-    def __init__(self, queue: "CloudQueue", window: int) -> None:
+    def __init__(self, queue: "CloudQueue", window: int, clock: Clock) -> None:
         self._queue = queue
         self._window = window
-        self._one_at_a_time = False
+        self._caution = Caution(clock)
         self._changed = asyncio.Event()
         self._under_way: dict[int, tuple[QueuedMessage, asyncio.Future[Published]]] = {}
         self._answered: set[int] = set()
@@ -59,7 +67,6 @@ class Sender:
         """Send until cancelled."""
         while True:
             while not self._queue.spool.count:
-                self._one_at_a_time = False
                 self._changed.clear()
                 await self._changed.wait()
             outlet = await publisher.outlet()
@@ -75,15 +82,15 @@ class Sender:
 
     async def _send_over(self, outlet: Outlet) -> None:
         """Send over one connection; raises `UnavailableError` when that has ended."""
-        window = 1 if self._one_at_a_time else max(min(self._window, outlet.receive_maximum), 1)
+        window = max(min(self._window, outlet.receive_maximum), 1)
         self._queue.spool.rewind()
         while True:
             self._changed.clear()
-            await self._fill(outlet, window)
+            await self._fill(outlet, 1 if self._caution.one_at_a_time else window)
             await self._changed.wait()
             failure = self._take_answers()
             if isinstance(failure, BusyError):
-                self._one_at_a_time = True
+                self._caution.slow_down()
                 await self._drain()
             if failure is not None:
                 raise failure
@@ -100,7 +107,7 @@ class Sender:
 
     async def _fill(self, outlet: Outlet, window: int) -> None:
         """Have as many messages under way as may be."""
-        expired = 0
+        passed_over = 0
         while len(self._under_way) < window and not self._queue.is_changing:
             message = self._queue.spool.next()
             if message is None:
@@ -108,11 +115,9 @@ class Sender:
             if message.number in self._answered:
                 continue
             remaining = self._queue.remaining_s(message)
-            if remaining == 0:
-                self._queue.count_expired()
-                self._settle(message.number)
-                expired += 1
-                if expired % _EXPIRED_AT_ONCE == 0:
+            if self._pass_over(message, remaining):
+                passed_over += 1
+                if passed_over % _PASSED_OVER_AT_ONCE == 0:
                     await asyncio.sleep(0)
                 continue
             answer = outlet.publish(
@@ -120,6 +125,18 @@ class Sender:
             )
             self._under_way[message.number] = (message, answer)
             answer.add_done_callback(self._wake_for)
+
+    def _pass_over(self, message: QueuedMessage, remaining: int | None) -> bool:
+        """Let a message go unsent if its time is up, or the cloud would end the connection."""
+        refusal = self._caution.refusal_of(message.topic)
+        if remaining == 0:
+            self._queue.count_expired()
+        elif refusal is not None:
+            self._queue.count_refused_unasked()
+        else:
+            return False
+        self._settle(message.number)
+        return True
 
     def _wake_for(self, answer: "asyncio.Future[Published]") -> None:
         if not answer.cancelled():
@@ -137,14 +154,22 @@ class Sender:
             if answer.cancelled():
                 continue
             error = answer.exception()
-            if isinstance(error, UnavailableError):
+            if isinstance(error, EndedOverThisError) and self._still_waits(number):
+                if self._caution.is_guilty(message, error.message):
+                    self._count(message, Published(accepted=False, reason=error.message))
+                failure = failure or error
+            elif isinstance(error, UnavailableError):
                 failure = failure or error
             elif error is not None:
                 raise error
             elif self._still_waits(number):
-                self._queue.count_answer(message, answer.result())
-                self._settle(number)
+                self._caution.answered()
+                self._count(message, answer.result())
         return failure
+
+    def _count(self, message: QueuedMessage, answer: Published) -> None:
+        self._queue.count_answer(message, answer)
+        self._settle(message.number)
 
     def _still_waits(self, number: int) -> bool:
         oldest = self._queue.spool.oldest()

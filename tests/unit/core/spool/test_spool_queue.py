@@ -13,6 +13,7 @@ from tests.support.core import until
 from hedgerow.core.spool import (
     BusyError,
     CloudQueue,
+    EndedOverThisError,
     Outlet,
     Publication,
     Published,
@@ -60,6 +61,15 @@ class Cloud:
         self.tried = asyncio.Queue()
         for answer in unanswered:
             answer.set_exception(UnavailableError("the connection was lost"))
+
+    async def end_over(self, answered: int) -> None:
+        """Accept so many messages, then end the connection over the next one."""
+        for _ in range(answered):
+            await self.accept()
+        _, guilty = await self.tried.get()
+        guilty.set_exception(EndedOverThisError("no policy allows iot:Publish on …"))
+        self.lose_connection()
+        await asyncio.sleep(0)
 
     async def accept(self) -> bytes:
         payload, answer = await self.tried.get()
@@ -331,3 +341,51 @@ def test_what_is_lost_at_a_stop_is_told(
         queue.put("t", b"2")
         queue.close()
     assert [event["messages"] for event in logged if "messages" in event] == told
+
+
+async def test_a_message_over_which_the_cloud_ends_the_connection_twice_is_refused(
+    tmp_path: Path, cloud: Cloud
+) -> None:
+    """Otherwise it would end every connection for ever, and nothing behind it would arrive."""
+    clock = ManualClock()
+    async with running(queue_in(tmp_path, clock=clock), cloud) as queue:
+        for topic in ("t", "forbidden", "t"):
+            queue.put(topic, topic.encode())
+        await cloud.end_over(1)
+        assert queue.counters.refused == 0, "the end may have had another cause"
+        await until(lambda: cloud.in_flight == 1)
+        await cloud.end_over(0)
+        assert await cloud.accept() == b"t"
+        await until(lambda: queue.counters.waiting == 0)
+        assert (queue.counters.sent, queue.counters.refused) == (2, 1)
+        queue.put("forbidden", b"again")
+        await until(lambda: queue.counters.refused == 2)
+        assert cloud.tried.empty(), "its topic is not tried for a minute"
+        clock.advance(timedelta(minutes=1))
+        queue.put("forbidden", b"now allowed")
+        assert await cloud.accept() == b"now allowed"
+
+
+async def test_a_message_that_was_suspected_once_and_taken_then_is_sent(
+    queue: CloudQueue, cloud: Cloud
+) -> None:
+    """A revoked certificate, for one, ends connections with the same words."""
+    for number in range(30):
+        queue.put("t", b"%d" % number)
+    await cloud.end_over(0)
+    for number in range(30):
+        assert await cloud.accept() == b"%d" % number
+    await until(lambda: queue.counters.waiting == 0)
+    assert (queue.counters.sent, queue.counters.refused) == (30, 0)
+
+
+async def test_after_a_hundred_messages_one_at_a_time_the_window_is_back(
+    queue: CloudQueue, cloud: Cloud
+) -> None:
+    for number in range(150):
+        queue.put("t", b"%d" % number)
+    await cloud.end_over(0)
+    for _ in range(100):
+        await cloud.accept()
+        assert cloud.in_flight <= 1
+    await until(lambda: cloud.in_flight == 20)
