@@ -172,7 +172,11 @@ class Connection(asyncio.BufferedProtocol):
         position, end = 0, len(data)
         while position < end and not dialogue.is_over():
             if dialogue.session is not None:
-                passed = self._fast(data, position, end, dialogue.session)
+                try:
+                    passed = self._fast(data, position, end, dialogue.session)
+                except NotNowError:
+                    self._set_aside(data, position)
+                    return
                 if passed > position:
                     position = passed
                     continue
@@ -186,13 +190,20 @@ class Connection(asyncio.BufferedProtocol):
             try:
                 dialogue.receive(packet)
             except NotNowError:
-                self._waits = True
-                self._assembly.keep(data, position, 0)
+                self._set_aside(data, position)
                 return
             position = stop
 
+    def _set_aside(self, data: bytes, position: int) -> None:
+        """Keep what cannot be answered yet; the brake that holds us sees to the rest."""
+        self._waits = True
+        self._assembly.keep(data, position, 0)
+
     def _fast(self, data: bytes, position: int, end: int, session: Session) -> int:
-        """Take runs of plain packets and return where they end; what is not plain stays."""
+        """Take runs of plain packets and return where they end; what is not plain stays.
+
+        Raises `NotNowError` if this client is made to wait before the next run.
+        """
         engine, first = self._engine, data[position]
         if first == _PUBACK:
             stop = session.deliveries.acknowledge_all(data, position, end)
@@ -203,8 +214,10 @@ class Connection(asyncio.BufferedProtocol):
             run = plain_run(data, position, end, session, engine.limits)
             if run is None:
                 return position
-            engine.counters.messages_received += run.messages
             verdict = run.route.verdict
+            if verdict.allowed and engine.courier.must_wait(run.route, run.stop - position, self):
+                raise NotNowError
+            engine.counters.messages_received += run.messages
             if verdict.allowed:
                 engine.courier.push_plain(run.route, data[position : run.stop], run.messages)
             else:

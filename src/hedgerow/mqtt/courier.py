@@ -58,6 +58,13 @@ class Courier:
             if not outbox.queued:
                 self.queue(outbox)
 
+    def must_wait(self, route: Route, size: int, publisher: Publisher) -> bool:
+        """Make a publisher wait if a twin of the route is slow and has no room for so much."""
+        for outbox in route.twins:
+            if not outbox.make_room(size) and outbox.hold_up(publisher):
+                return True
+        return False
+
     def pass_on(self, route: Route, data: bytes, bounds: tuple[int, int, int, int]) -> bool:
         """Hand one QoS 1 message, as it came in, to all twins of a swift route.
 

@@ -67,10 +67,12 @@ class Outbox:
             self._transport.write(pending[0] if len(pending) == 1 else b"".join(pending))
         return self._writable or self._closed
 
-    def hold_up(self, publisher: Publisher) -> None:
+    def hold_up(self, publisher: Publisher) -> bool:
         """Make a publisher wait for this slow client, unless it has had its chance."""
-        if self._clock.monotonic() >= self._grace_ends:
-            self._brake.hold(publisher)
+        if self._closed or self._clock.monotonic() < self._grace_ends:
+            return False
+        self._brake.hold(publisher)
+        return True
 
     def pause(self) -> None:
         """Note that the transport is full."""

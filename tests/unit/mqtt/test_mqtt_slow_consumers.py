@@ -106,8 +106,32 @@ async def test_others_are_served_while_one_is_slow() -> None:
     other.taken()
     bench.congest()
     bench.give(bench.publisher, *[_MESSAGE] * 20)
+    assert bench.publisher.is_paused()
+    async with asyncio.timeout(5):
+        await bench.publisher.reading_again.wait()
+    await asyncio.sleep(0)
     assert bench.dropped == 19
     assert other.taken() == _FRAME * 20
+    await bench.broker.stop()
+
+
+async def test_many_publishers_wait_for_one_slow_subscriber_and_nothing_is_lost() -> None:
+    """Each has been read already when the first fills the room: what was read waits too."""
+    bench = Bench()
+    others = [bench.connect(f"publisher-{number}") for number in range(5)]
+    for other in others:
+        bench.give(other, _MESSAGE)
+    bench.subscriber.taken()
+    bench.congest()
+    for publisher in (bench.publisher, *others):
+        bench.give(publisher, *[_MESSAGE] * 8)
+        assert publisher.is_paused()
+        bench.give(publisher, _MESSAGE)
+    bench.relieve()
+    await asyncio.sleep(0)
+    assert bench.subscriber.taken() == _FRAME * 9 * 6
+    assert not any(publisher.is_paused() for publisher in (bench.publisher, *others))
+    assert bench.dropped == 0
     await bench.broker.stop()
 
 
