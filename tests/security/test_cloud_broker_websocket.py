@@ -27,6 +27,7 @@ from tests.support.websockets import (
 )
 from yarl import URL
 
+from hedgerow.cloud.app.private_api import PrivateApi
 from hedgerow.pki import client_context
 
 EVERYTHING = iam_policy(may("iot:*", "*"))
@@ -189,6 +190,33 @@ async def test_asking_for_a_session_can_be_denied_to_programs(cloud: RunningClou
         denied = unconnected(cloud, presigned_path(cloud, keys), "watcher", **asked)
         assert (await denied.connect())[0] == 0x87, asked
         await denied.close()
+
+
+@pytest.mark.promise(1)
+async def test_a_private_doors_policy_holds_websockets_too(tmp_path: Path) -> None:
+    text = {"Principal": "*", **may("iot:*", "client/inside", "topic/*", "topicfilter/*")}
+    (tmp_path / "endpoint.json").write_text(iam_policy(text))
+    door = PrivateApi("vpce-plant", "127.0.0.1", 0, policy=tmp_path / "endpoint.json")
+    async with running_cloud(tmp_path, combined=False, private_apis=[door]) as cloud:
+        anyone = await iam_user(cloud, "anyone", EVERYTHING)
+        by_door = {"StringEquals": {"aws:SourceVpce": "vpce-plant"}}
+        held = await iam_user(
+            cloud, "held", iam_policy({**may("iot:*", "*"), "Condition": by_door})
+        )
+        (private,) = cloud.endpoints.private_apis
+        for keys, port, client_id, code in (
+            (anyone, None, "outside", 0),
+            (anyone, private.port, "outside", 0x87),
+            (anyone, private.port, "inside", 0),
+            (held, None, "inside", 0x87),
+            (held, private.port, "inside", 0),
+        ):
+            path = presigned_path(cloud, keys, port=port)
+            program = unconnected(cloud, path, client_id, port=port)
+            assert (await program.connect())[0] == code, (port, client_id)
+            await program.close()
+        used = await cloud.call("iam", "get_access_key_last_used", AccessKeyId=anyone.id)
+        assert used["AccessKeyLastUsed"]["ServiceName"] == "iotdevicegateway"
 
 
 async def test_reserved_topics_are_closed_to_programs_too(cloud: RunningCloud) -> None:

@@ -74,9 +74,10 @@ def presigned_path(
     expires_s: int = 300,
     ago: timedelta = timedelta(0),
     path: str = "/mqtt",
+    port: int | None = None,
 ) -> str:
     """Return path and query as AWS's SDKs presign them: the token stands behind the signature."""
-    url = f"https://localhost:{cloud.endpoints.api_port}{path}"
+    url = f"https://localhost:{port or cloud.endpoints.api_port}{path}"
     request = AWSRequest("GET", url)
     signer = _At(Credentials(keys.id, keys.secret), service, region, expires=expires_s)
     signer.moment = SystemClock().now() - ago
@@ -115,9 +116,11 @@ async def mqtt_program(
         await program.close()
 
 
-def unconnected(cloud: RunningCloud, path: str, client_id: str, **options: Any) -> MqttDevice:
+def unconnected(
+    cloud: RunningCloud, path: str, client_id: str, *, port: int | None = None, **options: Any
+) -> MqttDevice:
     """Return a program that has not connected yet."""
-    port = cloud.endpoints.api_port
+    port = port or cloud.endpoints.api_port
     assert port is not None
     return MqttDevice(port, None, client_id, roots=cloud.roots_pem, websocket_path=path, **options)
 

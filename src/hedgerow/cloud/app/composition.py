@@ -66,6 +66,7 @@ def compose(
         shared.last_use.note(call)
 
     credentials = OpenAccountsOnly(shared.credentials, accounts)
+    mqtt = MqttDoor(credentials, accounts, shared.last_use, region=home.region, clock=clock)
     gateway = Gateway(
         [type(service) for service in accounts.founding.services],
         accounts.operations_of,
@@ -74,7 +75,11 @@ def compose(
         region=home.region,
         clock=clock,
         record=record,
-        upgraders={MQTT_PATH: MqttDoor(credentials, accounts, region=home.region, clock=clock)},
+        upgraders={
+            MQTT_PATH: MqttDoor(
+                credentials, accounts, shared.last_use, region=home.region, clock=clock
+            )
+        },
     )
     return Rooms(identities=shared, accounts=accounts, gateway=gateway)
 

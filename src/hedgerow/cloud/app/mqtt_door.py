@@ -20,12 +20,12 @@ from hedgerow.aws import (
 )
 from hedgerow.aws.failures import unrouted_answer
 from hedgerow.aws.signature_errors import aws_signature_error
-from hedgerow.cloud.access.endpoint import endpoint_of
 from hedgerow.cloud.app.accounts import Accounts
 from hedgerow.cloud.app.records import record_refused_websocket
 from hedgerow.cloud.broker.programs import LONGEST_CONNECTION_S
 from hedgerow.cloud.broker.websockets import mqtt_upgrade
 from hedgerow.cloud.iam.key_ids import account_of
+from hedgerow.cloud.sts import LastUse
 from hedgerow.kernel import Clock, DeniedError, new_uuid
 
 SIGNING_NAMES: Final = frozenset({"iotdevicegateway", "iotdata"})
@@ -40,8 +40,17 @@ class MqttDoor:
     """Decides on WebSockets that begin at the API's doors; whatever it refuses is recorded."""
 
     def __init__(
-        self, credentials: CredentialSource, accounts: Accounts, *, region: str, clock: Clock
+        self,
+        credentials: CredentialSource,
+        accounts: Accounts,
+        last_use: LastUse,
+        *,
+        region: str,
+        clock: Clock,
     ) -> None:
+        self._last_use = last_use
+        self._region = region
+        self._clock = clock
         self._accounts = accounts
         self._signed = SignedDoor(
             credentials,
@@ -61,8 +70,9 @@ class MqttDoor:
                 proven,
                 source_ip=request.source_ip,
                 user_agent=request.headers.get("user-agent", ""),
-                endpoint=endpoint_of(request.peer),
+                peer=request.peer,
             )
+            self._last_use.used(proven.caller, self._clock.now(), claim.service, self._region)
         except DeniedError as error:
             return self._refused(request, account, error)
         return mqtt_upgrade(protocol, LONGEST_UNATTENDED_S)

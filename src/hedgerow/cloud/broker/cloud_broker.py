@@ -9,7 +9,6 @@ from typing import Final
 import structlog
 
 from hedgerow.aws import Proven
-from hedgerow.cloud.access import ApiEndpoint
 from hedgerow.cloud.broker.authority import CloudAuthority, CloudIdentity, identity_of
 from hedgerow.cloud.broker.conflicts import CONFLICT, TAKEN_OVER, Conflicts
 from hedgerow.cloud.broker.lifecycle import (
@@ -134,7 +133,7 @@ class CloudBroker:
         return self._broker.protocol(Peer(identity=peer.certificate_id, address=peer.address))
 
     async def begin_program(
-        self, proven: Proven, *, source_ip: str, user_agent: str, endpoint: ApiEndpoint | None
+        self, proven: Proven, *, source_ip: str, user_agent: str, peer: object
     ) -> AnyProtocol:
         """Return the protocol for one connection of a program that has proven itself.
 
@@ -143,7 +142,7 @@ class CloudBroker:
         if self._programs is None:
             raise DeniedError("this broker takes devices only; connect with a client certificate")
         program = await self._programs.enter(
-            proven, source_ip=source_ip, user_agent=user_agent, endpoint=endpoint
+            proven, source_ip=source_ip, user_agent=user_agent, peer=peer
         )
         return self._broker.protocol(Peer(identity=program, address=source_ip))
 

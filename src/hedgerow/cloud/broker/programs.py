@@ -16,6 +16,7 @@ import structlog
 
 from hedgerow.aws import Asked, CredentialSource, Proven
 from hedgerow.cloud.access import AccessDecider, ApiEndpoint, Grants
+from hedgerow.cloud.access.endpoint import endpoint_of
 from hedgerow.cloud.access.keys import call_values
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iam.access_keys import ACCESS_KEY
@@ -93,9 +94,12 @@ class Programs:
             self._follower = None
 
     async def enter(
-        self, proven: Proven, *, source_ip: str, user_agent: str, endpoint: ApiEndpoint | None
+        self, proven: Proven, *, source_ip: str, user_agent: str, peer: object
     ) -> Program:
-        """Return a program that has just proven itself. It is not let in anywhere by that."""
+        """Return a program that has just proven itself. It is not let in anywhere by that.
+
+        `peer` is what the accepting side said of the connection: the private door, if any.
+        """
         asked = Asked(
             caller=proven.caller,
             service=SERVICE,
@@ -106,9 +110,9 @@ class Programs:
             at=self.clock.now(),
             source_ip=source_ip,
             user_agent=user_agent,
-            peer=None,
+            peer=peer,
         )
-        program = Program(proven, asked, endpoint)
+        program = Program(proven, asked, endpoint_of(peer))
         self._live.add(program)
         await self._look_up(program)
         return program

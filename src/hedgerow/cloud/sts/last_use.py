@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from hedgerow.aws import CallRecord
+from hedgerow.aws import CallRecord, VerifiedCaller
 from hedgerow.cloud.iam.access_keys import KeyUse, note_use
 from hedgerow.cloud.iam.key_ids import account_of, is_temporary
 from hedgerow.cloud.iam.role_use import RoleUse, note_role_use
@@ -52,17 +52,19 @@ class LastUse:
 
     def note(self, record: CallRecord) -> None:
         """Take a call's record; only a proven caller counts as a use."""
-        caller = record.caller
-        if caller is None:
-            return
+        if record.caller is not None:
+            self.used(record.caller, record.at, record.service, record.region)
+
+    def used(self, caller: VerifiedCaller, at: datetime, service: str, region: str) -> None:
+        """Take note that a proven caller did something with a service."""
         key_id, session = caller.access_key_id, caller.principal.session
         if not is_temporary(key_id):
             account = account_of(key_id)
-            use = KeyUse(at=record.at, service=record.service, region=record.region)
+            use = KeyUse(at=at, service=service, region=region)
             if account is not None:
                 self._note(account, key_id, use)
         elif caller.principal.kind == "AssumedRole" and session is not None:
-            role_use = RoleUse(at=record.at, region=record.region)
+            role_use = RoleUse(at=at, region=region)
             self._note(caller.account, session.issuer_id, role_use)
 
     def _note(self, account: str, used: str, use: KeyUse | RoleUse) -> None:
