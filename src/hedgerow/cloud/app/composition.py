@@ -75,11 +75,7 @@ def compose(
         region=home.region,
         clock=clock,
         record=record,
-        upgraders={
-            MQTT_PATH: MqttDoor(
-                credentials, accounts, shared.last_use, region=home.region, clock=clock
-            )
-        },
+        upgraders={MQTT_PATH: mqtt},
     )
     return Rooms(identities=shared, accounts=accounts, gateway=gateway)
 
