@@ -316,6 +316,29 @@ def test_the_core_may_use_the_shadow_of_a_device_only_if_that_was_asked_for(plan
         assert not hedgerow(*asked, "thing/press", env=plant.env).data[0]["allowed"]
 
 
+def test_named_shadows_are_synchronised_only_if_that_is_asked_for(
+    plant: Plant, tmp_path: Path
+) -> None:
+    core = ("core", "provision", "--name", "line-8", "--no-deploy", "--sync-shadow", "line-8")
+    words = ("why", "device", "--thing", "line-8", "--json", "--resource", "thing/line-8/config")
+    refused = hedgerow(*core[:-2], "--root", tmp_path, "--named-shadows", env=plant.env)
+    assert refused.code == 1
+    assert "--named-shadows needs" in refused.error
+    made = hedgerow(*core, "--root", tmp_path, "--named-shadows", "--json", env=plant.env)
+    assert made.code == 0, made.error
+    config = json.loads((tmp_path / "config" / "config.json").read_text())
+    assert config["hedgerow"] == {"syncNamedShadows": True}
+    asked = hedgerow(*words, "--action", "iot:UpdateThingShadow", env=plant.env)
+    assert asked.data[0]["allowed"]
+    device = ("device", "provision", "--name", "dial", "--dir", tmp_path / "dial", "--no-deploy")
+    in_group = ("--group", "line-8-group", "--sync-shadow", "--json")
+    made = hedgerow(*device, *in_group, env=plant.env)
+    assert made.code == 0, made.error
+    on_dial = (*words[:-1], "thing/dial/config")
+    asked = hedgerow(*on_dial, "--action", "iot:UpdateThingShadow", env=plant.env)
+    assert not asked.data[0]["allowed"]
+
+
 def test_the_shadow_of_a_stranger_cannot_be_synchronised(plant: Plant, tmp_path: Path) -> None:
     core = ("core", "provision", "--root", tmp_path, "--name", "line-8", "--device", "lamp")
     refused = hedgerow(*core, "--sync-shadow", "lmap", env=plant.env)

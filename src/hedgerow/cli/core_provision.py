@@ -48,6 +48,7 @@ class Wanted:
     devices_dir: Path
     rows: tuple[Row, ...]
     synced: tuple[str, ...]
+    named_shadows: bool
 
 
 @click.command()
@@ -78,6 +79,11 @@ class Wanted:
     help="The core or one of the devices, whose shadow the core keeps alike in the cloud.",
 )
 @click.option(
+    "--named-shadows",
+    is_flag=True,
+    help="With --sync-shadow: named shadows too, which takes more rights (docs/options.md).",
+)
+@click.option(
     "--mqtt-port", default=8883, type=PORT, show_default=True, help="ggMqttPort (0: any free one)."
 )
 @click.option(
@@ -96,6 +102,7 @@ def provision(
     daemon_port: int,
     *,
     synced: tuple[str, ...],
+    named_shadows: bool,
     deploy: bool,
     as_json: bool,
 ) -> None:
@@ -103,7 +110,9 @@ def provision(
 
     Needs the environment that 'hedgerow env' prints.
     """
-    wanted = Wanted(root, name, devices, devices_dir, tuple(Row(*row) for row in rows), synced)
+    wanted = Wanted(
+        root, name, devices, devices_dir, tuple(Row(*row) for row in rows), synced, named_shadows
+    )
     _check(wanted)
     api = CloudApi()
     endpoint = api.device_endpoint()
@@ -121,7 +130,13 @@ def provision(
             if there is not None:
                 there.restored_on_failure(api, undo)
         undo.wrote(config_path(root))
-        document = config_document(core, endpoint, mqtt_port=mqtt_port, daemon_port=daemon_port)
+        document = config_document(
+            core,
+            endpoint,
+            mqtt_port=mqtt_port,
+            daemon_port=daemon_port,
+            named_shadows=named_shadows,
+        )
         write_public(config_path(root), config_bytes(document))
         deployment = _deploy(api, content.group_id, version) if deploy else None
     result = Made(core, tuple(made_devices), content.group_id, version, deployment, endpoint)
@@ -139,6 +154,8 @@ def _check(wanted: Wanted) -> None:
         )
     require_thing_names((wanted.name, *wanted.devices))
     _require_members(wanted.synced, (wanted.name, *wanted.devices))
+    if wanted.named_shadows and not wanted.synced:
+        raise CallerError("--named-shadows needs a --sync-shadow NAME: whose they are")
     require_free(wanted.root / "certs", wanted.name)
     for device in wanted.devices:
         require_free(wanted.devices_dir / device, device)
@@ -181,7 +198,14 @@ def _filled(
     content = content.with_rows(api, undo, wanted.rows)
     certificate, name = core.certificate_arn, wanted.name
     let_core_carry(api, undo, certificate, f"{name}-messages", wanted.rows)
-    let_core_sync(api, undo, certificate, f"{name}-shadows", sorted(set(wanted.synced)))
+    let_core_sync(
+        api,
+        undo,
+        certificate,
+        f"{name}-shadows",
+        sorted(set(wanted.synced)),
+        named=wanted.named_shadows,
+    )
     return content.save(api)
 
 

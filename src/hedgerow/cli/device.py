@@ -1,6 +1,7 @@
 """`hedgerow device provision`: a client device, in a group of its own choice."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -24,6 +25,14 @@ from hedgerow.kernel import CallerError, quoted
 device = click.Group(name="device", help="Client devices.")
 
 
+@dataclass(frozen=True, slots=True)
+class _Sync:
+    """Whether the core keeps the device's shadow alike in the cloud, and named ones too."""
+
+    shadow: bool
+    named: bool
+
+
 @device.command()
 @click.option("--name", required=True, help="The device's thing name.")
 @click.option(
@@ -45,6 +54,11 @@ device = click.Group(name="device", help="Client devices.")
 @click.option(
     "--sync-shadow", is_flag=True, help="Let the group's core keep its shadow alike in the cloud."
 )
+@click.option(
+    "--named-shadows",
+    is_flag=True,
+    help="With --sync-shadow: named shadows too, which takes more rights (docs/options.md).",
+)
 @click.option("--deploy/--no-deploy", default=True, show_default=True, help="Deploy the group.")
 @as_json
 def provision(
@@ -54,6 +68,7 @@ def provision(
     rows: tuple[tuple[str, str, str], ...],
     *,
     sync_shadow: bool,
+    named_shadows: bool,
     deploy: bool,
     as_json: bool,
 ) -> None:
@@ -63,6 +78,9 @@ def provision(
     """
     if sync_shadow and group is None:
         raise CallerError("--sync-shadow needs a --group: its core does it")
+    if named_shadows and not sync_shadow:
+        raise CallerError("--named-shadows needs --sync-shadow")
+    sync = _Sync(sync_shadow, named_shadows)
     require_thing_names([name])
     require_free(folder, name)
     table = [Row(*row) for row in rows]
@@ -74,7 +92,7 @@ def provision(
         with progress(f"Making the identity of {name}"):
             identity = make_device_identity(api, undo, folder, name, endpoint.root_ca_pem)
         if content is not None:
-            version = _added(api, undo, content, identity, table, sync_shadow=sync_shadow)
+            version = _added(api, undo, content, identity, table, sync)
             content.restored_on_failure(api, undo)
             if deploy:
                 start_deployment(api, content.group_id, version)
@@ -91,19 +109,20 @@ def _added(
     content: GroupContent,
     device: Identity,
     table: Sequence[Row],
-    *,
-    sync_shadow: bool,
+    sync: _Sync,
 ) -> str:
     """Add the device and its rows to the group, and return the new version."""
     name = device.thing_name
-    synced = [name] if sync_shadow else []
+    synced = [name] if sync.shadow else []
     content = content.with_devices(api, undo, [device], synced)
     content = content.with_rows(api, undo, table)
     if any(CLOUD in (row.source, row.target) for row in table):
         certificate = content.core_certificate(api)
         let_core_carry(api, undo, certificate, f"messages-of-{name}", table)
     if synced:
-        let_core_sync(api, undo, content.core_certificate(api), f"shadow-of-{name}", synced)
+        certificate = content.core_certificate(api)
+        policy = f"shadow-of-{name}"
+        let_core_sync(api, undo, certificate, policy, synced, named=sync.named)
     return content.save(api)
 
 

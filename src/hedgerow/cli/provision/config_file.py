@@ -9,9 +9,18 @@ from hedgerow.cli.provision.identity import Identity
 
 
 def config_document(
-    core: Identity, endpoint: DeviceEndpoint, *, mqtt_port: int, daemon_port: int
+    core: Identity,
+    endpoint: DeviceEndpoint,
+    *,
+    mqtt_port: int,
+    daemon_port: int,
+    named_shadows: bool = False,
 ) -> dict[str, Any]:
-    """Return the configuration of a core with its keys in files."""
+    """Return the configuration of a core with its keys in files.
+
+    With `named_shadows` it synchronises those too (docs/options.md).
+    """
+    options = {"hedgerow": {"syncNamedShadows": True}} if named_shadows else {}
     key = core.key_path.absolute().as_uri()
     certificate = core.certificate_path.absolute().as_uri()
     return {
@@ -38,6 +47,7 @@ def config_document(
             },
             "caPath": core.root_ca_path.absolute().as_uri(),
         },
+        **options,
     }
 
 

@@ -80,12 +80,23 @@ def let_core_carry(
 
 
 def let_core_sync(
-    api: CloudApi, undo: Undo, certificate_arn: str, policy_name: str, thing_names: Sequence[str]
+    api: CloudApi,
+    undo: Undo,
+    certificate_arn: str,
+    policy_name: str,
+    thing_names: Sequence[str],
+    *,
+    named: bool = False,
 ) -> None:
-    """Give a core's certificate the policies to synchronise the shadows of these things, if any."""
+    """Give a core's certificate the policies to synchronise the shadows of these things, if any.
+
+    With `named` these are also those for their named shadows.
+    """
     if not thing_names:
         return
-    policies = core_shadow_policies(region=api.region, account=api.account, thing_names=thing_names)
+    policies = core_shadow_policies(
+        region=api.region, account=api.account, thing_names=thing_names, named=named
+    )
     for number, policy in enumerate(policies, 1):
         name = policy_name if len(policies) == 1 else f"{policy_name}-{number}"
         _attach_policy(api, undo, name, policy, certificate_arn)
