@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.support.link_cuts import run_cuts
 
-CUTS = int(os.environ.get("HEDGEROW_LINK_CUTS", "8"))
+CUTS = int(os.environ.get("HEDGEROW_LINK_CUTS", "6"))
 """`python -m bench.link_cuts` does a hundred."""
 
 
