@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.clock import ManualClock
 from tests.support.mqtt_keeping import ModelKeeper, State, state_of
-from tests.support.mqtt_keeping_steps import ALWAYS_NEXT, Step, steps
+from tests.support.mqtt_keeping_steps import ALWAYS_NEXT, Step, lively, steps
 
 from hedgerow.mqtt.keeping import FileKeeper
 
@@ -47,8 +47,11 @@ class Disk:
         def note_folder(folder: int) -> None:
             names = self._now()
             fsync(folder)
-            self._names = names
+            if os.fstat(folder).st_ino == watched:
+                self._names = names
 
+        self.folder.mkdir(mode=0o700)
+        watched = self.folder.stat().st_ino
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(os, "fdatasync", note_file)
             patch.setattr(os, "fsync", note_folder)
@@ -123,7 +126,7 @@ def test_with_every_commit_synced_a_power_cut_takes_nothing_that_was_committed(
         with disk.watched():
             keeper = _keeper(folder, "always", segment_bytes)
             keeper.open()
-            for number, commit in enumerate(commits):
+            for number, commit in enumerate([[lively], *commits]):
                 if chance.random() < 0.2:
                     keeper.close()
                     keeper = _keeper(folder, "always", segment_bytes)
@@ -160,7 +163,7 @@ def test_otherwise_it_leaves_the_state_after_a_commit_not_older_than_the_last_sy
             states, synced = [state_of(model)], 0
             journal = keeper._journal
             assert journal is not None
-            for number, commit in enumerate(commits):
+            for number, commit in enumerate([[lively], *commits]):
                 for step in commit:
                     step(keeper)
                     step(model)

@@ -75,3 +75,11 @@ steps = st.one_of(
 
 ALWAYS_NEXT = -(1 << 20)
 """A `segment_bytes` that has the next segment begin as soon as one is whole."""
+
+
+def lively(keeper: Keeper) -> None:
+    """Have several things live, so that a segment takes several commits to fill."""
+    for client in _CLIENTS:
+        begun(client, 1, None)(keeper)
+    for one in SHARED:
+        keeper.retain(one)
