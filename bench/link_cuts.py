@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import structlog
-from tests.support.link_cuts import CutsReport, run_cuts
+from tests.support.link_cuts import CutsReport, run_cuts, run_cuts_from_cloud
 
 from bench.report import Row, Section
 
@@ -15,7 +15,8 @@ CUTS = 100
 _METHOD = """\
 The core's queue (in files) and link send about a thousand messages a second of 10 topics to a
 broker over a network that is cut at random moments, in the middle of packets and of handshakes,
-as often as is said; then all has to arrive. What came twice was in flight at a cut."""
+as often as is said; then all has to arrive. What came twice was in flight at a cut. From the cloud
+the same goes to a core that subscribes with AtLeastOncePersistent."""
 
 
 def measure(cuts: int = CUTS) -> Section:
@@ -26,6 +27,9 @@ def measure(cuts: int = CUTS) -> Section:
         with tempfile.TemporaryDirectory() as folder:
             report = asyncio.run(run_cuts(Path(folder), cuts=cuts, seed=window, window=window))
         rows += _rows(report, f"{window} in flight")
+    with tempfile.TemporaryDirectory() as folder:
+        report = asyncio.run(run_cuts_from_cloud(Path(folder), cuts=cuts, seed=3))
+    rows += _rows(report, "from the cloud, persistent session")
     return Section("Cloud link, cut", _METHOD, tuple(rows))
 
 

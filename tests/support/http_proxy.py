@@ -18,6 +18,8 @@ class HttpProxy:
     port: int = 0
     credentials: str = ""
     """`user:password` that it wants."""
+    ports: dict[int, int] = field(default_factory=dict)
+    """Ports that stand for others: no test can listen on 443."""
     targets: list[str] = field(default_factory=list)
     certificates: list[dict[str, Any] | None] = field(default_factory=list)
     protocols: list[str | None] = field(default_factory=list)
@@ -39,7 +41,9 @@ class HttpProxy:
             writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
         else:
             host, _, port = target.rpartition(":")
-            far_reader, far_writer = await asyncio.open_connection(host, int(port))
+            far_reader, far_writer = await asyncio.open_connection(
+                host, self.ports.get(int(port), int(port))
+            )
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             await asyncio.gather(
                 self._pass_on(reader, far_writer), self._pass_on(far_reader, writer)

@@ -10,13 +10,13 @@ from pathlib import Path
 import structlog
 from tests.support.cloud_double import CloudDouble, cloud_double
 from tests.support.core import until
-from tests.support.link_cutter import cutter
+from tests.support.link_cutter import Cutter, cutter
 
 from hedgerow.core.config import load_config
-from hedgerow.core.link import CloudLink, LinkHandlers, LinkIdentity
+from hedgerow.core.link import CloudLink, CloudMessage, LinkHandlers, LinkIdentity
 from hedgerow.core.spool import CloudQueue, SpoolSettings
 from hedgerow.kernel import SystemClock
-from hedgerow.mqtt import Message
+from hedgerow.mqtt import Limits, Message
 
 TOPICS = 10
 _QUEUE_BYTES = 64 * 1_048_576
@@ -38,6 +38,8 @@ class CutsReport:
     invented: int
     out_of_order: int
     seconds: float
+    problem: str | None
+    """What the link said was wrong when all was over."""
 
 
 async def run_cuts(folder: Path, *, cuts: int, seed: int = 0, window: int = 20) -> CutsReport:
@@ -57,7 +59,7 @@ async def run_cuts(folder: Path, *, cuts: int, seed: int = 0, window: int = 20) 
         tasks = [loop.create_task(link.run()), loop.create_task(queue.run(link))]
         try:
             network.cutting = True
-            sent = await _publish_until_cut(queue, lambda: network.cuts >= cuts, seed)
+            sent = await _publish_until_cut(queue.put, lambda: network.cuts >= cuts, seed)
             network.cutting = False
             await until(lambda: not queue.counters.waiting, _PATIENCE_SECONDS)
             seconds = loop.time() - began
@@ -66,15 +68,54 @@ async def run_cuts(folder: Path, *, cuts: int, seed: int = 0, window: int = 20) 
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             queue.close()
-        return _judged(sent, received, network.cuts, network.connections, seconds)
+        return _judged(sent, received, network, seconds, link.problem)
 
 
-def core_link(cloud: CloudDouble, folder: Path, port: int) -> CloudLink:
-    """Return the link of a core that reaches its cloud by this port, and hears nothing."""
+async def run_cuts_from_cloud(folder: Path, *, cuts: int, seed: int = 0) -> CutsReport:
+    """Go the other way: a program publishes to a core with AtLeastOncePersistent."""
+    received: list[tuple[str, bytes]] = []
+    loop = asyncio.get_running_loop()
+
+    def take(message: CloudMessage) -> None:
+        received.append((message.topic, message.payload))
+
+    limits = Limits(session_expiry_s=3600, waiting_messages=1_000_000)
+    async with (
+        cloud_double(limits=limits) as cloud,
+        cutter(cloud.mqtt_port, seed=seed) as network,
+    ):
+        link = core_link(cloud, folder, network.port, take)
+        began = loop.time()
+        task = loop.create_task(link.run())
+        try:
+            link.listen_to(["load/#"], persistent=True)
+            await until(lambda: cloud.broker.subscriptions_of("core-1-c00") == ("load/#",))
+            network.cutting = True
+
+            def publish(topic: str, body: bytes) -> None:
+                cloud.broker.publish("program", topic, body, qos=1)
+
+            sent = await _publish_until_cut(publish, lambda: network.cuts >= cuts, seed)
+            network.cutting = False
+            await until(lambda: len(set(received)) >= sent.total(), _PATIENCE_SECONDS)
+            seconds = loop.time() - began
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        return _judged(sent, received, network, seconds, link.problem)
+
+
+def core_link(
+    cloud: CloudDouble,
+    folder: Path,
+    port: int,
+    take: Callable[[CloudMessage], None] = lambda _message: None,
+) -> CloudLink:
+    """Return the link of a core that reaches its cloud by this port."""
     config = load_config(cloud.root(folder, iotMqttPort=port))
     ignoring = LinkHandlers(
         notice=lambda _message: None,
-        message=lambda _message: None,
+        message=take,
         connected=lambda: None,
         shadow=lambda _message: None,
         shadows_heard=lambda _filters: None,
@@ -90,7 +131,7 @@ def core_link(cloud: CloudDouble, folder: Path, port: int) -> CloudLink:
 
 
 async def _publish_until_cut(
-    queue: CloudQueue, enough: Callable[[], bool], seed: int
+    publish: Callable[[str, bytes], None], enough: Callable[[], bool], seed: int
 ) -> Counter[str]:
     """Publish numbered messages of random size; return how many there are of each topic."""
     chance = random.Random(seed)  # noqa: S311 - dice of a test
@@ -100,7 +141,7 @@ async def _publish_until_cut(
             for _ in range(_BATCH):
                 topic = f"load/{chance.randrange(TOPICS)}"
                 body = b"%d " % sent[topic] + b"x" * chance.randrange(300)
-                queue.put(topic, body)
+                publish(topic, body)
                 sent[topic] += 1
             await asyncio.sleep(_PAUSE_SECONDS)
     return sent
@@ -109,9 +150,9 @@ async def _publish_until_cut(
 def _judged(
     sent: Counter[str],
     received: list[tuple[str, bytes]],
-    cuts: int,
-    connections: int,
+    network: Cutter,
     seconds: float,
+    problem: str | None,
 ) -> CutsReport:
     seen: dict[str, dict[int, None]] = {topic: {} for topic in sent}
     invented = 0
@@ -123,8 +164,8 @@ def _judged(
             seen[topic].setdefault(number)
     distinct = sum(len(numbers) for numbers in seen.values())
     return CutsReport(
-        cuts=cuts,
-        connections=connections,
+        cuts=network.cuts,
+        connections=network.connections,
         sent=sent.total(),
         received=len(received),
         duplicates=len(received) - distinct - invented,
@@ -132,4 +173,5 @@ def _judged(
         invented=invented,
         out_of_order=sum(list(numbers) != sorted(numbers) for numbers in seen.values()),
         seconds=seconds,
+        problem=problem,
     )
