@@ -9,6 +9,7 @@ from hedgerow.cloud.greengrass import authorities
 from hedgerow.cloud.greengrass.arns import group_arn, group_version_arn, read_version_arn
 from hedgerow.cloud.greengrass.documents import (
     AUTHORITY,
+    DELEGATION,
     DEPLOYMENT,
     DEPLOYMENT_FILES,
     GROUP,
@@ -110,6 +111,7 @@ async def delete(tx: Transaction, home: Home, request: Members) -> Members:
         await tx.delete(deployment)
     await _delete_children(tx, GROUP_VERSION, home, record.id)
     await _delete_children(tx, AUTHORITY, home, record.id)
+    await _delete_children(tx, DELEGATION, home, record.id)
     await _delete_if_there(tx, ROLLOUT, home, record.id)
     await tx.delete(record)
     return {}

@@ -10,22 +10,19 @@ Source: guide pages device-auth ("MQTT server certificate") and gg-sec.
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol, Self
+from typing import Protocol
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
 from structlog.typing import FilteringBoundLogger
 
 from hedgerow.contract import (
     CertificateAnswer,
     CertificateRequest,
-    ConnectivityEntry,
     ConnectivityInfo,
 )
 from hedgerow.core.certificates.own_authority import OwnAuthority
+from hedgerow.core.certificates.request import FALLBACK_NAMES, Entries, Request, WantedNames
 from hedgerow.core.certificates.store import ServerCertificate, ServerCertificateStore
 from hedgerow.core.certificates.timing import (
     RenewalReason,
@@ -41,15 +38,12 @@ from hedgerow.kernel import (
     PeerError,
     UnavailableError,
 )
-from hedgerow.pki import PrivateKey, general_names, load_certificate
+from hedgerow.pki import load_certificate
 
 _LOOK_AGAIN = timedelta(seconds=30)
 """How often the keeper looks at the clock, at most: clocks jump, and machines sleep."""
 
 _LEAST_LIFE = timedelta(minutes=1)
-_FALLBACK_NAMES = ("localhost",)
-
-Entries = tuple[ConnectivityEntry, ...]
 
 
 def _no_addresses() -> Entries:
@@ -67,40 +61,6 @@ class CertificateService(Protocol):
 
     async def own_authority(self, request: CertificateRequest) -> CertificateAnswer:
         """Ask for an authority of the core's own names."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """A new certificate is wanted for this group, with these names, some of them announced."""
-
-    group_id: str
-    names: tuple[str, ...]
-    announced: Entries
-    reason: RenewalReason
-    insists: bool = False
-    """Whether a certificate without what is announced is of no use."""
-
-    def without_announced(self) -> Self:
-        """Return the request for what the cloud knows by itself."""
-        new = {entry.host_address for entry in self.announced}
-        names = tuple(name for name in self.names if name not in new)
-        return replace(self, names=names or _FALLBACK_NAMES, announced=())
-
-    def signed_by(self, key: PrivateKey) -> CertificateRequest:
-        """Return the request for the cloud, over a key."""
-        return CertificateRequest(
-            group_id=self.group_id,
-            certificate_signing_request=_signing_request(key, self.names),
-            announced=self.announced,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """What a certificate has to name, and what of that the cloud cannot know yet."""
-
-    hosts: tuple[str, ...]
-    announced: Entries = ()
 
 
 class CertificateKeeper:
@@ -176,7 +136,7 @@ class CertificateKeeper:
             new = current
             if reason is not None or current is None:
                 new = await self._obtain(
-                    _Request(
+                    Request(
                         group_id,
                         wanted.hosts,
                         wanted.announced,
@@ -261,16 +221,16 @@ class CertificateKeeper:
             if names is None and current is None:
                 names = await self._wanted(self._announced)
             if names is None:
-                names = _Names(
-                    current.requested_names if current else _FALLBACK_NAMES, self._announced
+                names = WantedNames(
+                    current.requested_names if current else FALLBACK_NAMES, self._announced
                 )
-            request = _Request(group_id, names.hosts, names.announced, reason, insists)
+            request = Request(group_id, names.hosts, names.announced, reason, insists)
             await self._renew(request)
         if failure is not None:
             raise failure
         self._ask_names = False
 
-    async def _renew(self, request: _Request) -> None:
+    async def _renew(self, request: Request) -> None:
         """Get a certificate from the cloud, or help ourselves when that cannot be reached."""
         try:
             new = await self._obtain(request)
@@ -291,7 +251,7 @@ class CertificateKeeper:
             self._log.warning("this core issues its server certificate itself: there is no cloud")
             self._keep(made)
 
-    async def _names_if_asked(self) -> tuple[_Names | None, HedgerowError | None]:
+    async def _names_if_asked(self) -> tuple[WantedNames | None, HedgerowError | None]:
         """Return the names if they may have changed; not knowing them does not stop a renewal."""
         if not self._ask_names and not self._announced:
             return None, None
@@ -300,7 +260,7 @@ class CertificateKeeper:
         except HedgerowError as error:
             return None, error
 
-    async def _wanted(self, announced: Entries) -> _Names:
+    async def _wanted(self, announced: Entries) -> WantedNames:
         """Return the addresses the core is or will be reached by.
 
         Where nobody has set any, a certificate names those that the host has: it is found without
@@ -312,12 +272,12 @@ class CertificateKeeper:
             own = self._own_addresses()
             hosts = tuple(entry.host_address for entry in own)
             self._advise(hosts)
-            return _Names(hosts or _FALLBACK_NAMES, own)
+            return WantedNames(hosts or FALLBACK_NAMES, own)
         self.advice = None
         new = tuple(entry.host_address for entry in announced)
-        return _Names(tuple(dict.fromkeys((*known, *new))), announced)
+        return WantedNames(tuple(dict.fromkeys((*known, *new))), announced)
 
-    async def _obtain(self, request: _Request) -> ServerCertificate:
+    async def _obtain(self, request: Request) -> ServerCertificate:
         self._log.info("asking for a server certificate", reason=request.reason.value)
         key = await asyncio.to_thread(self._store.next_key)
         try:
@@ -333,7 +293,7 @@ class CertificateKeeper:
         await self._renew_own_authority(request)
         return certificate
 
-    async def _renew_own_authority(self, request: _Request) -> None:
+    async def _renew_own_authority(self, request: Request) -> None:
         """Move the fence on; that it cannot be moved does not stop what the cloud has issued."""
         own = self._own_authority
         if own is None:
@@ -407,14 +367,3 @@ class CertificateKeeper:
                 if moment > now:
                     pause = min(pause, moment - now)
         return pause.total_seconds()
-
-
-def _signing_request(key: PrivateKey, names: tuple[str, ...]) -> str:
-    """Return a PKCS#10 request (PEM) of the key for these names."""
-    builder = (
-        x509.CertificateSigningRequestBuilder()
-        .subject_name(x509.Name([]))
-        .add_extension(general_names(names), critical=False)
-    )
-    request = builder.sign(key.signing_key(), hashes.SHA256())
-    return request.public_bytes(serialization.Encoding.PEM).decode()
