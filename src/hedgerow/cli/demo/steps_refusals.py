@@ -36,7 +36,9 @@ def wrong_client_id(site: Site) -> Observation:
 
 def other_authority(site: Site) -> Observation:
     """Present a certificate with the right subject, of an authority of one's own."""
-    authority = make_certificate(site.folder, "other-ca", _yesterday(), 30 * _DAY)
+    authority = make_certificate(
+        site.folder, "other-ca", _yesterday(), 30 * _DAY, is_authority=True
+    )
     pair = make_certificate(site.folder, "other-leaf", _yesterday(), 30 * _DAY, issuer=authority)
     return _refused(site, "Certificate of another CA", pair)
 

@@ -45,8 +45,13 @@ def make_certificate(
     start: datetime,
     lifetime: timedelta,
     issuer: KeyPair | None = None,
+    *,
+    is_authority: bool = False,
 ) -> KeyPair:
-    """Make a device-like certificate: self-signed, or of an authority of one's own."""
+    """Make a device-like certificate: self-signed, or of an authority of one's own.
+
+    `is_authority` makes it one that may sign others, as no device's certificate may be.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _SUBJECT)])
     builder = (
@@ -57,7 +62,7 @@ def make_certificate(
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
         .not_valid_after(start + lifetime)
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
     )
     certificate = builder.sign(issuer.key if issuer else key, hashes.SHA256())
     pair = KeyPair(key, certificate, folder / f"{name}.cert.pem", folder / f"{name}.private.key")
