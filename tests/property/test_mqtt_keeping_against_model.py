@@ -22,7 +22,7 @@ _commits = st.lists(st.lists(steps, max_size=6), max_size=14)
 _sizes = st.sampled_from([ALWAYS_NEXT, 300, 1 << 20])
 _seals = st.sampled_from([None, TestSealer()])
 _settings = settings(
-    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow], database=None
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow], database=None
 )
 
 

@@ -108,7 +108,7 @@ def _found(image: Path) -> State:
 
 
 @settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow], database=None
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow], database=None
 )
 @given(
     commits=_commits,
@@ -142,7 +142,7 @@ def test_with_every_commit_synced_a_power_cut_takes_nothing_that_was_committed(
 
 
 @settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow], database=None
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow], database=None
 )
 @given(
     commits=_commits,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parents[2]
-_KILLS = int(os.environ.get("HEDGEROW_KILLS", "100"))
+_KILLS = int(os.environ.get("HEDGEROW_KILLS", "75"))
 
 
 @pytest.mark.timeout(60 + _KILLS)
