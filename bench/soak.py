@@ -23,7 +23,7 @@ from typing import Final
 import uvloop
 
 from bench.process import cpu_seconds
-from bench.soak_clients import Heard, Place, Publisher, Subscriber, hello, part
+from bench.soak_clients import Client, Heard, Place, Publisher, Subscriber, hello, part
 from hedgerow.cli.demo.waiting import until
 
 _STREAMS: Final = 4
@@ -48,6 +48,8 @@ class Soaked:
     duplicates: int
     resumptions: int
     passed_by: int
+    never_ended: int
+    longest_lag_s: float
     cpu_seconds: float
     resident_mib: tuple[float, ...]
     counters: dict[str, object]
@@ -66,7 +68,9 @@ class Soaked:
     @property
     def holds(self) -> bool:
         """Return whether everything is as it should be."""
-        return self.growth_mib <= _FLAT_MIB and not (self.lost or self.unacknowledged)
+        return self.growth_mib <= _FLAT_MIB and not (
+            self.lost or self.unacknowledged or self.never_ended
+        )
 
     def __str__(self) -> str:
         settled = self.settled
@@ -76,7 +80,9 @@ class Soaked:
             f"{self.cpu_seconds / self.seconds:.0%} of a core\n"
             f"QoS 1: {self.lost} lost or out of order, {self.unacknowledged} not acknowledged, "
             f"{self.duplicates} repeated after {self.resumptions} resumed sessions\n"
-            f"QoS 0: {self.heard_at_most_once:,} arrived; {self.passed_by} clients passed by\n"
+            f"QoS 0: {self.heard_at_most_once:,} arrived; {self.passed_by} clients passed by, "
+            f"{self.never_ended} saw no end within 20 s\n"
+            f"the generator was up to {self.longest_lag_s:.2f} s late\n"
             f"resident MiB: first {settled[0]:.1f}, last {settled[-1]:.1f}, "
             f"lowest {min(settled):.1f}, highest {max(settled):.1f}, "
             f"straight line {self.growth_mib:+.2f}\n"
@@ -93,6 +99,8 @@ class _Soak:
         self.heard = {f"s{n}": Heard() for n in range(2 * _STREAMS)}
         self._over = asyncio.Event()
         self.passed_by = 0
+        self.never_ended = 0
+        self.longest_lag_s = 0.0
 
     async def run(self, seconds: float) -> None:
         async with asyncio.TaskGroup() as subscribers:
@@ -117,7 +125,10 @@ class _Soak:
             self._publishers.append((transport, client))
         loop = asyncio.get_running_loop()
         began, share = loop.time(), {0: 3 / 4 / _STREAMS, 1: 1 / 4 / _STREAMS}
+        woken = 0.0
         while (elapsed := loop.time() - began) < seconds:
+            self.longest_lag_s = max(self.longest_lag_s, elapsed - woken - _TICK_S)
+            woken = elapsed
             for number, (transport, client) in enumerate(self._publishers):
                 due = int(elapsed * self._rate * share[number % 2]) - client.sent
                 if due > 0:
@@ -143,7 +154,7 @@ class _Soak:
                     await self._over.wait()
             except TimeoutError:
                 heard.resumptions += 1
-            await part(transport, client, politely=self._chance.random() < 1 / 2)
+            await self._part(transport, client)
             await asyncio.sleep(self._chance.uniform(0, 0.3))
 
     async def _pass_by(self, name: str, seconds: float) -> None:
@@ -156,8 +167,13 @@ class _Soak:
             transport.write(hello(name, clean=not keeps, topic="passing/#"))
             await client.ready.wait()
             await asyncio.sleep(self._chance.uniform(0, 4))
-            await part(transport, client, politely=self._chance.random() < 1 / 2)
+            await self._part(transport, client)
             self.passed_by += 1
+
+    async def _part(self, transport: asyncio.Transport, client: Client) -> None:
+        politely = self._chance.random() < 1 / 2
+        if not await part(transport, client, politely=politely):
+            self.never_ended += 1
 
     async def _drained(self) -> None:
         """Wait until everything of QoS 1 has arrived; give up if it does not."""
@@ -213,6 +229,8 @@ async def soak(place: Place, pid: int, seconds: float, rate: int) -> Soaked:
         sum(one.duplicates for one in heard),
         sum(one.resumptions for one in heard),
         running.passed_by,
+        running.never_ended,
+        running.longest_lag_s,
         cpu_seconds(pid) - before,
         tuple(resident),
         {},

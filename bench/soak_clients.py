@@ -20,6 +20,7 @@ _PUBACK: Final = struct.Struct(">2sH")
 _PUBACK_HEAD: Final = b"\x40\x02"
 _NUMBER: Final = struct.Struct(">Q")
 _HIGHEST_PACKET_ID: Final = 0xFFFF
+_END_SECONDS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +169,16 @@ def hello(name: str, *, clean: bool = True, topic: str = "", qos: int = 0) -> by
     return frame
 
 
-async def part(transport: asyncio.Transport, client: Client, *, politely: bool) -> None:
-    """Say goodbye and see the end, or cut the line."""
+async def part(transport: asyncio.Transport, client: Client, *, politely: bool) -> bool:
+    """Say goodbye and see the end, or cut the line; return whether the end came in time."""
     if politely:
         transport.write(_GOODBYE)
     else:
         transport.abort()
-    async with asyncio.timeout(10):
-        await client.closed.wait()
+    try:
+        async with asyncio.timeout(_END_SECONDS):
+            await client.closed.wait()
+    except TimeoutError:
+        transport.abort()
+        return False
+    return True

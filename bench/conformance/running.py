@@ -75,17 +75,25 @@ def _paho(place: Path, part: str, module: str) -> dict[str, dict[str, str]]:
 
 
 def _paho_against(broker: str, suite: Path, module: str) -> dict[str, str]:
+    """Run every case; each one that does not end costs a process."""
+    outcomes: dict[str, str] = {}
+    said = ""
     with _running(broker, suite.parent) as port:
-        done = subprocess.run(
-            [sys.executable, str(_DRIVER), module, str(port)],
-            cwd=suite,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_SUITE_SECONDS,
-        )
-    _keep_log(f"{module}-{broker}", done.stderr)
-    outcomes: dict[str, str] = json.loads(done.stdout)
+        while True:
+            done = subprocess.run(
+                [sys.executable, str(_DRIVER), module, str(port), *outcomes],
+                cwd=suite,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_SUITE_SECONDS,
+            )
+            said += done.stderr
+            more: dict[str, str] = json.loads(done.stdout)
+            outcomes |= more
+            if "too slow" not in more.values():
+                break
+    _keep_log(f"{module}-{broker}", said)
     return outcomes
 
 

@@ -107,8 +107,8 @@ BROKEN_RULES: list[tuple[str, tuple[ProtocolVersion, ...], str, ReasonCode]] = [
     ("an empty UNSUBACK", (V5,), "b0 03 0001 00", ERROR),
     # ---- properties
     ("properties longer than the packet", (V5,), "30 04 0001 't' 05", MALFORMED),
-    ("an unknown property", (V5,), "30 06 0001 't' 02 0a00", ERROR),
-    ("a property out of place", (V5,), "30 07 0001 't' 03 210001", ERROR),
+    ("an unknown property", (V5,), "30 06 0001 't' 02 0a00", MALFORMED),
+    ("a property out of place", (V5,), "30 07 0001 't' 03 210001", MALFORMED),
     ("a property twice", (V5,), "30 08 0001 't' 04 01010100", ERROR),
     ("a flag of 2", (V5,), "30 06 0001 't' 02 0102", ERROR),
     ("topic alias 0", (V5,), "30 07 0001 't' 03 230000", ERROR),

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from hedgerow.kernel import CallerError, Secret
 from hedgerow.mqtt.codec.codes import PacketType
 from hedgerow.mqtt.codec.wire import (
+    MalformedPacketError,
     Reader,
     protocol_error,
     write_binary,
@@ -195,7 +196,8 @@ def _read_one(part: Reader, place: Place, found: dict[str, Any]) -> None:
     row = _BY_IDENTIFIER.get(identifier)
     if row is None or place not in row.places:
         shown = row.name if row else hex(identifier)
-        raise protocol_error(f"property {shown} may not stand in {_shown(place)}")
+        # MQTT 5.0, section 2.2.2.2
+        raise MalformedPacketError(f"property {shown} may not stand in {_shown(place)}")
     value = row.kind.read(part)
     if not row.kind.zero_allowed and value == 0:
         raise protocol_error(f"property {row.name} may not be 0")
