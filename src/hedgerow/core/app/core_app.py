@@ -10,8 +10,8 @@ from hedgerow.contract import DeploymentNotice
 from hedgerow.core.addresses import AddressDetector, connectivity_of, local_addresses
 from hedgerow.core.app.activation import GroupActivation, Parts
 from hedgerow.core.app.endpoints import CoreEndpoints, remove_endpoints, write_endpoints
-from hedgerow.core.app.lock import RootLock
 from hedgerow.core.app.local_tls import local_tls
+from hedgerow.core.app.lock import RootLock
 from hedgerow.core.app.log import RotatingFile, system_log
 from hedgerow.core.app.notices import NoticeBoard
 from hedgerow.core.app.status import StatusBoard
@@ -188,7 +188,7 @@ class CoreApp:
             self.notices.filters,
             LinkHandlers(
                 notice=self.notices.hear,
-                message=lambda m: self.server.publish_from_cloud(m.topic, m.payload),
+                message=lambda m: self.server.publish_from_cloud(m.topic, m.payload, m.properties),
                 connected=self._connected,
                 shadow=self.sync.hear,
                 shadows_heard=self.sync.heard_from_now_on,

@@ -76,6 +76,7 @@ class Incoming:
     topic: str
     payload: bytes = field(repr=False)
     qos: int = 0
+    properties: Properties = NO_PROPERTIES
 
 
 Accepted = Callable[[], None]
@@ -284,7 +285,8 @@ class CloudClient(asyncio.Protocol):
             if packet.qos and not self.is_over:
                 self._send(Puback(packet.packet_id))
 
-        self._on_message(Incoming(packet.topic, packet.payload, packet.qos), acknowledge)
+        message = Incoming(packet.topic, packet.payload, packet.qos, packet.properties)
+        self._on_message(message, acknowledge)
 
     def _send_publish(self, packet: Publish, answer: asyncio.Future[Answer]) -> None:
         self._begin_to_wait()

@@ -26,7 +26,7 @@ from hedgerow.core.link.plans import ConnectionPlan
 from hedgerow.core.link.sessions import HeldSubscriptions
 from hedgerow.core.link.tunnel import Way, open_tls
 from hedgerow.kernel import Clock, DeniedError, HedgerowError, UnavailableError
-from hedgerow.mqtt.codec import SubscribeItem
+from hedgerow.mqtt.codec import NO_PROPERTIES, Properties, SubscribeItem
 
 _FILTERS_PER_SUBSCRIBE = 8
 """AWS IoT takes at most eight filters in one SUBSCRIBE packet."""
@@ -60,6 +60,7 @@ class CloudMessage:
 
     topic: str
     payload: bytes = field(repr=False)
+    properties: Properties = NO_PROPERTIES
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,7 +236,7 @@ class CloudLink:
         """Return what queues a message for the handler as work."""
 
         def take(message: Incoming, accepted: Accepted) -> None:
-            heard = CloudMessage(message.topic, message.payload)
+            heard = CloudMessage(message.topic, message.payload, message.properties)
             if message.qos:
                 self.work.add_kept(lambda: handler(heard), accepted)
             else:

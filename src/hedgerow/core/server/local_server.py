@@ -14,6 +14,7 @@ from hedgerow.core.server.refusals import RefusalLog
 from hedgerow.core.server.serving import NOBODY, Serving
 from hedgerow.kernel import CallerError, Clock, ConfigurationError, UnavailableError
 from hedgerow.mqtt import NO_KEEPER, Broker, Keeper, Peer, SessionRef, Tap
+from hedgerow.mqtt.codec import NO_PROPERTIES, Properties
 from hedgerow.pki import TlsListener, TlsPeer
 
 _ALL_ADDRESSES = ""
@@ -93,7 +94,9 @@ class LocalServer:
     def end_old_tls(self) -> None:
         """Offer old suites no more once their end has come."""
         if self._door.look(self._clock.now()):
-            self._log.warning("old TLS suites are off: the day that hedgerow.legacyTls names is over")
+            self._log.warning(
+                "old TLS suites are off: the day that hedgerow.legacyTls names is over"
+            )
 
     def cut_ended(self) -> None:
         """Cut the connections whose client certificate has ended."""
@@ -128,17 +131,21 @@ class LocalServer:
         self._certificate = certificate
         self._set_door()
 
-    def publish_from_cloud(self, topic: str, payload: bytes) -> None:
+    def publish_from_cloud(
+        self, topic: str, payload: bytes, properties: Properties = NO_PROPERTIES
+    ) -> None:
         """Deliver a message of the cloud along the rows whose source it is."""
-        self._publish(CLOUD, topic, payload)
+        self._publish(CLOUD, topic, payload, properties)
 
     def publish_from_shadows(self, topic: str, payload: bytes) -> None:
         """Deliver a message of the shadow service along the rows whose source it is."""
         self._publish(SHADOW_SERVICE, topic, payload)
 
-    def _publish(self, source: str, topic: str, payload: bytes) -> None:
+    def _publish(
+        self, source: str, topic: str, payload: bytes, properties: Properties = NO_PROPERTIES
+    ) -> None:
         try:
-            self.broker.publish(source, topic, payload, qos=self._qos)
+            self.broker.publish(source, topic, payload, qos=self._qos, properties=properties)
         except (CallerError, UnavailableError) as error:
             self._log.warning("a message was dropped", source=source, reason=error.message)
 

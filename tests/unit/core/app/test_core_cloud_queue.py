@@ -160,3 +160,22 @@ async def test_what_a_publication_carries_comes_to_the_cloud_and_its_expiry_is_c
     assert properties.content_type == "text/plain"
     assert (properties.response_topic, properties.correlation_data) == ("t/answer", b"7")
     assert properties.user_property == (("k", "v"), ("k", "w"))
+
+
+async def test_what_a_message_of_the_cloud_carries_comes_to_the_device(
+    tmp_path: Path, double: GroupDouble
+) -> None:
+    """So a program in the cloud can ask a device, and tell its answer from others."""
+    b = double.devices[1]
+    double.rows.append((CLOUD, "t/down", b.arn))
+    asked = Properties(response_topic="t/up", correlation_data=b"7", user_property=(("k", "v"),))
+    async with (
+        cloud_double() as cloud,
+        running_core(root_at(cloud, tmp_path, double)) as core,
+        await connected(core.mqtt_port, b, double) as device,
+    ):
+        await device.subscribe("t/down")
+        await until(lambda: "t/down" in cloud.broker.subscriptions_of("core-1-c00"))
+        cloud.broker.publish("program", "t/down", b"question", properties=asked)
+        received = await device.message()
+    assert (received.payload, received.properties) == (b"question", asked)
