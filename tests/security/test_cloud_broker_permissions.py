@@ -226,3 +226,13 @@ async def test_refusals_never_tell_what_was_in_the_message(
     assert edge.refusals
     assert "hunter2" not in repr(edge.refusals)
     assert "hunter2" not in caplog.text
+
+
+async def test_a_deny_is_not_passed_by_asking_for_a_share(edge: CloudEdge) -> None:
+    identity = await enrolled(
+        edge, allow("iot:Subscribe", "topicfilter/*"), deny("iot:Subscribe", "topicfilter/secret/*")
+    )
+    async with mqtt_device(edge, identity, "lamp") as lamp:
+        for topic_filter in ("secret/1", "$share/g/secret/1", "$share/secret/secret/+"):
+            assert (await lamp.subscribe(topic_filter))[0] == NOT_AUTHORIZED
+        assert (await lamp.subscribe("$share/g/open/1"))[0] < 0x80

@@ -43,6 +43,7 @@ from hedgerow.mqtt import (
     Tap,
     Verdict,
 )
+from hedgerow.mqtt.topics import split_shared
 from hedgerow.policy import Decision, Values, context
 from hedgerow.policy.variables import CLIENT_ID, CONNECT_ATTRIBUTES
 
@@ -165,8 +166,18 @@ class CloudAuthority:
         return Verdict(decision.allowed, decision.reason, disconnect=not decision.allowed)
 
     def may_subscribe(self, session: SessionRef, topic_filter: str) -> Verdict:
-        """Allow the filter if the policy allows it as it is written."""
-        decision = self._decide(identity_of(session), SUBSCRIBE, topic_filter)
+        """Allow the filter if the policy allows it as it is written.
+
+        A shared one is also refused if the policy denies what is behind its group: a deny must not
+        be passed by asking for a share.
+        """
+        identity = identity_of(session)
+        decision = self._decide(identity, SUBSCRIBE, topic_filter)
+        group, shared_filter = split_shared(topic_filter)
+        if group and decision.allowed:
+            behind = self._decide(identity, SUBSCRIBE, shared_filter)
+            if behind.effect == "explicit-deny":
+                decision = behind
         return Verdict(decision.allowed, decision.reason)
 
     def may_receive(self, _source: Source, session: SessionRef, topic: str) -> bool:
