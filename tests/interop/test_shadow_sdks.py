@@ -66,7 +66,7 @@ async def opened(folder: Path, place: str) -> AsyncIterator[Place]:
             roots = local.double.keys.group_ca.certificate_pem
 
             async def update_here(payload: bytes) -> None:
-                shadows.local.update(THING, payload)
+                shadows.local.update(THING, "", payload)
 
             try:
                 identity = Identity(device.key, device.certificate_pem)

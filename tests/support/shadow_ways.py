@@ -161,7 +161,7 @@ class ByCalls:
             if verb == "get":
                 answer = local.get(shadow.thing_name, shadow.shadow_name, body)
             elif verb == "update":
-                answer = local.update(shadow.thing_name, body, shadow.shadow_name)
+                answer = local.update(shadow.thing_name, shadow.shadow_name, body)
             else:
                 answer = local.delete(shadow.thing_name, shadow.shadow_name, body)
         except ShadowError as error:

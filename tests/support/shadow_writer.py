@@ -67,7 +67,7 @@ def _write_for_ever(folder: Path, group: Any) -> None:
         number += 1
         name = NAMES[(number + 1) % len(NAMES)]
         state = {"reported": {"number": number}, "desired": {"same": number}}
-        shadows.update("A", msgspec.json.encode({"state": state}), name)
+        shadows.update("A", name, msgspec.json.encode({"state": state}))
         _say(str(number))
 
 

@@ -99,7 +99,7 @@ class LocalShadows:
             kept = self._database.read(shadow)
             return get_answer(kept.shadow, _called(shadow), token, self._timestamp())
 
-    def update(self, thing_name: str, payload: bytes, shadow_name: str = CLASSIC) -> bytes:
+    def update(self, thing_name: str, shadow_name: str, payload: bytes) -> bytes:
         """Merge an update, tell of it along rows, and return the `accepted` answer.
 
         Raises `ShadowError`: what the update breaks, or that the disk takes nothing (500).
@@ -128,7 +128,7 @@ class LocalShadows:
                 answer = self.get(thing_name, shadow_name, payload)
                 self._publish(_topic(request.shadow, "get", "accepted"), answer)
             elif request.verb == "update":
-                self.update(thing_name, payload, shadow_name)
+                self.update(thing_name, shadow_name, payload)
             else:
                 self.delete(thing_name, shadow_name, payload)
         except ShadowError as error:

@@ -40,7 +40,7 @@ def read(payload: bytes) -> Any:
 
 def test_plain_calls_change_the_shadow_tell_of_it_and_answer(tmp_path: Path) -> None:
     with shadows_in(tmp_path, GROUP) as here:
-        answer = read(here.local.update("A", b'{"state":{"desired":{"x":1}}}', "n"))
+        answer = read(here.local.update("A", "n", b'{"state":{"desired":{"x":1}}}'))
         assert (answer["version"], answer["state"]) == (1, {"desired": {"x": 1}})
         assert [topic for topic, _ in here.published] == [
             f"$aws/things/A/shadow/name/n/update/{event}"
@@ -76,18 +76,18 @@ def test_a_thing_has_so_many_named_shadows_and_no_more(
     monkeypatch.setattr(local, "MAX_NAMED_PER_THING", 2)
     with shadows_in(tmp_path, GROUP) as here:
         for name in ("one", "two", ""):
-            here.local.update("A", UPDATE, name)
+            here.local.update("A", name, UPDATE)
         here.local.delete("A", "one")
         with pytest.raises(ShadowError, match="at most 2 named shadows") as refused:
-            here.local.update("A", UPDATE, "three")
+            here.local.update("A", "three", UPDATE)
         assert refused.value.status == 400
-        here.local.update("A", UPDATE, "one")
-        here.local.update("B", UPDATE, "three")
+        here.local.update("A", "one", UPDATE)
+        here.local.update("B", "three", UPDATE)
 
 
 def test_a_reset_forgets_named_shadows_too(tmp_path: Path) -> None:
     with shadows_in(tmp_path, GROUP) as here:
-        here.local.update("A", UPDATE, "n")
+        here.local.update("A", "n", UPDATE)
         here.local.reset()
         here.local.serve(GROUP)
         with pytest.raises(ShadowError, match="No shadow exists"):
