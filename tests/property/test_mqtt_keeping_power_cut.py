@@ -7,6 +7,7 @@ what they promise. Names that were changed since the folder was synced may be th
 import os
 import random
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,17 +39,20 @@ class Disk:
     def watched(self) -> Iterator[None]:
         """Take note of what is synced."""
         fdatasync, fsync = os.fdatasync, os.fsync
+        syncing = threading.Lock()  # so that no older note is taken last
 
         def note_file(file: int) -> None:
-            size = os.fstat(file).st_size
-            fdatasync(file)
-            self._sizes[os.fstat(file).st_ino] = size
+            with syncing:
+                size = os.fstat(file).st_size
+                fdatasync(file)
+                self._sizes[os.fstat(file).st_ino] = size
 
         def note_folder(folder: int) -> None:
-            names = self._now()
-            fsync(folder)
-            if os.fstat(folder).st_ino == watched:
-                self._names = names
+            with syncing:
+                names = self._now()
+                fsync(folder)
+                if os.fstat(folder).st_ino == watched:
+                    self._names = names
 
         self.folder.mkdir(mode=0o700)
         watched = self.folder.stat().st_ino
