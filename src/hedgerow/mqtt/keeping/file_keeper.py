@@ -43,8 +43,8 @@ class FileKeeper:
     to tell does nothing. So whoever answers only what a commit took has promised nothing that is
     not kept, and it goes on by itself when there is room again.
 
-    It belongs to one thread, which `open`s it, uses it, and `close`s it. Opening never fails for
-    what lies in the folder: what is damaged is set aside and told in `findings` and in the log.
+    `open` it, use it, `close` it: never in two threads at a time. Opening never fails for what lies
+    in the folder: what is damaged is set aside and told in `findings` and in the log.
     """
 
     def __init__(
