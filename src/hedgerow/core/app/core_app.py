@@ -44,7 +44,7 @@ from hedgerow.core.shadow import (
     ShadowSync,
 )
 from hedgerow.core.spool import CloudQueue
-from hedgerow.kernel import Clock, HedgerowError
+from hedgerow.kernel import Clock, HedgerowError, new_uuid
 from hedgerow.mqtt import NO_KEEPER, Keeper, Message
 from hedgerow.mqtt.keeping import FileKeeper
 
@@ -313,10 +313,11 @@ class CoreApp:
 
     def _queue_for_cloud(self, message: Message) -> None:
         properties = message.properties
+        message_id = new_uuid() if self.config.options.message_ids else None
         self.queue.put(
             message.topic,
             message.payload,
-            properties=carried(properties),
+            properties=carried(properties, message_id),
             expires_in_s=properties.message_expiry_interval,
         )
 

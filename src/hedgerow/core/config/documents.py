@@ -125,6 +125,7 @@ class OptionsDocument(_Document, frozen=True):
 
     sync_named_shadows: bool = False
     spooler_in_flight: int = 20
+    message_ids: bool = False
     local_qos: Literal[0, 1, 2] = 0
     local_sessions: int = 0
     local_retained: bool = False

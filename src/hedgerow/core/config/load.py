@@ -159,6 +159,7 @@ def _options(given: Mapping[str, Any]) -> CoreOptions:
     return CoreOptions(
         sync_named_shadows=options.sync_named_shadows,
         spooler_in_flight=options.spooler_in_flight,
+        message_ids=options.message_ids,
         local_qos=options.local_qos,
         local_sessions=timedelta(seconds=options.local_sessions),
         local_retained=options.local_retained,

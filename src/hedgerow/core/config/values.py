@@ -126,6 +126,8 @@ class CoreOptions:
     sync_named_shadows: bool
     spooler_in_flight: int
     """How many messages of the queue are on their way to the cloud at once."""
+    message_ids: bool
+    """Whether each message to the cloud has an id, by which a second copy is known."""
     local_qos: int
     """The best QoS that client devices are delivered to with."""
     local_sessions: timedelta

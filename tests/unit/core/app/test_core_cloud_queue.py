@@ -1,6 +1,7 @@
 """What devices publish to the cloud, through a whole core."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import aiohttp
@@ -160,6 +161,38 @@ async def test_what_a_publication_carries_comes_to_the_cloud_and_its_expiry_is_c
     assert properties.content_type == "text/plain"
     assert (properties.response_topic, properties.correlation_data) == ("t/answer", b"7")
     assert properties.user_property == (("k", "v"), ("k", "w"))
+
+
+@pytest.mark.spec("H08")
+async def test_both_copies_of_a_message_that_comes_twice_have_one_id(
+    tmp_path: Path, double: GroupDouble
+) -> None:
+    heard: list[Message] = []
+    async with cloud_double() as cloud:
+        cloud.authority.tapped.append(("t/up", heard.append))
+        root = root_at(cloud, tmp_path, double)
+        document = json.loads((root / "config/config.json").read_text())
+        document["hedgerow"] = {"messageIds": True}
+        (root / "config/config.json").write_text(json.dumps(document))
+        async with (
+            running_core(root) as core,
+            await connected(core.mqtt_port, double.devices[0], double) as a,
+        ):
+            await core.link.wait_connected()
+            client = core.link.connections[0].client
+            assert client is not None
+            client.data_received = lambda data: None  # type: ignore[method-assign]  # noqa: ARG005 - no answer is heard
+            forged = Properties(user_property=(("hedgerow-message-id", "1"), ("k", "v")))
+            await a.publish("t/up", b"once", qos=1, properties=forged)
+            await until(lambda: len(heard) == 1)
+            cloud.broker.disconnect(lambda _session: True, "maintenance")
+            await until(lambda: len(heard) == 2)
+            await a.publish("t/up", b"another", qos=1)
+            await until(lambda: len(heard) == 3)
+    first, second, other = (dict(message.properties.user_property) for message in heard)
+    assert first == second
+    assert first["k"] == "v"
+    assert first["hedgerow-message-id"] not in {"1", other["hedgerow-message-id"]}
 
 
 async def test_what_a_message_of_the_cloud_carries_comes_to_the_device(
