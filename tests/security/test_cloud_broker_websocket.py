@@ -215,6 +215,7 @@ async def test_a_private_doors_policy_holds_websockets_too(tmp_path: Path) -> No
             program = unconnected(cloud, path, client_id, port=port)
             assert (await program.connect())[0] == code, (port, client_id)
             await program.close()
+        await cloud.app._rooms.identities.last_use.settled()
         used = await cloud.call("iam", "get_access_key_last_used", AccessKeyId=anyone.id)
         assert used["AccessKeyLastUsed"]["ServiceName"] == "iotdevicegateway"
 
