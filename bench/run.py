@@ -12,6 +12,7 @@ from bench import (
     discovery,
     link_cuts,
     machine,
+    membership,
     mqtt_throughput,
     policy_decisions,
     policy_peers,
@@ -36,6 +37,7 @@ BENCHMARKS = {
     "spool": spool_speed.measure,
     "link-cuts": link_cuts.measure,
     "rotations": rotations.measure,
+    "membership": membership.measure,
 }
 
 

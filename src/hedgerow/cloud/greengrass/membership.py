@@ -7,7 +7,7 @@ core never goes back to an older list.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -33,6 +33,26 @@ class MemberCertificate:
     certificate_id: str
 
 
+class _Usable:
+    """What `usable_certificates` says of things, remembered while the directory stays as it is."""
+
+    def __init__(self, directory: DeviceDirectory) -> None:
+        self._directory = directory
+        self._epoch = -1
+        self._known: dict[str, tuple[str, ...]] = {}
+
+    def of(self, thing_name: str) -> tuple[str, ...]:
+        """Return the ids of the thing's certificates that are in the list."""
+        if self._epoch != self._directory.epoch:
+            self._known.clear()
+            self._epoch = self._directory.epoch
+        found = self._known.get(thing_name)
+        if found is None:
+            found = tuple(sorted(usable_certificates(self._directory, thing_name)))
+            self._known[thing_name] = found
+        return found
+
+
 def usable_certificates(directory: DeviceDirectory, thing_name: str) -> tuple[str, ...]:
     """Return the ids of the thing's certificates whose holders the directory admits now."""
     return tuple(
@@ -42,12 +62,14 @@ def usable_certificates(directory: DeviceDirectory, thing_name: str) -> tuple[st
     )
 
 
-def members(things: Iterable[str], directory: DeviceDirectory) -> tuple[MemberCertificate, ...]:
+def members(
+    things: Iterable[str], usable: Callable[[str], tuple[str, ...]]
+) -> tuple[MemberCertificate, ...]:
     """Return the usable certificates of these things, in a fixed order."""
     return tuple(
         MemberCertificate(thing, certificate)
         for thing in sorted(set(things))
-        for certificate in sorted(usable_certificates(directory, thing))
+        for certificate in usable(thing)
     )
 
 
@@ -71,7 +93,7 @@ class MembershipLedger:
     ) -> None:
         self._store = store
         self._index = index
-        self._directory = directory
+        self._usable = _Usable(directory)
         self._registry = registry
         self._home = home
         self._known_pems: dict[str, str] = {}
@@ -84,7 +106,7 @@ class MembershipLedger:
         view = await self._index.view(group_id)
         if view is None:
             return None
-        now = digest(members(view.claimed, self._directory))
+        now = digest(members(view.claimed, self._usable.of))
         if now == view.rollout.membership_digest:
             return view.rollout
         async with self._store.transaction() as tx:
@@ -103,7 +125,7 @@ class MembershipLedger:
         """Return the list for the devices of a deployment, with a serial that covers it."""
         rollout = await self.refresh(deployment.group_id)
         names = (device.thing_name for device in deployment.devices)
-        found = members(names, self._directory)
+        found = members(names, self._usable.of)
         pems = await self._pems([entry.certificate_id for entry in found])
         certificates = (
             DeviceCertificate(

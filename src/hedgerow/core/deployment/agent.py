@@ -267,6 +267,9 @@ class DeploymentAgent:
             return
         try:
             membership = await self._fetch_membership(group)
+            # In force first, then on disk: a full one must not keep a revoked device connected.
+            self._membership = membership
+            self._activation.update_membership(membership)
             self._folder.store_membership(membership)
         except UnavailableError:
             raise
@@ -274,8 +277,6 @@ class DeploymentAgent:
             self._problem = f"the list of certificates cannot be renewed: {error}"
             self._log.error("the list of certificates cannot be renewed", reason=str(error))
             return
-        self._membership = membership
-        self._activation.update_membership(membership)
         self._log.info("list of certificates renewed", serial=membership.membership.serial)
 
     async def _confirm(self, notice: DeploymentNotice) -> None:

@@ -9,6 +9,8 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
+from typing import Final
 
 import msgspec
 from cryptography import x509
@@ -26,6 +28,7 @@ from hedgerow.contract import (
 from hedgerow.kernel import CallerError, PeerError, quoted
 from hedgerow.pki import certificate_id, load_certificate
 
+_REMEMBERED_CERTIFICATES: Final = 20_000
 RESET_TYPES = frozenset({"ResetDeployment", "ForceResetDeployment"})
 
 
@@ -174,12 +177,18 @@ def signing_time(data: bytes) -> datetime:
 def _complaint(entry: DeviceCertificate) -> str | None:
     """Return why an entry cannot be used; the others still can, and this one stays shut out."""
     try:
-        actual = certificate_id(load_certificate(entry.pem))
+        actual = _id_of(entry.pem)
     except CallerError as error:
         return f"{quoted(entry.certificate_id)}: {error.message}"
     if actual != entry.certificate_id:
         return f"{quoted(entry.certificate_id)} is not the id of its certificate"
     return None
+
+
+@lru_cache(maxsize=_REMEMBERED_CERTIFICATES)
+def _id_of(pem: str) -> str:
+    """Return the id of a certificate: of a new list, all but a few are those of the one before."""
+    return certificate_id(load_certificate(pem))
 
 
 def _require_equal(what: str, actual: str, expected: str) -> None:
