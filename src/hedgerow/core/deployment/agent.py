@@ -247,11 +247,17 @@ class DeploymentAgent:
             self._clock.now(),
             group_id=group_id,
             deployment_id=deployment_id,
-            serial_floor=self._folder.serial_floor(group_id),
+            serial_floor=self._serial_floor(group_id),
         )
         for complaint in membership.ignored:
             self._log.error("a certificate of the group is passed over", reason=complaint)
         return membership
+
+    def _serial_floor(self, group_id: str) -> int:
+        """Return the highest serial of the group, on disk or in force."""
+        running = self._membership.membership if self._membership is not None else None
+        seen = running.serial if running is not None and running.group_id == group_id else 0
+        return max(seen, self._folder.serial_floor(group_id))
 
     async def _refresh_membership(self, notice: DeploymentNotice) -> None:
         """Fetch the list of certificates of the group that runs, if the notice tells of a newer.

@@ -293,6 +293,35 @@ async def test_a_newer_list_of_certificates_is_put_in_force_without_a_deployment
 
 
 @pytest.mark.promise(4)
+async def test_a_full_disk_does_not_keep_a_revoked_device_connected(bench: Bench) -> None:
+    await bench.deploy()
+    a, b = bench.double.devices
+    bench.double.revoke(a)
+
+    def full(_membership: VerifiedMembership) -> None:
+        raise OSError(28, "No space left on device")
+
+    bench.folder.store_membership = full  # type: ignore[method-assign]  # the disk's fault
+    bench.tell()
+    await until(lambda: "No space left" in (bench.agent.state.problem or ""))
+    assert bench.core.membership is not None
+    assert bench.core.membership.certificate_ids == {b.certificate_id}
+    # And what is in force is not undone by an older list, though the disk knows of none newer.
+    bench.double.revoked.clear()
+    bench.double.serial = 1
+    bench.agent.hear(
+        DeploymentNotice(
+            group_id=bench.double.group_id,
+            deployment_id=bench.double.deployment_id,
+            deployment_type="NewDeployment",
+            membership_serial=9,
+        )
+    )
+    await until(lambda: "so it is an old one" in (bench.agent.state.problem or ""))
+    assert bench.core.membership.certificate_ids == {b.certificate_id}
+
+
+@pytest.mark.promise(4)
 async def test_a_revocation_takes_effect_even_if_the_wished_deployment_cannot_run(
     bench: Bench,
 ) -> None:
