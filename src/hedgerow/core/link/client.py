@@ -185,10 +185,11 @@ class CloudClient(asyncio.Protocol):
             self._transport.abort()
         self._end()
 
-    async def say_goodbye(self) -> None:
-        """Disconnect, and return when the connection is closed."""
+    async def say_goodbye(self, *, forget: bool) -> None:
+        """Disconnect, and return when the connection is closed; `forget` ends its session too."""
         if self._transport is not None and not self.is_over:
-            self._send(Disconnect())
+            ends_now = Properties(session_expiry_interval=0) if forget else NO_PROPERTIES
+            self._send(Disconnect(properties=ends_now))
             self._transport.close()
             await asyncio.wait({self._over}, timeout=_GOODBYE_SECONDS)
         self.give_up("this core has ended the connection")
@@ -305,7 +306,7 @@ class CloudClient(asyncio.Protocol):
         return await answer
 
     def _send(self, packet: Packet) -> None:
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._sent_at = self._loop.time()
             self._transport.write(encode(packet, _VERSION))
 

@@ -116,6 +116,7 @@ class LinkConnection:
         self._log = log
         self._id_index = 0
         self._changed = asyncio.Event()
+        self._retired = False
         self._taken_over_at: float | None = None
         self._refused_filters: dict[str, str] = {}
         self._problem: str | None = None
@@ -150,6 +151,10 @@ class LinkConnection:
         if plan != self.plan:
             self.plan = plan
             self._changed.set()
+
+    def retire(self) -> None:
+        """Let the cloud forget the session when this is cancelled: nobody will come back for it."""
+        self._retired = True
 
     async def run(self) -> None:
         """Keep the connection up until cancelled."""
@@ -218,7 +223,9 @@ class LinkConnection:
                 if not client.is_over:
                     raise
         except asyncio.CancelledError:
-            await client.say_goodbye()
+            await client.say_goodbye(forget=self._retired)
+            if self._retired:
+                self._remember(())
             raise
         finally:
             client.give_up("this core has ended the connection")

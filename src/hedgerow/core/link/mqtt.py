@@ -196,14 +196,14 @@ class CloudLink:
 
     async def _have(self, plans: dict[str, ConnectionPlan]) -> None:
         """Stop the connections that are not wanted, change those that are, and begin new ones."""
-        await self._stop(
-            [
-                client_id
-                for client_id, (connection, _) in self._others.items()
-                if client_id not in plans
-                or plans[client_id].persistent != connection.plan.persistent
-            ]
-        )
+        retired = [
+            client_id
+            for client_id, (connection, _) in self._others.items()
+            if client_id not in plans or plans[client_id].persistent != connection.plan.persistent
+        ]
+        for client_id in retired:
+            self._others[client_id][0].retire()
+        await self._stop(retired)
         standing = self._others
         self._others = {}
         for client_id, new in plans.items():

@@ -53,6 +53,9 @@ class Cloud(asyncio.Transport):
     def close(self) -> None:
         self.abort()
 
+    def is_closing(self) -> bool:
+        return self.closed
+
     def say(self, *packets: Packet) -> None:
         self.client.data_received(b"".join(encode(packet, V5) for packet in packets))
 

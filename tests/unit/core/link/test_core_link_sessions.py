@@ -101,6 +101,19 @@ async def test_what_a_kept_session_holds_too_much_is_taken_back(
         assert len(cloud.authority.connects) == connects, "subscriptions change on the connection"
 
 
+async def test_a_session_that_is_not_wanted_any_more_ends(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
+    """The cloud would keep messages for it for an hour, and nobody would fetch them."""
+    core = LinkedCore(cloud, tmp_path)
+    async with core.running() as link:
+        link.listen_to(["t/1"], persistent=True)
+        await subscribed(cloud, "t/1")
+        link.listen_to((), persistent=True)
+        await until(lambda: NUMBERED not in cloud.broker._engine.sessions)
+        await until(lambda: not HeldSubscriptions(core.config.folders.sessions).of(NUMBERED))
+
+
 @pytest.mark.spec("H11", "H21")
 async def test_a_message_is_acknowledged_once_it_is_in_the_queue_of_work_and_not_before(
     cloud: CloudDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
