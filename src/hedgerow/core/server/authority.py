@@ -70,7 +70,7 @@ class CoreAuthority:
         return ALLOWED if decision.allowed else Verdict(allowed=False, reason=decision.reason)
 
     def may_retain(self, _session: SessionRef, _topic: str) -> Verdict:
-        """Allow it to ask: this server keeps no message, and a row says nothing of it."""
+        """Allow it to ask: rows say who gets a message, and whoever gets it later needs one too."""
         return ALLOWED
 
     def may_subscribe(self, session: SessionRef, topic_filter: str) -> Verdict:

@@ -298,7 +298,8 @@ async def test_a_full_disk_does_not_keep_a_revoked_device_connected(bench: Bench
     a, b = bench.double.devices
     bench.double.revoke(a)
 
-    def full(_membership: VerifiedMembership) -> None:
+    def full(membership: VerifiedMembership) -> None:
+        del membership
         raise OSError(28, "No space left on device")
 
     bench.folder.store_membership = full  # type: ignore[method-assign]  # the disk's fault
