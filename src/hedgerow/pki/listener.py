@@ -71,12 +71,15 @@ class TlsListener:
         handshake_timeout: float = HANDSHAKE_TIMEOUT_S,
         max_handshakes: int = MAX_HANDSHAKES,
         on_refusal: Callable[[str, str], None] | None = None,
+        receive_bytes: int | None = None,
     ) -> None:
+        """`receive_bytes` is how much may wait in the kernel for each connection at most."""
         self._slot = slot
         self._factory = protocol_factory
         self._timeout = handshake_timeout
         self._room = WaitingRoom(max_handshakes, self._turned_away)
         self._on_refusal = on_refusal
+        self._receive_bytes = receive_bytes
         self._sockets: list[socket.socket] = []
         self._pause: asyncio.TimerHandle | None = None
         self.refusals: Counter[str] = Counter()
@@ -92,7 +95,7 @@ class TlsListener:
                 host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )
             addresses = dict.fromkeys((family, address) for family, _, _, _, address in found)
-            self._sockets = listening_sockets(list(addresses), port)
+            self._sockets = listening_sockets(list(addresses), port, self._receive_bytes)
         except OSError as error:
             raise UnavailableError(
                 f"cannot listen on {host or 'all addresses'} port {port}: {error.strerror}"

@@ -18,6 +18,9 @@ from hedgerow.mqtt.codec import NO_PROPERTIES, Properties
 from hedgerow.pki import TlsListener, TlsPeer
 
 _ALL_ADDRESSES = ""
+_RECEIVE_BYTES = 64 * 1024
+"""What a device may have sent that was not read yet: a turn of the loop reads all of it, so that
+more would have others wait, and who publishes too fast is to notice at once."""
 _LOOK_SECONDS = 1.0
 """How long after its certificate has ended a connection may still stand."""
 
@@ -55,7 +58,10 @@ class LocalServer:
             self.authority, limits=local_limits(offer), clock=clock, name="local", keeper=keeper
         )
         self._listener = TlsListener(
-            self._door.slot, self._protocol, on_refusal=self.refusals.handshake_refused
+            self._door.slot,
+            self._protocol,
+            on_refusal=self.refusals.handshake_refused,
+            receive_bytes=_RECEIVE_BYTES,
         )
 
     @property
