@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.support.mqtt_session_model import Held, LastWords, Model, ModelSession, Sent
 from tests.support.mqtt_stage import V5, Player, Stage
 
@@ -40,7 +40,7 @@ _KEEPS_RETAIN = "b"
 _clients = st.sampled_from(sorted(_VERSIONS))
 _topics = st.sampled_from(["t", "t/u", "v", "$d"])
 _filters = st.sampled_from(["t", "t/#", "+", "t/+", "#", "v", "$d"])
-_qos = st.integers(0, 2)
+_qos = st.sampled_from([2, 1, 0])
 _SCALE = int(os.environ.get("HEDGEROW_SESSIONS_SCALE", "1"))
 
 
@@ -82,9 +82,16 @@ class Sessions(RuleBasedStateMachine):
 
     # ---- coming and going
 
+    @initialize(qos=st.tuples(_qos, _qos, _qos))
+    def begin(self, qos: tuple[int, int, int]) -> None:
+        """Begin where something happens: everyone is there, listens, and has a session."""
+        for name, granted in zip(_VERSIONS, qos, strict=True):
+            self.connect(name, clean=False, expiry_s=60, will=None)
+            self.subscribe(name, "#", granted, no_local=False, retain_handling=0)
+
     @rule(
         name=_clients,
-        clean=st.booleans(),
+        clean=st.sampled_from([False, False, True]),
         expiry_s=st.sampled_from([0, 60]),
         will=st.none() | st.tuples(_topics, _qos, st.booleans(), st.sampled_from([0, 10])),
     )
