@@ -23,6 +23,7 @@ from hedgerow.cli.demo.waiting import until
 BROKER_CORE = 0
 LOAD_CORE = 1
 HEDGEROW = "Hedgerow"
+HEDGEROW_RESUMING = "Hedgerow with session tickets"
 MOSQUITTO = "mosquitto"
 MOSQUITTO_BUFFERED = "mosquitto, without TCP_NODELAY"
 _START_SECONDS = 60
@@ -60,9 +61,10 @@ log_type warning
 
 @contextmanager
 def brokers(*names: str) -> Iterator[dict[str, RunningBroker]]:
-    """Run Hedgerow, mosquitto, and mosquitto without TCP_NODELAY, its default; or some of them."""
+    """Run Hedgerow, mosquitto, and mosquitto without TCP_NODELAY, its default; or those named."""
     starters: dict[str, Callable[[Path], AbstractContextManager[RunningBroker]]] = {
-        HEDGEROW: _hedgerow,
+        HEDGEROW: partial(_hedgerow, title=HEDGEROW),
+        HEDGEROW_RESUMING: partial(_hedgerow, title=HEDGEROW_RESUMING, options=("resume",)),
         MOSQUITTO: partial(_mosquitto, title=MOSQUITTO, nodelay=True),
         MOSQUITTO_BUFFERED: partial(_mosquitto, title=MOSQUITTO_BUFFERED, nodelay=False),
     }
@@ -70,7 +72,7 @@ def brokers(*names: str) -> Iterator[dict[str, RunningBroker]]:
         yield {
             title: stack.enter_context(start(Path(name)))
             for title, start in starters.items()
-            if not names or title in names
+            if title in (names or (HEDGEROW, MOSQUITTO, MOSQUITTO_BUFFERED))
         }
 
 
@@ -98,16 +100,14 @@ def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 
 @contextmanager
-def _hedgerow(folder: Path) -> Iterator[RunningBroker]:
-    ready = folder / "server.json"
-    command = [sys.executable, "-m", "bench.local_server", str(site()), str(ready)]
+def _hedgerow(folder: Path, title: str, options: Sequence[str] = ()) -> Iterator[RunningBroker]:
+    ready = folder / f"server-{len(options)}.json"
+    command = [sys.executable, "-m", "bench.local_server", str(site()), str(ready), *options]
     with running(command, folder) as process:
-        until(lambda: ready.exists() or process.poll() is not None, HEDGEROW, _START_SECONDS)
-        see_alive(process, HEDGEROW, folder)
+        until(lambda: ready.exists() or process.poll() is not None, title, _START_SECONDS)
+        see_alive(process, title, folder)
         port = json.loads(ready.read_text())["port"]
-        yield RunningBroker(
-            HEDGEROW, process.pid, port, site() / "hedgerow", site() / "group.ca.pem"
-        )
+        yield RunningBroker(title, process.pid, port, site() / "hedgerow", site() / "group.ca.pem")
 
 
 @contextmanager

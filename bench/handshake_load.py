@@ -1,7 +1,7 @@
 """The load generator of `bench.tls_handshakes`: devices that connect, are admitted, and leave.
 
-`python -m bench.handshake_load BROKER… VERSION SECONDS` waits for a line, then prints what it
-measured.
+`python -m bench.handshake_load BROKER… VERSION SECONDS [resumed]` waits for a line, then prints
+what it measured. With `resumed`, a device comes back with the session of its last connection.
 """
 
 import json
@@ -20,11 +20,16 @@ _WARM_UP_SECONDS = 0.2
 _SETTLE_SECONDS = 0.1
 
 
-def visit(port: int, context: ssl.SSLContext, hello: bytes) -> None:
-    """Connect with mutual TLS, be admitted, say goodbye, and read to the end."""
+def visit(
+    port: int, context: ssl.SSLContext, hello: bytes, session: ssl.SSLSession | None = None
+) -> ssl.SSLSession | None:
+    """Connect with mutual TLS, be admitted, say goodbye, and read to the end.
+
+    Return the session, to come back with. One that is given has to be resumed.
+    """
     with (
         socket.create_connection(("127.0.0.1", port)) as plain,
-        context.wrap_socket(plain) as stream,
+        context.wrap_socket(plain, session=session) as stream,
     ):
         stream.sendall(hello)
         answer = stream.recv(len(ACCEPTED))
@@ -33,13 +38,19 @@ def visit(port: int, context: ssl.SSLContext, hello: bytes) -> None:
         stream.sendall(GOODBYE)
         while stream.recv(1024):
             pass
+        if session is not None and not stream.session_reused:
+            raise RuntimeError("the broker did not resume the session")
+        return stream.session
 
 
 class Visitors:
     """Devices, each of which connects again as soon as its last connection has ended."""
 
-    def __init__(self, broker: RunningBroker, version: ssl.TLSVersion) -> None:
+    def __init__(
+        self, broker: RunningBroker, version: ssl.TLSVersion, *, resume: bool = False
+    ) -> None:
         self._port = broker.port
+        self._resume = resume
         self._devices = [
             (device_context(broker, name, version), connect(name)) for name in DEVICES[:AT_ONCE]
         ]
@@ -63,9 +74,10 @@ class Visitors:
     def _visit_until(
         self, ends: float, context: ssl.SSLContext, hello: bytes, made: list[int]
     ) -> None:
-        count = 0
+        count, session = 0, None
         while time.monotonic() < ends:
-            visit(self._port, context, hello)
+            offered = visit(self._port, context, hello, session)
+            session = offered if self._resume else None
             count += 1
         made.append(count)
 
@@ -75,7 +87,7 @@ def main(arguments: list[str]) -> None:
     broker = RunningBroker.from_arguments(arguments[:4])
     version, seconds = ssl.TLSVersion[arguments[4]], float(arguments[5])
     sys.stdin.readline()
-    visitors = Visitors(broker, version)
+    visitors = Visitors(broker, version, resume="resumed" in arguments[6:])
     visitors.run(_WARM_UP_SECONDS)
     cpu, start = cpu_seconds(broker.pid), time.monotonic()
     made = visitors.run(seconds)

@@ -2,7 +2,7 @@
 
 It is the product's `LocalServer` with the verified group of a site's folder (`bench.site`), and
 QoS 1 for devices, which its owner can turn on; without a cloud. It writes its port into the file
-READY and serves until SIGTERM.
+READY and serves until SIGTERM. With `resume` behind it, devices may resume TLS sessions.
 """
 
 import asyncio
@@ -15,20 +15,24 @@ import structlog
 import uvloop
 
 from bench import site
-from hedgerow.core.server import LocalOffer, LocalServer, Serving
+from hedgerow.core.server import LocalOffer, LocalServer, LocalTls, Serving
 from hedgerow.kernel import SystemClock
 from hedgerow.mqtt import Message
 
 
-def main(folder: Path, ready: Path) -> None:
+def main(folder: Path, ready: Path, *, resume: bool) -> None:
     """Serve what is in the folder."""
-    uvloop.run(_serve(folder, ready))
+    uvloop.run(_serve(folder, ready, resume=resume))
 
 
-async def _serve(folder: Path, ready: Path) -> None:
-    offer = LocalOffer(qos=1)
+async def _serve(folder: Path, ready: Path, *, resume: bool = False) -> None:
     server = LocalServer(
-        _to_nobody, _to_nobody, clock=SystemClock(), log=structlog.get_logger(), offer=offer
+        _to_nobody,
+        _to_nobody,
+        clock=SystemClock(),
+        log=structlog.get_logger(),
+        offer=LocalOffer(qos=1),
+        tls=LocalTls(resume=resume),
     )
     await server.start(0)
     server.serve_certificate(site.certificate(folder))
@@ -47,4 +51,4 @@ def _to_nobody(message: Message) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), resume="resume" in sys.argv[3:])
