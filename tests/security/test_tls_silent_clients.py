@@ -1,6 +1,7 @@
 """Clients that connect and say nothing keep nobody out."""
 
 import asyncio
+import os
 import socket
 import ssl
 
@@ -8,6 +9,7 @@ import pytest
 from tests.support import pki
 
 from hedgerow.pki import TlsListener, TlsPeer, TlsSlot, waiting_room
+from hedgerow.pki.listener import MAX_HANDSHAKES
 from hedgerow.pki.waiting_room import Visitor
 
 pytestmark = [pytest.mark.both_loops]
@@ -144,3 +146,37 @@ class Thinker:
                 except ssl.SSLWantReadError:
                     self._socket.sendall(self._outgoing.read())
                     self._incoming.write(self._socket.recv(65536))
+
+
+async def test_a_flood_of_half_open_connections_delays_a_device_by_seconds_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ten times as many as there are places; half of them silent, half stuck in the first word.
+
+    HEDGEROW_FLOOD=2000 runs it at full size, with the real places and patience.
+    """
+    size = int(os.environ.get("HEDGEROW_FLOOD", "200"))
+    places = MAX_HANDSHAKES if size >= MAX_HANDSHAKES else size // 10
+    if size < MAX_HANDSHAKES:
+        monkeypatch.setattr(waiting_room, "PATIENCE_S", 0.1)
+        monkeypatch.setattr(waiting_room, "THINKING_S", 0.2)
+    listener = TlsListener(
+        TlsSlot(pki.mutual_context(SERVER, DEVICE)),
+        Greeter,
+        handshake_timeout=30,
+        max_handshakes=places,
+    )
+    await listener.start("127.0.0.1", 0)
+    crowd = [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(size)]
+    for stuck in crowd[::2]:
+        stuck.sendall(HELLO_BEGUN)
+    async with asyncio.timeout(25):
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", listener.port, ssl=DEVICE.client_context(ROOTS)
+        )
+        assert await reader.readline() == b"hello\n"
+    writer.close()
+    assert sum(listener.refusals.values()) >= size - places
+    await listener.stop()
+    for one in crowd:
+        one.close()
