@@ -322,7 +322,9 @@ async def test_what_both_sides_changed_offline_becomes_one_shadow(estate: Estate
     async with deployed(estate) as core, estate.device(core, estate.a) as a:
         await a.subscribe(topic("A", "update/accepted"))
         await report(a, "A", door="shut", lamp="off")
-        await until(lambda: core.shadows.kept(ShadowId("A")).agreed is not None and synchronised(core))
+        await until(
+            lambda: core.shadows.kept(ShadowId("A")).agreed is not None and synchronised(core)
+        )
         await estate.cloud.app.stop()
         await until(lambda: not core.link.is_connected)
         await report(a, "A", door="ajar")
