@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from tests.support import pki, softhsm
 
+from hedgerow.core.config import TokenUri
+from hedgerow.core.config.values import Token as ConfiguredToken
+from hedgerow.core.link import load_key
 from hedgerow.kernel import CallerError, ConfigurationError, SystemClock
 from hedgerow.pki import (
+    OLD_SUITES,
     CertificateAuthority,
     FileKey,
+    LegacyTls,
     Pkcs11Key,
     PrivateKey,
     TlsListener,
@@ -234,3 +240,25 @@ def test_weaker_signatures_than_ours_are_not_made(token: Token) -> None:
         rsa_key.sign(b"x", padding.PKCS1v15(), hashes.SHA1())  # noqa: S303 - it is to be refused
     with pytest.raises(UnsupportedAlgorithm, match="SHA-256"):
         ec_key.sign(b"x", ec.ECDSA(hashes.SHA1()))  # noqa: S303 - it is to be refused
+
+
+@pytest.mark.spec("B05")
+def test_a_server_key_in_a_token_offers_forward_secret_suites_only(
+    token_key: Pkcs11Key,
+) -> None:
+    pem = ROOT.issue(server_certificate(pki.LOCAL_NAMES), token_key.public_key)
+    legacy = LegacyTls(datetime(2099, 1, 1, tzinfo=UTC), tuple(OLD_SUITES))
+    context = server_context(token_key, pem, Trust(), legacy=legacy)
+    offered = [one for one in context.get_ciphers() if one["protocol"] != "TLSv1.3"]
+    assert {"ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-AES128-SHA"} <= {
+        str(one["name"]) for one in offered
+    }
+    assert all(str(one["name"]).startswith("ECDHE-") for one in offered)
+
+
+def test_a_core_finds_its_keys_in_the_token_that_is_configured(token: Token) -> None:
+    configured = ConfiguredToken(token.provider, token.label, token.user_pin, None)
+    for label in (RSA, EC):
+        key = load_key(TokenUri(label), configured)
+        assert key.is_in_token
+        verify(key, key.sign(b"x"), b"x")

@@ -10,9 +10,10 @@ from typing import Self
 from cryptography import x509
 
 from hedgerow.core.config import CoreConfig, FileUri, KeyUri, NetworkProxy
+from hedgerow.core.config.values import Token as ConfiguredToken
 from hedgerow.core.link.tunnel import STRAIGHT, Way
-from hedgerow.kernel import ConfigurationError
-from hedgerow.pki import FileKey, PrivateKey, client_context
+from hedgerow.kernel import ConfigurationError, quoted
+from hedgerow.pki import FileKey, Pkcs11Key, PrivateKey, Token, client_context
 
 _ALPN_PORT = 443
 _PEM_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----", re.ASCII)
@@ -30,7 +31,7 @@ class LinkIdentity:
     def load(cls, config: CoreConfig) -> Self:
         """Read the files that the configuration names; `ConfigurationError` says which is wrong."""
         identity = cls(
-            key=load_key(config.key),
+            key=load_key(config.key, config.token),
             certificate_pem=_certificates(config.certificate_path),
             roots_pem=_certificates(config.ca_path),
         )
@@ -57,14 +58,19 @@ class LinkIdentity:
         return Way(proxy, client_context(self.roots_pem, None, None) if proxy.is_tls else None)
 
 
-def load_key(uri: KeyUri) -> PrivateKey:
-    """Return the private key at a configured place."""
+def load_key(uri: KeyUri, token: ConfiguredToken | None) -> PrivateKey:
+    """Return the private key at a configured place; one in the token stays there.
+
+    `ConfigurationError` says what of the configuration is wrong.
+    """
     if isinstance(uri, FileUri):
         return FileKey.load(uri.path)
-    raise ConfigurationError(
-        f"the key {uri.object_label!r} is in a PKCS#11 token, which this release does not use yet; "
-        "give a file:///absolute/path"
-    )
+    if token is None:
+        raise ConfigurationError(
+            f"the key {quoted(uri.object_label)} is in a token; say in crypto.PKCS11 in which one"
+        )
+    place = Token(token.provider, token.slot_label, token.user_pin, token.openssl_engine)
+    return Pkcs11Key.open(place, uri.object_label)
 
 
 def _certificates(path: Path) -> str:
