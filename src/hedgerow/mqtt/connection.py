@@ -147,10 +147,18 @@ class Connection(asyncio.BufferedProtocol):
             self._since = now
 
     def _go_on(self) -> None:
-        """Answer what was set aside when a message had to wait."""
+        """Answer what was set aside when a message had to wait, and only then read more.
+
+        To read first would set aside more each time than goes on.
+        """
         self._waits = False
         if not self.dialogue.is_over():
             self._take_whole(self._assembly.add(b""))
+            self._read_on()
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not (self._held_by or self._transport.is_closing()):
+            self._transport.resume_reading()
 
     def _take_whole(self, data: bytes) -> None:
         try:
@@ -280,13 +288,13 @@ class Connection(asyncio.BufferedProtocol):
         if brake not in self._held_by:
             return
         self._held_by.discard(brake)
-        if not self._held_by and self._transport is not None:
+        if not self._held_by:
             self._since = self._engine.clock.monotonic()
-            if not self._transport.is_closing():
-                self._transport.resume_reading()
             if self._waits:
                 # Not from within the reading of the one that caught up.
                 asyncio.get_running_loop().call_soon(self._go_on)
+            else:
+                self._read_on()
 
     def check_deadline(self, now: float) -> None:
         """End or cut the connection if its time is up."""
