@@ -156,7 +156,8 @@ class CoreApp:
         certificates = log.bind(component="GGDeviceCertificateManager")
         self.keeper = CertificateKeeper(
             ServerCertificateStore(
-                folders.server, load_key(config.server_key, config.token) if config.server_key else None
+                folders.server,
+                load_key(config.server_key, config.token) if config.server_key else None,
             ),
             self.http,
             self.server.serve_certificate,
