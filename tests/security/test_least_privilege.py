@@ -55,7 +55,7 @@ MISSED: dict[frozenset[str], tuple[str, str]] = {
         GROUPS,
     ),
     frozenset({"greengrass:GetConnectivityInfo", "greengrass:UpdateConnectivityInfo"}): (
-        "greengrass:UpdateConnectivityInfo",
+        "greengrass:GetConnectivityInfo",
         f"{IOT}:thing/{CORE}-gci",
     ),
 }
