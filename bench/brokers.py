@@ -88,6 +88,26 @@ def generate(module: str, broker: RunningBroker, *arguments: str) -> dict[str, A
     return measured
 
 
+@contextmanager
+def background(
+    module: str, broker: RunningBroker, *arguments: str
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a load generator on its core, which prints a line when it is ready, and end it."""
+    command = [sys.executable, "-m", module, *broker.arguments(), *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError("a process has no pipes")
+        pin(process.pid, LOAD_CORE)
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+        if not process.stdout.readline():
+            raise RuntimeError(f"{module} failed on {broker.name}")
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def pin(pid: int, core: int) -> None:
     """Keep a process on one core, if the machine has so many."""
     if core in os.sched_getaffinity(0):

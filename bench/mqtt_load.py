@@ -46,6 +46,8 @@ class Load:
     in_flight: int = 0
     pace: int = 0
     ahead: int = 200_000
+    is_background: bool = False
+    """Whether somebody waits for a line that says that it has begun."""
 
     def text(self) -> str:
         """Return it as the generator reads it."""
@@ -273,6 +275,8 @@ def main(arguments: list[str]) -> None:
     sys.stdin.readline()
     pump = Pump(broker, load)
     pump.run(_WARM_UP_SECONDS)
+    if load.is_background:
+        print("{}", flush=True)
     sent, received = pump.sent, pump.received
     cpu, own = cpu_seconds(broker.pid), time.process_time()
     taken = pump.run(load.seconds)

@@ -1,6 +1,7 @@
 """Run every benchmark, print the figures and write bench/RESULTS.md.
 
-`python -m bench.run [NAME…]` runs only those named and writes nothing.
+`python -m bench.run [NAME…]` runs only those named and writes nothing. Long ones run only if they
+are named.
 """
 
 import sys
@@ -16,7 +17,10 @@ from bench import (
     mqtt_throughput,
     policy_decisions,
     policy_peers,
+    reconnect_storm,
+    request_latency,
     rotations,
+    slow_subscriber,
     spool_speed,
     tls_handshakes,
 )
@@ -27,7 +31,10 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 BENCHMARKS = {
     "mqtt": mqtt_throughput.measure,
+    "requests": request_latency.measure,
+    "slow-subscriber": slow_subscriber.measure,
     "handshakes": tls_handshakes.measure,
+    "storm": reconnect_storm.measure,
     "discovery": discovery.measure,
     "idle": core_idle.measure,
     "api": api_calls.measure,
