@@ -106,7 +106,7 @@ async def role_of(core: CoreApp, name: str | None) -> None:
     await until(lambda: core.role.held is None or core.role.held.role_arn.endswith(f"/{name}"))
 
 
-@pytest.mark.spec("L17", "D04", "L16")
+@pytest.mark.spec("L17", "D04", "L16", "Y05")
 async def test_boto3_on_the_core_is_the_groups_role_and_may_do_what_it_may(
     estate: Estate,
 ) -> None:
