@@ -141,7 +141,7 @@ def _read(pem: str) -> _Read:
     try:
         certificate = load_certificate(pem)
         extensions = certificate.extensions
-    except (CallerError, ValueError) as error:
+    except (CallerError, ValueError, x509.DuplicateExtension) as error:
         raise _not_certificates() from error
     try:
         is_authority = extensions.get_extension_for_class(x509.BasicConstraints).value.ca

@@ -56,7 +56,7 @@ def read_foreign_certificate(pem: str, now: datetime) -> x509.Certificate:
     """Read a certificate of any authority, or raise `CertificateValidationException`.
 
     It has to be exactly one, current or coming certificate over an RSA key of at least 2048 bits
-    or a key on a NIST curve.
+    or a key on a NIST curve, and not an authority's, which no handshake would let in.
     """
     if pem.count("-----BEGIN CERTIFICATE-----") != 1:
         raise invalid_certificate("The PEM has to hold exactly one certificate, without its chain.")
@@ -69,6 +69,12 @@ def read_foreign_certificate(pem: str, now: datetime) -> x509.Certificate:
             f"The certificate expired on {certificate.not_valid_after_utc:%Y-%m-%d}; "
             "devices could not connect with it."
         )
+    if _is_authority(certificate):
+        raise invalid_certificate(
+            "The certificate is an authority's (it may sign others: basicConstraints CA:TRUE or "
+            "keyUsage keyCertSign), which devices cannot connect with; give the device one with "
+            "basicConstraints CA:FALSE."
+        )
     key = certificate.public_key()
     sound = (isinstance(key, rsa.RSAPublicKey) and key.key_size >= KEY_BITS) or (
         isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES
@@ -79,3 +85,17 @@ def read_foreign_certificate(pem: str, now: datetime) -> x509.Certificate:
             "or EC on P-256, P-384 or P-521."
         )
     return certificate
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        extensions = certificate.extensions
+    except (ValueError, x509.DuplicateExtension) as error:
+        raise invalid_certificate("The certificate's extensions cannot be read.") from error
+    for extension in extensions:
+        value = extension.value
+        if isinstance(value, x509.BasicConstraints) and value.ca:
+            return True
+        if isinstance(value, x509.KeyUsage) and value.key_cert_sign:
+            return True
+    return False

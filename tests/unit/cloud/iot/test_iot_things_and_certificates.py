@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.support.pki import expired, self_signed
+from tests.support.pki import authority_as_device, expired, self_signed
 from tests.support.registry import (
     HOME,
     Registrar,
@@ -209,6 +209,7 @@ def test_a_foreign_certificate_is_one_current_strong_certificate() -> None:
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "PEM"),
         (expired().certificate_pem, "expired on"),
         (_weak_pem(), "RSA of at least 2048"),
+        (authority_as_device().certificate_pem, "an authority's"),
     ):
         with pytest.raises(AwsError, match=reason) as refused:
             issuing.read_foreign_certificate(pem, now)
