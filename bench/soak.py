@@ -49,6 +49,8 @@ class Soaked:
     resumptions: int
     passed_by: int
     never_ended: int
+    turned_away: int
+    cut: int
     longest_lag_s: float
     cpu_seconds: float
     resident_mib: tuple[float, ...]
@@ -81,7 +83,8 @@ class Soaked:
             f"QoS 1: {self.lost} lost or out of order, {self.unacknowledged} not acknowledged, "
             f"{self.duplicates} repeated after {self.resumptions} resumed sessions\n"
             f"QoS 0: {self.heard_at_most_once:,} arrived; {self.passed_by} clients passed by, "
-            f"{self.never_ended} saw no end within 20 s\n"
+            f"{self.never_ended} saw no end within 20 s, {self.turned_away} were not let in, "
+            f"{self.cut} were cut\n"
             f"the generator was up to {self.longest_lag_s:.2f} s late\n"
             f"resident MiB: first {settled[0]:.1f}, last {settled[-1]:.1f}, "
             f"lowest {min(settled):.1f}, highest {max(settled):.1f}, "
@@ -100,6 +103,8 @@ class _Soak:
         self._over = asyncio.Event()
         self.passed_by = 0
         self.never_ended = 0
+        self.turned_away = 0
+        self.cut = 0
         self.longest_lag_s = 0.0
 
     async def run(self, seconds: float) -> None:
@@ -146,16 +151,31 @@ class _Soak:
             asked = "" if resumes else topic
             transport.write(hello(name, clean=not qos, topic=asked, qos=qos))
             await client.ready.wait()
+            if not client.is_in:
+                self.turned_away += 1
+                continue
             started.set()
             resumes = bool(qos)
             try:
                 stays_s = None if not qos else self._chance.uniform(0.5, 4)
                 async with asyncio.timeout(stays_s):
-                    await self._over.wait()
+                    await self._over_or(client)
             except TimeoutError:
                 heard.resumptions += 1
             await self._part(transport, client)
             await asyncio.sleep(self._chance.uniform(0, 0.3))
+
+    async def _over_or(self, client: Client) -> None:
+        """Wait for the end of the soak, or of the connection."""
+        async with asyncio.TaskGroup() as either:
+            waits = [
+                either.create_task(self._over.wait()),
+                either.create_task(client.closed.wait()),
+            ]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+        self.cut += client.closed.is_set()
 
     async def _pass_by(self, name: str, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -166,6 +186,7 @@ class _Soak:
             transport = await self._place.connect(name, lambda made=client: made)  # type: ignore[misc]
             transport.write(hello(name, clean=not keeps, topic="passing/#"))
             await client.ready.wait()
+            self.turned_away += not client.is_in
             await asyncio.sleep(self._chance.uniform(0, 4))
             await self._part(transport, client)
             self.passed_by += 1
@@ -230,6 +251,8 @@ async def soak(place: Place, pid: int, seconds: float, rate: int) -> Soaked:
         sum(one.resumptions for one in heard),
         running.passed_by,
         running.never_ended,
+        running.turned_away,
+        running.cut,
         running.longest_lag_s,
         cpu_seconds(pid) - before,
         tuple(resident),

@@ -50,6 +50,8 @@ class Client(asyncio.Protocol):
         self._awaited = awaited_bytes
         self._head = b""
         self.ready = asyncio.Event()
+        """Also when the end came first: then `is_in` is false."""
+        self.is_in = False
         self.closed = asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
@@ -62,6 +64,7 @@ class Client(asyncio.Protocol):
             if self._awaited:
                 return
             Decoder(_VERSION).feed(self._head)
+            self.is_in = True
             self.ready.set()
         if data:
             self.take(data)
@@ -72,6 +75,7 @@ class Client(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         """Note it."""
         self.closed.set()
+        self.ready.set()
 
 
 class Publisher(Client):

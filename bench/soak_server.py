@@ -23,8 +23,8 @@ _LIMITS = Limits(
     session_expiry_s=3600,
     shared_subscriptions=True,
     in_flight=1000,
-    waiting_messages=50_000,
-    outgoing_bytes=32 * 1024 * 1024,
+    waiting_messages=20_000,
+    outgoing_bytes=8 * 1024 * 1024,
 )
 
 
