@@ -119,6 +119,8 @@ class _Soak:
                 for number in range(_PASSERS_BY):
                     passing.create_task(self._pass_by(f"q{number}", seconds))
             await self._drained()
+            for transport, client in self._publishers:
+                await part(transport, client, politely=True)
             self._over.set()
 
     async def _publish(self, seconds: float) -> None:

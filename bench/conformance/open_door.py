@@ -42,7 +42,7 @@ from hedgerow.pki import TlsListener, TlsPeer, TlsSlot
 
 NAMELESS = ""
 """The name of the certificate for clients that have the broker choose their client id."""
-_NOT_OURS = Verdict(allowed=False, reason="topics below $SYS are the server's")
+_NOT_OURS = Verdict(allowed=False, reason="topics below $SYS and $share are the server's")
 _MAY_NOT = Verdict(allowed=False, reason="nobody may subscribe to this filter")
 
 
@@ -64,7 +64,7 @@ class ListedAuthority:
 
     def may_publish(self, session: SessionRef, topic: str) -> Verdict:  # noqa: ARG002 - interface
         """Allow what is not the server's own."""
-        return _NOT_OURS if topic.startswith("$SYS") else ALLOWED
+        return _NOT_OURS if topic.startswith(("$SYS", "$share")) else ALLOWED
 
     def may_retain(self, session: SessionRef, topic: str) -> Verdict:  # noqa: ARG002 - interface
         """Allow it."""

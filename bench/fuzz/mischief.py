@@ -8,10 +8,10 @@ from typing import Final, cast
 from hedgerow.mqtt import Decoder, MalformedPacketError, ProtocolVersion, ReasonCode, encode
 from hedgerow.mqtt.codec import (
     Auth,
-    Connack,
     Connect,
     Disconnect,
     Packet,
+    PacketType,
     Pingreq,
     Properties,
     Puback,
@@ -19,7 +19,6 @@ from hedgerow.mqtt.codec import (
     Publish,
     Pubrec,
     Pubrel,
-    Suback,
     Subscribe,
     SubscribeItem,
     Unsubscribe,
@@ -45,6 +44,13 @@ _FILTERS: Final = (
     "health/#",
 )
 _FEW_IDS: Final = 6
+_NO_BOUND: Final = 1 << 28
+_FROM_SERVERS: Final = frozenset(PacketType) - {
+    PacketType.CONNECT,
+    PacketType.SUBSCRIBE,
+    PacketType.UNSUBSCRIBE,
+    PacketType.PINGREQ,
+}
 
 
 class MischiefClient(asyncio.Protocol):
@@ -59,7 +65,7 @@ class MischiefClient(asyncio.Protocol):
         self._decoder = Decoder(self.version)
         self.client_id = client_id
         self.closed = asyncio.Event()
-        self.sent = 0
+        self._maximum_bytes = 0
 
     # ---- what the transport calls
 
@@ -79,7 +85,10 @@ class MischiefClient(asyncio.Protocol):
             self.abort()
             return
         for packet in packets:
-            if not isinstance(packet, Connack | Suback | Publish) and packet.type.name == "CONNECT":
+            size = len(encode(packet, self.version))
+            if size > (self._maximum_bytes or _NO_BOUND):
+                self._faults.append(f"{self.client_id} takes {self._maximum_bytes}, got {packet}")
+            if packet.type not in _FROM_SERVERS:
                 self._faults.append(f"{self.client_id} was sent {packet}")
             if isinstance(packet, Publish | Pubrec | Pubrel):
                 self._unanswered.append(packet)
@@ -111,7 +120,6 @@ class MischiefClient(asyncio.Protocol):
             self._transport.abort()
 
     def _write(self, data: bytes) -> None:
-        self.sent += 1
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
@@ -174,6 +182,8 @@ class MischiefClient(asyncio.Protocol):
                 receive_maximum=chance.choice([None, 1, 2, 65535]),
                 maximum_packet_size=chance.choice([None, None, 30, 100]),
             )
+            # What a second CONNECT says does not count: it ends the connection.
+            self._maximum_bytes = self._maximum_bytes or properties.maximum_packet_size or _NO_BOUND
         return Connect(
             client_id=self.client_id,
             version=self.version,
