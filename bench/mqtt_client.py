@@ -44,6 +44,10 @@ class RunningBroker:
         return cls("", int(pid), int(port), Path(devices), Path(roots))
 
 
+class ClosedError(RuntimeError):
+    """The broker closed the connection, without the goodbye of TLS: not all say it."""
+
+
 class RecordStream:
     """A TLS connection whose records and system calls the caller controls."""
 
@@ -86,7 +90,7 @@ class RecordStream:
     def close(self) -> None:
         """Say goodbye, read to the end of the session, and close; the socket must be blocking."""
         self.send(GOODBYE)
-        with self.socket, contextlib.suppress(ssl.SSLZeroReturnError):
+        with self.socket, contextlib.suppress(ssl.SSLZeroReturnError, ClosedError):
             while True:
                 try:
                     if not self.tls.read(1024):
@@ -99,7 +103,7 @@ class RecordStream:
             self.socket.sendall(self.outgoing.read())
         data = self.socket.recv(65536)
         if not data:
-            raise RuntimeError("the broker closed the connection")
+            raise ClosedError("the broker closed the connection")
         self.incoming.write(data)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
 _LOCK = _ROOT / "requirements" / "peers.txt"
+_NODE_LOCK = _ROOT / "requirements" / "mqtt-peers"
 FOLDER = Path(os.environ.get("HEDGEROW_BENCH_PEERS", _ROOT / ".bench-peers"))
 
 
@@ -34,6 +35,24 @@ def python() -> Path:
         )
         stamp.write_text(wanted)
     return environment / "bin" / "python"
+
+
+def node_folder() -> Path:
+    """Return the folder of the peers that run on node, made from its lock if it is not there."""
+    folder = FOLDER / "node"
+    stamp = folder / ".made-from"
+    wanted = hashlib.sha256((_NODE_LOCK / "package-lock.json").read_bytes()).hexdigest()
+    if not stamp.exists() or stamp.read_text() != wanted:
+        npm = shutil.which("npm")
+        if npm is None:
+            raise PeerMissingError("npm is not installed")
+        print("setting up the peers that run on node (once) …", flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(_NODE_LOCK, folder)
+        quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+        _run(npm, "ci", "--prefix", str(folder), *quiet)
+        stamp.write_text(wanted)
+    return folder
 
 
 def _run(*command: str) -> None:
