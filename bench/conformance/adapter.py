@@ -37,20 +37,36 @@ class Adapter:
         self._port = port
         self._rewrites = as_mosquitto_writes
         self._server: asyncio.Server | None = None
+        self._carrying: set[asyncio.Task[None]] = set()
 
     async def start(self, listening: socket.socket) -> None:
         """Take connections from a socket that listens."""
-        self._server = await asyncio.start_server(self._carry, sock=listening)
+        self._server = await asyncio.start_server(self._accepted, sock=listening)
 
     async def stop(self) -> None:
-        """Take no more connections; those that are open end with the broker."""
+        """Take no more connections, and cut those that are open."""
         if self._server is not None:
             self._server.close()
+        carrying = tuple(self._carrying)
+        for task in carrying:
+            task.cancel()
+        if carrying:
+            await asyncio.wait(carrying)
+
+    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._carrying.add(task)
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._carry(reader, writer)
+        finally:
+            writer.transport.abort()
+            self._carrying.discard(task)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         first = await _first_packet(reader)
         if not first:
-            writer.close()
             return
         context = self._context_of(claimed_client_id(first))
         try:
@@ -58,10 +74,9 @@ class Adapter:
                 "127.0.0.1", self._port, ssl=context, server_hostname="localhost"
             )
         except OSError:
-            writer.close()
             return
         inner_writer.write(first)
-        with contextlib.suppress(ExceptionGroup):
+        with contextlib.closing(inner_writer), contextlib.suppress(ExceptionGroup):
             async with asyncio.TaskGroup() as both_ways:
                 both_ways.create_task(_pump(reader, inner_writer))
                 rewriter = Rewriter() if self._rewrites and speaks_5(first) else None
