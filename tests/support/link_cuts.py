@@ -82,7 +82,9 @@ async def run_cuts_from_cloud(folder: Path, *, cuts: int, seed: int = 0) -> Cuts
         distinct.add((message.topic, message.payload))
 
     # What the cloud does not keep cannot come, so it keeps all.
-    limits = Limits(session_expiry_s=3600, waiting_messages=1_000_000, outgoing_bytes=2**28)
+    limits = Limits(
+        session_expiry_s=3600, waiting_messages=1_000_000, outgoing_bytes=2**28, waiting_bytes=2**28
+    )
     async with (
         cloud_double(limits=limits) as cloud,
         cutter(cloud.mqtt_port, seed=seed) as network,

@@ -59,7 +59,7 @@ class Deliveries:
     Order holds: nothing overtakes what waits, and what was not acknowledged goes first when the
     client comes back. With a keeper every step is told to it.
     INVARIANT: at most `window` messages are under way; with those that wait they are at most
-    `limits.in_flight` and `limits.waiting_messages`, and count for at most `limits.outgoing_bytes`.
+    `limits.in_flight` and `limits.waiting_messages`, and count for at most `limits.waiting_bytes`.
     """
 
     __slots__ = (
@@ -92,7 +92,7 @@ class Deliveries:
         self._limits = limits
         self._clock = clock
         self._keeper: Keeper | None = None
-        self._room = limits.outgoing_bytes
+        self._room = limits.waiting_bytes
         self._highest = limits.in_flight + limits.waiting_messages
         self._sent: dict[int, _Item] = {}
         self._passed: dict[int, int] = {}
@@ -342,7 +342,7 @@ class Deliveries:
         limits = self._limits
         return (
             len(self._waiting) * 2 >= limits.waiting_messages
-            or self._room * 2 <= limits.outgoing_bytes
+            or self._room * 2 <= limits.waiting_bytes
         ) and bool(self._waiting)
 
     def hold_up(self, publisher: Publisher, give_up: Callable[[], None]) -> None:

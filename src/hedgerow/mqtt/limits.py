@@ -46,6 +46,9 @@ class Limits:
     waiting_messages: int = 1000
     """Messages that wait for the above, and for a client that is away; further ones are dropped as
     `queue-full`. While a client is connected its publishers are held up before that."""
+    waiting_bytes: int = 1024 * 1024
+    """What the messages under way to one client and waiting for it count for; further ones are
+    dropped as `queue-full`."""
     all_waiting_bytes: int = 256 * 1024 * 1024
     """What all queues of all sessions hold together; beyond it messages are dropped as
     `queue-full`, as if the queue they were for were full."""

@@ -93,7 +93,7 @@ def test_what_the_queue_cannot_hold_is_not_taken(client: Client) -> None:
 def test_the_bytes_of_all_together_are_bounded_and_come_back() -> None:
     client = Client(Limits(waiting_messages=100))
     size = client.letter(b"x").size
-    client = Client(Limits(waiting_messages=100, outgoing_bytes=3 * size))
+    client = Client(Limits(waiting_messages=100, waiting_bytes=3 * size))
     assert [client.put(b"x") for _ in range(4)] == [True, True, True, False]
     assert client.deliveries.acknowledge(2)
     assert client.put(b"x")

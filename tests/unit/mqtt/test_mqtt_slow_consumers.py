@@ -11,7 +11,9 @@ from hedgerow.mqtt import Broker, Limits, Peer, ProtocolVersion
 from hedgerow.mqtt.codec import Connect, Packet, Publish, Subscribe, SubscribeItem, encode
 
 V311 = ProtocolVersion.V311
-_LIMITS = Limits(outgoing_bytes=1000, publisher_pause_s=0.05, close_timeout_s=0.125)
+_LIMITS = Limits(
+    outgoing_bytes=1000, waiting_bytes=1000, publisher_pause_s=0.05, close_timeout_s=0.125
+)
 _MESSAGE = Publish("t", b"x" * 95)
 _FRAME = encode(_MESSAGE, V311)
 assert len(_FRAME) == 100

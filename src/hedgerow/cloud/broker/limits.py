@@ -49,6 +49,10 @@ OFFERED: Final = (
 )
 """Fields that the engine does not have (yet) are left out by `cloud_limits`; `missing` tells."""
 
+WAITING_MESSAGES: Final = 20_000
+WAITING_BYTES: Final = 16 * 1024 * 1024
+"""What is kept for one client that is away. AWS IoT Core bounds the account, not the client."""
+
 LONGEST_SESSION_EXPIRY_S: Final = 7 * 24 * 3600
 """What the session expiry may be raised to (the quota is adjustable up to seven days)."""
 RETAINED_MESSAGES_PER_PAGE: Final = 200
@@ -65,6 +69,7 @@ def cloud_limits(
     """
     known = {one.name for one in fields(Limits)}
     values: dict[str, Any] = {row.field: row.value for row in OFFERED if row.field in known}
+    values |= {"waiting_messages": WAITING_MESSAGES, "waiting_bytes": WAITING_BYTES}
     if session_expiry_s is not None:
         if not 0 <= session_expiry_s <= LONGEST_SESSION_EXPIRY_S:
             raise ValueError(f"a session may be kept for 0 to {LONGEST_SESSION_EXPIRY_S} s")

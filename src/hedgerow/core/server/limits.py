@@ -25,6 +25,9 @@ class LocalOffer:
     """Whether devices may share a subscription."""
 
 
+ALL_WAITING_BYTES: Final = 32 * 1024 * 1024
+"""A core fits in 128 MB (statement G11), whatever its devices leave waiting."""
+
 AS_V1: Final = LocalOffer()
 
 
@@ -36,4 +39,5 @@ def local_limits(offer: LocalOffer = AS_V1) -> Limits:
         session_expiry_s=offer.sessions_s,
         retain_available=offer.retained,
         shared_subscriptions=offer.shared_subscriptions,
+        all_waiting_bytes=ALL_WAITING_BYTES,
     )
