@@ -44,6 +44,8 @@ OVERDUE: Final = Refusal(
 )
 _RETAINED_FULL: Final = "there are {} retained messages already; this one was passed on only"
 _NOT_AGAIN: Final = 2
+_TOLD_EVERY_S: Final = 60.0
+"""A disk that refuses is told of no more often."""
 _ONLY_NEW: Final = 1
 
 
@@ -74,6 +76,7 @@ class Engine:
     lasting: Lasting = field(init=False)
     sessions: dict[str, Session] = field(default_factory=dict)
     _budget: Budget = field(init=False)
+    _told_again_at: float = 0.0
     _paced: dict[Session, None] = field(default_factory=dict)
     _numbers: "counting[int]" = field(default_factory=lambda: counting(1))
 
@@ -272,9 +275,12 @@ class Engine:
         """Make safe what was told to the keeper; False if that cannot be."""
         try:
             self.keeper.commit()
-        except OSError:
-            _log.exception("sessions could not be kept")
+        except OSError as error:
             self.counters.refusals["not-kept"] += 1
+            now = self.clock.monotonic()
+            if now >= self._told_again_at:
+                self._told_again_at = now + _TOLD_EVERY_S
+                _log.error("sessions could not be kept: %s", error)  # noqa: TRY400 - said once a minute
             return False
         return True
 
