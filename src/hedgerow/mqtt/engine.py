@@ -280,7 +280,7 @@ class Engine:
             now = self.clock.monotonic()
             if now >= self._told_again_at:
                 self._told_again_at = now + _TOLD_EVERY_S
-                _log.error("sessions could not be kept: %s", error)  # noqa: TRY400 - said once a minute
+                _log.error("sessions could not be kept: %s", error)
             return False
         return True
 
