@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
@@ -13,44 +12,13 @@ from hedgerow.mqtt.keeper import Keeper, KeptDelivery
 from hedgerow.mqtt.letter import Letter, Shape
 from hedgerow.mqtt.limits import Limits
 from hedgerow.mqtt.outbox import Outbox
+from hedgerow.mqtt.waiting import Budget, Item
 
 _HIGHEST_PACKET_ID: Final = 0xFFFF
 _EXACTLY_ONCE: Final = 2
 _TWO_BYTES: Final = Struct(">H")
 _PUBACK: Final = b"\x40\x02"
 _PUBACK_BYTES: Final = 4
-
-
-@dataclass(slots=True, eq=False)
-class _Item:
-    letter: Letter
-    qos: int
-    identifiers: tuple[int, ...]
-    retain: bool
-    size: int
-    number: int
-    packet_id: int = 0
-    released: bool = False
-
-
-class Budget:
-    """What all queues of a broker may hold together, in bytes."""
-
-    __slots__ = ("_left",)
-
-    def __init__(self, size: int) -> None:
-        self._left = size
-
-    def take(self, size: int) -> bool:
-        """Take so much, or nothing; False if there is not so much left."""
-        if size > self._left:
-            return False
-        self._left -= size
-        return True
-
-    def give_back(self, size: int) -> None:
-        """Return what was taken."""
-        self._left += size
 
 
 class Deliveries:
@@ -94,9 +62,9 @@ class Deliveries:
         self._keeper: Keeper | None = None
         self._room = limits.waiting_bytes
         self._highest = limits.in_flight + limits.waiting_messages
-        self._sent: dict[int, _Item] = {}
+        self._sent: dict[int, Item] = {}
         self._passed: dict[int, int] = {}
-        self._waiting: deque[_Item] = deque()
+        self._waiting: deque[Item] = deque()
         self._reserved: set[int] = set()
         self._last_id = 0
         self._next_number = 1
@@ -162,7 +130,7 @@ class Deliveries:
 
     def recall(self, number: int, delivery: KeptDelivery, letter: Letter) -> None:
         """Take up a delivery that was kept; to be called in the order of the numbers."""
-        item = _Item(
+        item = Item(
             letter,
             delivery.qos,
             delivery.identifiers,
@@ -207,7 +175,7 @@ class Deliveries:
         size = letter.size
         if size > self._room or len(self) >= self._highest or not self._budget.take(size):
             return False
-        item = _Item(letter, qos, identifiers, retain, size, self._next_number)
+        item = Item(letter, qos, identifiers, retain, size, self._next_number)
         self._next_number += 1
         self._room -= size
         if self._keeper is not None:
@@ -371,7 +339,7 @@ class Deliveries:
 
     # ---- steps
 
-    def _send(self, item: _Item, *, late: bool) -> bool:
+    def _send(self, item: Item, *, late: bool) -> bool:
         """Send a message if it can be now; True also if there is nothing to send any more."""
         outbox = self._outbox
         if outbox is None or len(self._sent) + len(self._passed) >= self._window:
@@ -413,21 +381,21 @@ class Deliveries:
                 self._last_id = packet_id
                 return packet_id
 
-    def _end(self, item: _Item) -> None:
+    def _end(self, item: Item) -> None:
         del self._sent[item.packet_id]
         self._acknowledged += 1
         self._settle(item)
         if self._waiting:
             self.fill()
 
-    def _settle(self, item: _Item) -> None:
+    def _settle(self, item: Item) -> None:
         self._room += item.size
         self._budget.give_back(item.size)
         self._reserved.discard(item.packet_id)
         if self._keeper is not None:
             self._keeper.settled(self._client_id, item.number)
 
-    def _tell_queued(self, item: _Item) -> None:
+    def _tell_queued(self, item: Item) -> None:
         if self._keeper is not None:
             delivery = KeptDelivery(
                 item.letter.kept(),

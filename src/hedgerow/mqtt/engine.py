@@ -17,7 +17,7 @@ from hedgerow.mqtt.authority import (
 from hedgerow.mqtt.codec import Connect, Publish, ReasonCode, Will
 from hedgerow.mqtt.counters import Counters
 from hedgerow.mqtt.courier import Courier
-from hedgerow.mqtt.deliveries import Budget, Deliveries
+from hedgerow.mqtt.deliveries import Deliveries
 from hedgerow.mqtt.keeper import Keeper, KeptSubscription
 from hedgerow.mqtt.lasting import Lasting
 from hedgerow.mqtt.limits import Limits
@@ -28,6 +28,7 @@ from hedgerow.mqtt.router import Router
 from hedgerow.mqtt.rules import Refusal, session_expiry_s, verdict_refusal
 from hedgerow.mqtt.session import Link, PendingWill, Session, Subscription
 from hedgerow.mqtt.topics import has_wildcard
+from hedgerow.mqtt.waiting import Budget
 
 _log: Final = logging.getLogger(__name__)
 

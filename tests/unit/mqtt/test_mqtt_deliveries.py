@@ -9,9 +9,10 @@ from tests.support.mqtt_transport import MemoryTransport
 
 from hedgerow.mqtt import Decoder, Limits, ProtocolVersion
 from hedgerow.mqtt.codec import Packet, Properties, Publish, Pubrel
-from hedgerow.mqtt.deliveries import Budget, Deliveries
+from hedgerow.mqtt.deliveries import Deliveries
 from hedgerow.mqtt.letter import Letter
 from hedgerow.mqtt.outbox import Outbox
+from hedgerow.mqtt.waiting import Budget
 
 _LIMITS = Limits(waiting_messages=3, in_flight=2)
 
