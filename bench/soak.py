@@ -29,7 +29,8 @@ from hedgerow.cli.demo.waiting import until
 _STREAMS: Final = 4
 _PASSERS_BY: Final = 20
 _TICK_S: Final = 0.05
-_WARM_UP_SHARE: Final = 0.1
+_WARM_UP_SHARE: Final = 0.5
+"""The allocator keeps what queues needed once: the first half shows how high they go."""
 _FLAT_MIB: Final = 4.0
 _START_SECONDS: Final = 30
 _DRAIN_SECONDS: Final = 30

@@ -21,6 +21,8 @@ _PUBACK_HEAD: Final = b"\x40\x02"
 _NUMBER: Final = struct.Struct(">Q")
 _HIGHEST_PACKET_ID: Final = 0xFFFF
 _END_SECONDS: Final = 20
+_KEEP_ALIVE_S: Final = 1200
+"""Longer than a soak: those who only listen send nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ class Subscriber(Client):
 
 def hello(name: str, *, clean: bool = True, topic: str = "", qos: int = 0) -> bytes:
     """Return a CONNECT, and a SUBSCRIBE if there is a topic."""
-    frame = encode(Connect(name, _VERSION, clean_start=clean, keep_alive_s=60), _VERSION)
+    frame = encode(Connect(name, _VERSION, clean_start=clean, keep_alive_s=_KEEP_ALIVE_S), _VERSION)
     if topic:
         frame += encode(Subscribe(1, (SubscribeItem(topic, qos),)), _VERSION)
     return frame
