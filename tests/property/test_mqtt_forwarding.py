@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.mqtt_broker import OpenAuthority, denied
@@ -20,6 +21,7 @@ from hedgerow.mqtt.codec import (
     Subscribe,
     SubscribeItem,
 )
+from hedgerow.mqtt.connection import Connection
 
 V5 = ProtocolVersion.V5
 _versions = st.sampled_from([ProtocolVersion.V31, ProtocolVersion.V311, V5])
@@ -164,3 +166,14 @@ def test_every_message_goes_where_the_model_says_and_nowhere_else(story: Story) 
             replace(packet, packet_id=0) for packet in packets if isinstance(packet, Publish)
         ]
         assert messages == _model(story, index)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_stories())
+def test_the_fast_path_writes_what_the_slow_one_writes(story: Story) -> None:
+    """Packets, their identifiers and order, and the answers: all as if each were looked at."""
+    fast = asyncio.run(_play(story))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "_fast", lambda _self, _data, position, _end, _session: position)
+        slow = asyncio.run(_play(story))
+    assert fast == slow
