@@ -1,6 +1,7 @@
 """The broker as the other rooms see it."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -15,6 +16,7 @@ from hedgerow.mqtt.limits import DEFAULT_LIMITS, Limits
 from hedgerow.mqtt.rules import Refusal, topic_fault
 from hedgerow.mqtt.topics import valid_topic
 
+_log: Final = logging.getLogger(__name__)
 _READ_BYTES: Final = 256 * 1024
 _TICK_S: Final = 0.5
 _SHUTTING_DOWN: Final = Refusal(
@@ -205,11 +207,19 @@ class Broker:
         except TimeoutError:
             for connection in tuple(self._connections):
                 connection.hang_up(at_once=True)
-            await self._empty.wait()
+            await self._all_gone()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._engine.commit()
+
+    async def _all_gone(self) -> None:
+        """Wait until the loop has told of the end of every connection, but not for ever."""
+        try:
+            async with asyncio.timeout(self._engine.limits.close_timeout_s):
+                await self._empty.wait()
+        except TimeoutError:
+            _log.warning("%d connections were cut without word of it", len(self._connections))
 
     def _opened(self, connection: Connection) -> None:
         self._engine.counters.connections += 1

@@ -26,7 +26,7 @@ class Courier:
     """Effects only: what to deliver to whom was decided by the route."""
 
     def __init__(self, authority: Authority, counters: Counters, clock: Clock) -> None:
-        self._authority = authority
+        self._name = authority.source_name
         self._counters = counters
         self._clock = clock
         self._queue: list[Outbox] = []
@@ -97,7 +97,7 @@ class Courier:
         expiry_s = publish.properties.message_expiry_interval
         expires_at = None if expiry_s is None else self._clock.now().timestamp() + expiry_s
         taken_at = self._clock.now().timestamp() if publish.retain else None
-        return Letter(publish, source, self._authority.source_name, expires_at, taken_at)
+        return Letter(publish, source, self._name, expires_at, taken_at)
 
     def deliver(
         self, route: Route, source: Source, letter: Letter, *, is_will: bool = False

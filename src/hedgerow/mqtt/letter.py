@@ -15,7 +15,8 @@ from hedgerow.mqtt.codec import (
 )
 from hedgerow.mqtt.keeper import KeptMessage
 
-_OVERHEAD_BYTES: Final = 64
+_OVERHEAD_BYTES: Final = 900
+"""What the objects of a waiting message take beside its bytes (CPython 3.11, kept: 860)."""
 
 
 class Shape(NamedTuple):
@@ -46,7 +47,7 @@ class Letter:
         self.expires_at = expires_at
         self._source = source
         self._name = name
-        self._frames: dict[Shape, PublishFrame] = {}
+        self._frames: dict[Shape, PublishFrame] | None = None
         self._kept: KeptMessage | None = None
 
     @classmethod
@@ -90,6 +91,8 @@ class Letter:
 
     def frame(self, shape: Shape) -> PublishFrame:
         """Return the message as it came in, for all clients that take it in this shape."""
+        if self._frames is None:
+            self._frames = {}
         frame = self._frames.get(shape)
         if frame is None:
             properties = self.publish.properties
