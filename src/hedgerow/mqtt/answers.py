@@ -107,9 +107,9 @@ def _see_room(dialogue: "Dialogue", session: Session, route: Route) -> None:
         if not other.deliveries.is_crowded or not delivery.qos or other is session:
             continue
         link = other.link
-        if link is not None and not link.is_held:
-            dialogue.wait_for(other.deliveries, link)
+        if link is not None and not link.is_held and dialogue.wait_for(other.deliveries, link):
             raise NotNowError
+    dialogue.waited()
 
 
 def _aliased(dialogue: "Dialogue", session: Session, publish: Publish) -> str | None:

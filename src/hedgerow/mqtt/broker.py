@@ -13,7 +13,7 @@ from hedgerow.mqtt.counters import Counters
 from hedgerow.mqtt.engine import Engine
 from hedgerow.mqtt.keeper import NO_KEEPER, Keeper, KeptMessage
 from hedgerow.mqtt.limits import DEFAULT_LIMITS, Limits
-from hedgerow.mqtt.rules import Refusal, topic_fault
+from hedgerow.mqtt.rules import Refusal, properties_fault, topic_fault
 from hedgerow.mqtt.topics import valid_topic
 
 _log: Final = logging.getLogger(__name__)
@@ -115,7 +115,8 @@ class Broker:
             raise CallerError(
                 f"{quoted(topic)} is no topic: it is empty or holds a wildcard or NUL"
             )
-        if (fault := topic_fault(topic, limits)) is not None:
+        fault = topic_fault(topic, limits) or properties_fault(properties, limits)
+        if fault is not None:
             raise CallerError(fault)
         if len(payload) > limits.payload_bytes or not 0 <= qos <= limits.maximum_qos:
             raise CallerError(
@@ -139,6 +140,10 @@ class Broker:
         if message is None or (message.expires_at is not None and message.expires_at <= now):
             return None
         return message
+
+    def has_room_to_retain(self, topic: str, payload_bytes: int) -> bool:
+        """Return whether a message of this size could be retained under a topic."""
+        return self._engine.retained.has_room(topic, len(topic) + payload_bytes)
 
     def retained_topics(self) -> Sequence[KeptMessage]:
         """Return all retained messages, by topic."""

@@ -299,6 +299,9 @@ class Connection(asyncio.BufferedProtocol):
     def check_deadline(self, now: float) -> None:
         """End or cut the connection if its time is up."""
         limits, dialogue = self._engine.limits, self.dialogue
+        if self._held_by and dialogue.has_waited_enough(now):
+            for brake in tuple(self._held_by):
+                self.release(brake)
         idle_s = now - self._since
         if dialogue.is_over():
             if idle_s >= limits.close_timeout_s and self._transport is not None:

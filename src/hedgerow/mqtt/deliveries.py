@@ -41,6 +41,7 @@ class Deliveries:
         "_highest",
         "_keeper",
         "_last_id",
+        "_left_waiting",
         "_limits",
         "_maximum_packet_bytes",
         "_next_number",
@@ -52,6 +53,7 @@ class Deliveries:
         "_speaks_5",
         "_waiting",
         "_window",
+        "look_anew",
     )
 
     def __init__(self, client_id: str, limits: Limits, clock: Clock, budget: Budget) -> None:
@@ -76,6 +78,9 @@ class Deliveries:
         self._acknowledged = 0
         self._backlog = 0
         self._allowance = 0.0
+        self._left_waiting = False
+        self.look_anew: Callable[[], None] | None = None
+        """Is called before anything is sent that has waited: it may not be allowed any more."""
 
     def __len__(self) -> int:
         return len(self._sent) + len(self._passed) + len(self._waiting)
@@ -98,11 +103,12 @@ class Deliveries:
     def detach(self) -> None:
         """Send nothing more: what is under way goes to the front of what waits."""
         self._outbox = None
+        self._left_waiting |= self._brake is not None
         self._waiting.extendleft(reversed(self._sent.values()))
         self._reserved.update(self._sent)
         self._sent.clear()
         self._passed.clear()
-        self._let_go()
+        self.let_go()
 
     def keep(self, keeper: Keeper) -> None:
         """Tell a keeper of every step from now on, and first of what is here already."""
@@ -117,12 +123,13 @@ class Deliveries:
     def end(self) -> None:
         """Let everything go; the keeper is told by who ends the session."""
         self._keeper = None
+        self.look_anew = None
         for item in (*self._sent.values(), *self._waiting):
             self._budget.give_back(item.size)
         self._sent.clear()
         self._passed.clear()
         self._waiting.clear()
-        self._let_go()
+        self.let_go()
 
     def let_be(self) -> None:
         """Tell the keeper nothing more."""
@@ -155,6 +162,7 @@ class Deliveries:
             self._waiting = deque(item for item in self._waiting if id(item) not in doomed)
             for item in gone:
                 self._settle(item)
+            self._backlog = min(self._backlog, len(self._waiting))
         return len(gone)
 
     # ---- messages
@@ -186,6 +194,8 @@ class Deliveries:
 
     def fill(self) -> None:
         """Send of what waits as much as the window, the connection and the pace allow."""
+        if self._waiting and self._outbox is not None and self.look_anew is not None:
+            self.look_anew()
         waiting = self._waiting
         while waiting and (not self._backlog or self._allowance >= 1):
             if not self._send(waiting[0], late=True):
@@ -194,8 +204,9 @@ class Deliveries:
             if self._backlog:
                 self._backlog -= 1
                 self._allowance -= 1
-        if self._brake is not None and len(waiting) * 4 <= self._limits.waiting_messages:
-            self._let_go()
+        if len(waiting) * 4 <= self._limits.waiting_messages:
+            self._left_waiting = False
+            self.let_go()
 
     def earn(self, messages: float) -> bool:
         """Allow more of the backlog of a client that came back; return whether there is one."""
@@ -304,8 +315,11 @@ class Deliveries:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether a connected client has so much waiting that its publishers should pause."""
-        if self._outbox is None:
+        """Whether a connected client has so much waiting that its publishers should pause.
+
+        One that has left while others waited for it has to catch up first.
+        """
+        if self._outbox is None or self._left_waiting:
             return False
         limits = self._limits
         return (
@@ -332,7 +346,8 @@ class Deliveries:
             self._brake = Brake(self._limits.acknowledgement_patience_s, tired)
         self._brake.hold(publisher)
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Let those who wait for this client go on."""
         brake, self._brake = self._brake, None
         if brake is not None:
             brake.let_go()

@@ -87,6 +87,8 @@ class Dialogue:
         self.session: Session | None = None
         self._line = line
         self._will: Will | None = None
+        self._waits_since: float | None = None
+        self._free_until = 0.0
 
     def is_over(self) -> bool:
         """Return whether nothing is read or answered any more."""
@@ -151,9 +153,38 @@ class Dialogue:
         """Return whether the client is made to wait."""
         return self._line.is_held
 
-    def wait_for(self, deliveries: Deliveries, link: Link) -> None:
-        """Wait until another client has caught up; it is cut if it does not."""
-        deliveries.hold_up(self._line, lambda: link.end(OVERDUE))
+    def wait_for(self, deliveries: Deliveries, link: Link) -> bool:
+        """Wait until another client has caught up, unless this one has waited long enough.
+
+        The other one is cut if it does not catch up, but not for what it cannot help: while it is
+        made to wait itself, its acknowledgements are not read.
+        """
+        now = self.engine.clock.monotonic()
+        if now < self._free_until:
+            return False
+
+        def give_up() -> None:
+            if link.is_held:
+                deliveries.let_go()
+            else:
+                link.end(OVERDUE)
+
+        if self._waits_since is None:
+            self._waits_since = now
+        deliveries.hold_up(self._line, give_up)
+        return True
+
+    def waited(self) -> None:
+        """Note that there is nobody to wait for now."""
+        self._waits_since = None
+
+    def has_waited_enough(self, now: float) -> bool:
+        """Return whether to wait no longer, for whomever; for some time it will not wait again."""
+        since, limits = self._waits_since, self.engine.limits
+        if since is None or now - since < limits.publisher_wait_s:
+            return False
+        self._waits_since, self._free_until = None, now + limits.publisher_free_s
+        return True
 
     def end(self, refusal: Refusal, *, will: bool = True) -> None:
         """Count a refusal that ends the conversation, tell an MQTT 5 client why, and close."""

@@ -43,7 +43,9 @@ OVERDUE: Final = Refusal(
     "the client does not acknowledge its messages while others wait to send more",
     name="acknowledgements-overdue",
 )
-_RETAINED_FULL: Final = "there are {} retained messages already; this one was passed on only"
+_RETAINED_FULL: Final = (
+    "there are {} retained messages already, and no room for this one; it was passed on only"
+)
 _NOT_AGAIN: Final = 2
 _TOLD_EVERY_S: Final = 60.0
 """A disk that refuses is told of no more often."""
@@ -85,7 +87,7 @@ class Engine:
         self.router = Router(self.authority, self.limits, self.tell)
         self.courier = Courier(self.authority, self.counters, self.clock)
         self._budget = Budget(self.limits.all_waiting_bytes)
-        self.retained = RetainedMessages(self.limits.retained_messages)
+        self.retained = RetainedMessages(self.limits.retained_messages, self.limits.retained_bytes)
         self.lasting = Lasting(self)
 
     # ---- sessions
@@ -117,7 +119,8 @@ class Engine:
     def new_session(self, ref: SessionRef) -> Session:
         """Return a session that nobody had before."""
         deliveries = Deliveries(ref.client_id, self.limits, self.clock, self._budget)
-        session = Session(ref.id, ref, deliveries)
+        session = Session(ref.id, ref, deliveries, judged_in=self.router.epoch)
+        deliveries.look_anew = lambda: self._look_anew(session)
         self.sessions[ref.client_id] = session
         return session
 
@@ -183,8 +186,13 @@ class Engine:
         if pending is not None and will:
             self.publish_will(session, pending.will)
 
+    def _look_anew(self, session: Session) -> None:
+        if session.judged_in != self.router.epoch:
+            self._judge_anew(session)
+
     def _judge_anew(self, session: Session) -> None:
         """Let waiting messages go that the client, as who it is now, may not have."""
+        session.judged_in = self.router.epoch
         ref, may_receive = session.ref, self.authority.may_receive
         dropped = session.deliveries.drop_if(
             lambda letter: not may_receive(letter.kept().source, ref, letter.publish.topic)

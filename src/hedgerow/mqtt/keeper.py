@@ -9,7 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from hedgerow.mqtt.codec import NO_PROPERTIES, Properties, SubscribeItem
+from hedgerow.mqtt.codec import NO_PROPERTIES, Properties, SubscribeItem, written_bytes
+
+_PAIR_BYTES: Final = 160
+"""What a user property takes in memory beside its text."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +31,11 @@ class KeptMessage:
     properties: Properties = NO_PROPERTIES
     expires_at: float | None = None
     taken_at: float | None = None
+
+    @property
+    def size(self) -> int:
+        """Return about how many bytes its content takes in memory."""
+        return content_bytes(self.topic, self.payload, self.properties)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +150,12 @@ class Keeper(Protocol):
 
     def commit(self) -> None:
         """Make what was told safe from kill -9. Raises `OSError` if that cannot be."""
+
+
+def content_bytes(topic: str, payload: bytes, properties: Properties) -> int:
+    """Return about how many bytes a message takes in memory: small properties take the most."""
+    pairs = len(properties.user_property)
+    return len(topic) + len(payload) + written_bytes(properties) + pairs * _PAIR_BYTES
 
 
 class NoKeeper:

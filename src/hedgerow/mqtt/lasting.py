@@ -72,7 +72,7 @@ class Lasting:
     def recall(self) -> None:
         """Find again what was kept, all but what the authority does not know any more."""
         engine, now = self._engine, self._engine.clock.now().timestamp()
-        for message in engine.keeper.retained():
+        for message in engine.keeper.retained() if engine.limits.retain_available else ():
             if message.expires_at is not None and message.expires_at <= now:
                 engine.keeper.unretain(message.topic)
             else:

@@ -13,7 +13,7 @@ from hedgerow.mqtt.codec import (
     PublishFrame,
     publish_frame,
 )
-from hedgerow.mqtt.keeper import KeptMessage
+from hedgerow.mqtt.keeper import KeptMessage, content_bytes
 
 _OVERHEAD_BYTES: Final = 900
 """What the objects of a waiting message take beside its bytes (CPython 3.11, kept: 860)."""
@@ -31,7 +31,16 @@ class Shape(NamedTuple):
 class Letter:
     """A message with its frames, each written once. `expires_at` is in seconds since 1970."""
 
-    __slots__ = ("_frames", "_kept", "_name", "_source", "_taken_at", "expires_at", "publish")
+    __slots__ = (
+        "_frames",
+        "_kept",
+        "_name",
+        "_size",
+        "_source",
+        "_taken_at",
+        "expires_at",
+        "publish",
+    )
 
     def __init__(
         self,
@@ -49,6 +58,7 @@ class Letter:
         self._name = name
         self._frames: dict[Shape, PublishFrame] | None = None
         self._kept: KeptMessage | None = None
+        self._size: int | None = None
 
     @classmethod
     def of(cls, kept: KeptMessage) -> Self:
@@ -67,7 +77,11 @@ class Letter:
     @property
     def size(self) -> int:
         """What it counts for in a queue, in bytes."""
-        return len(self.publish.payload) + len(self.publish.topic) + _OVERHEAD_BYTES
+        if self._size is None:
+            publish = self.publish
+            content = content_bytes(publish.topic, publish.payload, publish.properties)
+            self._size = content + _OVERHEAD_BYTES
+        return self._size
 
     def kept(self) -> KeptMessage:
         """Return the message as it is kept; always the same object."""

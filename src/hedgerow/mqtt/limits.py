@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-_HEADER_AND_PROPERTIES: Final = 8 * 1024
+_HEADER_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,8 @@ class Limits:
 
     payload_bytes: int = 128 * 1024
     """Larger: `packet-too-large`, the connection is closed."""
+    properties_bytes: int = 8 * 1024
+    """More properties (MQTT 5) in a publish or a will: as for `payload_bytes`."""
     topic_bytes: int = 256
     """Longer: `topic-name-invalid`, closed; in a SUBSCRIBE that filter is refused."""
     topic_slashes: int = 7
@@ -64,6 +66,11 @@ class Limits:
     acknowledgement_patience_s: float = 10.0
     """How long publishers of QoS 1 and 2 wait for a client whose queue is half full, while it
     acknowledges less than a message a second; then it is closed as `acknowledgements-overdue`."""
+    publisher_wait_s: float = 10.0
+    """How long a publisher of QoS 1 and 2 waits in all before a message is taken from it again, for
+    whomever; then it is not made to wait for `publisher_free_s`, and queues that are full drop."""
+    publisher_free_s: float = 30.0
+    """See `publisher_wait_s`."""
     connect_timeout_s: float = 10.0
     """No whole CONNECT by then: `connect-timeout`, closed."""
     keep_alive_s: int = 1200
@@ -80,6 +87,8 @@ class Limits:
     """Without it `$share/...` is `shared-subscriptions-not-supported`, refused in the SUBACK."""
     retained_messages: int = 10_000
     """More topics with a retained message: `quota-exceeded`, it is passed on unretained."""
+    retained_bytes: int = 256 * 1024 * 1024
+    """What all retained messages hold together; more: as for `retained_messages`."""
     retained_for_wildcards: bool = True
     """Without it a filter with a wildcard brings no retained message."""
     receive_maximum: int = 100
@@ -94,7 +103,7 @@ class Limits:
     @property
     def packet_bytes(self) -> int:
         """Return the largest packet: `packet-too-large`, closed before its content is read."""
-        return self.payload_bytes + self.topic_bytes + _HEADER_AND_PROPERTIES
+        return self.payload_bytes + self.topic_bytes + self.properties_bytes + _HEADER_BYTES
 
 
 DEFAULT_LIMITS: Final = Limits()

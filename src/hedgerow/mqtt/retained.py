@@ -14,36 +14,49 @@ class _Node:
 
 
 class RetainedMessages:
-    """At most one message a topic. `find` costs what matches, not what there is."""
+    """At most one message a topic, `highest` in number, `highest_bytes` in memory.
 
-    def __init__(self, highest: int) -> None:
+    `find` costs what matches, not what there is.
+    """
+
+    def __init__(self, highest: int, highest_bytes: int) -> None:
         self._highest = highest
+        self._room = highest_bytes
         self._root = _Node()
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
+    def has_room(self, topic: str, size: int) -> bool:
+        """Return whether a message of so many bytes would be kept."""
+        before = self.get(topic)
+        if before is None:
+            return self._count < self._highest and size <= self._room
+        return size <= self._room + before.size
+
     def put(self, message: KeptMessage) -> bool:
-        """Keep a message in the place of its topic's last one; False if there are too many."""
-        path = self._path(message.topic)
-        if path is not None and path[-1].message is not None:
-            path[-1].message = message
-            return True
-        if self._count >= self._highest:
+        """Keep a message in the place of its topic's last one; False if there is no room."""
+        if not self.has_room(message.topic, message.size):
             return False
         node = self._root
         for level in message.topic.split("/"):
             node = node.children.setdefault(level, _Node())
+        if node.message is None:
+            self._count += 1
+        else:
+            self._room += node.message.size
+        self._room -= message.size
         node.message = message
-        self._count += 1
         return True
 
     def remove(self, topic: str) -> bool:
         """Let a topic's message go and return whether there was one."""
         path = self._path(topic)
-        if path is None or path[-1].message is None:
+        message = None if path is None else path[-1].message
+        if path is None or message is None:
             return False
+        self._room += message.size
         path[-1].message = None
         self._count -= 1
         levels = topic.split("/")

@@ -12,6 +12,7 @@ from hedgerow.mqtt.codec import (
     Publish,
     ReasonCode,
     SubscribeItem,
+    written_bytes,
 )
 from hedgerow.mqtt.limits import Limits
 from hedgerow.mqtt.topics import is_shared, split_shared, valid_shared
@@ -80,8 +81,11 @@ def _will_refusal(connect: Connect, limits: Limits) -> Refusal | None:
         return None
     if (text := topic_fault(will.topic, limits)) is not None:
         return Refusal("connect", ReasonCode.TOPIC_NAME_INVALID, f"the will's {text}", will.topic)
+    fault = properties_fault(will.properties, limits)
     if len(will.payload) > limits.payload_bytes:
-        return Refusal("connect", ReasonCode.PACKET_TOO_LARGE, "the will's payload is too large")
+        fault = "payload is too large"
+    if fault is not None:
+        return Refusal("connect", ReasonCode.PACKET_TOO_LARGE, f"the will's {fault}", will.topic)
     if will.qos > limits.maximum_qos:
         return Refusal("connect", ReasonCode.QOS_NOT_SUPPORTED, f"the will has QoS {will.qos}")
     if will.retain and not limits.retain_available and connect.version is _V5:
@@ -128,6 +132,8 @@ def publish_refusal(publish: Publish, limits: Limits, version: ProtocolVersion) 
             f"a payload has at most {limits.payload_bytes} bytes, not {len(publish.payload)}",
             publish.topic,
         )
+    if (text := properties_fault(publish.properties, limits)) is not None:
+        return Refusal("limit", ReasonCode.PACKET_TOO_LARGE, text, publish.topic)
     if (text := topic_fault(publish.topic, limits)) is not None:
         return Refusal("limit", ReasonCode.TOPIC_NAME_INVALID, text, publish.topic)
     return None
@@ -189,6 +195,14 @@ def topic_fault(topic: str, limits: Limits) -> str | None:
     if slashes > limits.topic_slashes:
         return f"topic has {slashes} slashes; at most {limits.topic_slashes} are taken"
     return None
+
+
+def properties_fault(properties: Properties, limits: Limits) -> str | None:
+    """Return what is wrong with the size of a message's properties, or None."""
+    size = written_bytes(properties)
+    if size <= limits.properties_bytes:
+        return None
+    return f"properties have {size} bytes; at most {limits.properties_bytes} are taken"
 
 
 def explained(text: str, *, wanted: bool = True) -> Properties:

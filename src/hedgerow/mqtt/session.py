@@ -65,6 +65,8 @@ class Session:
     number: int
     ref: SessionRef
     deliveries: Deliveries
+    judged_in: int
+    """The epoch in which what waits was last judged."""
     outbox: Outbox | None = None
     link: Link | None = None
     speaks_5: bool = False

@@ -146,7 +146,7 @@ _FILTERS = st.one_of(
 def test_found_is_exactly_what_matches(
     kept: list[str], removed: list[str], topic_filter: str
 ) -> None:
-    messages = RetainedMessages(100)
+    messages = RetainedMessages(100, 1_000_000)
     for topic in kept:
         assert messages.put(KeptMessage("s", topic, b"x", 0))
     for topic in removed:

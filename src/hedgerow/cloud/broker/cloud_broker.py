@@ -168,10 +168,9 @@ class CloudBroker:
         """Return all retained messages, by topic."""
         return self._broker.retained_topics()
 
-    def has_room_to_retain(self, topic: str) -> bool:
-        """Return whether one more message could be retained under a topic."""
-        known = self._broker.retained(topic) is not None
-        return known or len(self._broker.retained_topics()) < self.limits.retained_messages
+    def has_room_to_retain(self, topic: str, payload_bytes: int) -> bool:
+        """Return whether a message of this size could be retained under a topic."""
+        return self._broker.has_room_to_retain(topic, payload_bytes)
 
     def delete_connection(self, client_id: str, *, clean_session: bool, will: bool) -> bool:
         """Disconnect a client; with `clean_session` forget its session too. False if unknown."""

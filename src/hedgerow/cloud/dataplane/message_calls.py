@@ -57,7 +57,8 @@ class MessageCalls:
         properties = message_properties(_properties(asked, request.headers))
         if retain:
             self._require_retain(request)
-            if request.body and not self._publisher.has_room_to_retain(topic):
+            has_room = self._publisher.has_room_to_retain
+            if request.body and not has_room(topic, len(request.body)):
                 return _throttled()
         await self._publisher.publish(
             topic, request.body, qos=int(qos), retain=retain, properties=properties

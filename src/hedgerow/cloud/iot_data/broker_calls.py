@@ -36,8 +36,8 @@ class Publisher(Protocol):
     def retained_topics(self) -> Sequence[KeptMessage]:
         """Return all retained messages, by topic."""
 
-    def has_room_to_retain(self, topic: str) -> bool:
-        """Return whether one more message could be retained under a topic."""
+    def has_room_to_retain(self, topic: str, payload_bytes: int) -> bool:
+        """Return whether a message of this size could be retained under a topic."""
 
     def delete_connection(self, client_id: str, *, clean_session: bool, will: bool) -> bool:
         """Disconnect a client; False if there is none of that id."""
@@ -78,7 +78,8 @@ class BrokerCalls(Service):
         retain = bool(call.input.get("retain"))
         require_publishable(topic, payload, retain=retain)
         properties = message_properties(call.input)
-        if retain and payload and not self._publisher.has_room_to_retain(topic):
+        has_room = self._publisher.has_room_to_retain
+        if retain and payload and not has_room(topic, len(payload)):
             raise AwsError(
                 "ThrottlingException",
                 "No more messages can be retained; delete some first.",

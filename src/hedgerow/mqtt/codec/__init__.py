@@ -29,7 +29,12 @@ from hedgerow.mqtt.codec.packets import (
     Unsubscribe,
     Will,
 )
-from hedgerow.mqtt.codec.properties import NO_PROPERTIES, Properties, property_names
+from hedgerow.mqtt.codec.properties import (
+    NO_PROPERTIES,
+    Properties,
+    property_names,
+    written_bytes,
+)
 from hedgerow.mqtt.codec.wire import MalformedPacketError
 
 __all__ = [
@@ -65,4 +70,5 @@ __all__ = [
     "packet_bounds",
     "property_names",
     "publish_frame",
+    "written_bytes",
 ]

@@ -174,6 +174,8 @@ _BY_IDENTIFIER: Final = MappingProxyType({row.identifier: row for row in _TABLE}
 _NAMES: Final = tuple(field.name for field in fields(Properties))
 _CONTENT: Final = frozenset({"correlation_data", "user_property"})
 _REPEATABLE: Final = frozenset({"user_property", "subscription_identifier"})
+_TEXT_HEAD_BYTES: Final = 3
+_PAIR_HEAD_BYTES: Final = 5
 
 
 def read_properties(reader: Reader, place: Place) -> Properties:
@@ -226,6 +228,21 @@ def write_properties(properties: Properties, place: Place) -> bytes:
             written.append(row.identifier)
             written += row.kind.write(item)
     return write_variable_integer(len(written)) + written
+
+
+def written_bytes(properties: Properties) -> int:
+    """Return about how many bytes a message's own properties take on the wire."""
+    if properties is NO_PROPERTIES:
+        return 0
+    texts = (properties.content_type, properties.response_topic)
+    return (
+        sum(len(text.encode()) + _TEXT_HEAD_BYTES for text in texts if text is not None)
+        + len(properties.correlation_data or b"")
+        + sum(
+            len(name.encode()) + len(value.encode()) + _PAIR_HEAD_BYTES
+            for name, value in properties.user_property
+        )
+    )
 
 
 def property_names(place: Place) -> frozenset[str]:

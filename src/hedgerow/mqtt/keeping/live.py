@@ -328,7 +328,7 @@ class Live:
             return mention, None
         content = message_record(message)
         if mention is None:
-            size = _MESSAGE_BYTES + len(message.payload) + len(message.topic)
+            size = _MESSAGE_BYTES + message.size
             mention = self._mentions[message] = _Mention(self._next_message, size, self._segment)
             self._next_message += 1
             self.size += size
