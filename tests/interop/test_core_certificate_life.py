@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from tests.support.core import running_core, until
 from tests.support.core_estate import (
     CORE,
@@ -20,7 +21,7 @@ from tests.support.mqtt_client import MqttClient
 from hedgerow.contract import ConnectivityInfo
 from hedgerow.core.addresses import local_addresses
 from hedgerow.core.certificates import ServerCertificate
-from hedgerow.pki import client_context
+from hedgerow.pki import FileKey, client_context
 
 OURS = ipaddress.ip_address("127.0.0.1")
 NEW = ipaddress.ip_address("127.0.0.9")
@@ -103,6 +104,26 @@ async def test_every_renewal_needs_the_permission_and_says_so(estate: Estate) ->
         core.keeper.addresses_changed()
         await until(lambda: "core.example" in _named(core.keeper.served))
         assert core.keeper.problem is None
+
+
+@pytest.mark.spec("A10")
+async def test_a_server_key_that_is_configured_is_the_one_that_clients_see(estate: Estate) -> None:
+    key = FileKey.generate_ec(estate.root / "certs/server.key", "P-384")
+    path = estate.root / "config/config.json"
+    document = json.loads(path.read_text())
+    principal = {"privateKeyPath": f"file://{estate.root}/certs/server.key"}
+    document["crypto"]["principals"]["MQTTServerCertificate"] = principal
+    path.write_text(json.dumps(document))
+    async with running_core(estate.root) as core:
+        await estate.deploy(core)
+        roots = await estate.group_roots(estate.a)
+        context = client_context(roots, estate.a.identity.key, estate.a.identity.certificate_pem)
+        async with await MqttClient.open(
+            "127.0.0.1", core.mqtt_port, tls=context, server_hostname="127.0.0.1"
+        ) as client:
+            await client.connect("A")
+            seen = client.transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    assert x509.load_der_x509_certificate(seen).public_key() == key.public_key
 
 
 async def test_a_core_without_addresses_is_served_under_those_it_has_and_says_so(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.support.link_cuts import run_cuts, run_cuts_from_cloud
 
-CUTS = int(os.environ.get("HEDGEROW_LINK_CUTS", "6"))
+CUTS = int(os.environ.get("HEDGEROW_LINK_CUTS", "4"))
 """`python -m bench.link_cuts` does a hundred."""
 
 

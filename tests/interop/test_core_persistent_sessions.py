@@ -31,11 +31,11 @@ async def estate(tmp_path: Path) -> AsyncIterator[Estate]:
         yield made
 
 
-@pytest.mark.spec("H07", "H09", "H10", "H12")
+@pytest.mark.spec("H07", "H09", "H10", "H11", "H12")
 async def test_what_programs_send_while_the_core_is_away_comes_to_the_device_in_order(
     estate: Estate,
 ) -> None:
-    """Even if the cloud is started anew meanwhile."""
+    """Even if the cloud is started anew meanwhile. To the device they go with QoS 0."""
     await with_functions(estate, spooler(GG_CONFIG_SUBSCRIPTION_QUALITY="AtLeastOncePersistent"))
     async with running_core(estate.root) as core:
         await estate.deploy(core)
@@ -55,8 +55,8 @@ async def test_what_programs_send_while_the_core_is_away_comes_to_the_device_in_
             "127.0.0.1", core.mqtt_port, identifier=estate.b.name, tls_context=context
         ) as b,
     ):
-        await b.subscribe("t/down")
+        await b.subscribe("t/down", qos=1)
         await restarted(estate)
         async with asyncio.timeout(20):
-            received = [bytes((await anext(b.messages)).payload) for _ in range(12)]
-    assert received == [b"%d" % number for number in range(12)]
+            received = [await anext(b.messages) for _ in range(12)]
+    assert [(bytes(m.payload), m.qos) for m in received] == [(b"%d" % n, 0) for n in range(12)]

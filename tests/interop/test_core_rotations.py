@@ -7,7 +7,7 @@ import pytest
 from tests.support.rotations import rotate_under_load
 
 DEVICES = int(os.environ.get("HEDGEROW_ROTATION_DEVICES", "60"))
-ROTATIONS = int(os.environ.get("HEDGEROW_ROTATIONS", "20"))
+ROTATIONS = int(os.environ.get("HEDGEROW_ROTATIONS", "10"))
 
 
 @pytest.mark.spec("C05")

@@ -74,7 +74,6 @@ async def failure(group: CloudGroup) -> str:
     return code
 
 
-@pytest.mark.spec("Q04")
 @pytest.mark.parametrize("missing", ["iot:GetThingShadow", "iot:UpdateThingShadow"])
 async def test_no_shadow_is_synchronised_without_the_service_roles_rights_to_shadows(
     tmp_path: Path, missing: str

@@ -281,7 +281,7 @@ async def test_a_deleted_connection_keeps_its_session_unless_asked(
         assert connack.session_present is not clean
 
 
-@pytest.mark.promise(4)
+@pytest.mark.promise(1)
 async def test_asking_for_a_session_or_a_will_can_be_denied(edge: CloudEdge) -> None:
     """`iot:ConnectAttributes`, as the guide's example policies use it."""
     lamp = issued()

@@ -15,7 +15,6 @@ _KILLS = int(os.environ.get("HEDGEROW_KILLS", "75"))
 
 
 @pytest.mark.timeout(60 + _KILLS)
-@pytest.mark.promise(7)
 @pytest.mark.parametrize("subject", ["sessions", "spool", "store"])
 def test_what_was_acknowledged_survives_any_number_of_kills(subject: str, tmp_path: Path) -> None:
     done = subprocess.run(

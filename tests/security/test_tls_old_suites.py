@@ -28,9 +28,11 @@ RSA_KEY = FileKey.generate_rsa_in_memory()
 DEVICE = pki.new_identity(pki.new_authority())
 AUTHORITY = pki.shared_authority()
 LATER = datetime(2099, 1, 1, tzinfo=UTC)
-ECDHE_CBC = [name for name in OLD_SUITES if "_ECDHE_" in name]
-RSA_EXCHANGE = [name for name in OLD_SUITES if "_ECDHE_" not in name]
-CBC = [name for name in OLD_SUITES if "_CBC_" in name]
+ECDHE_CBC = ["TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"]
+RSA_CBC = ["TLS_RSA_WITH_AES_128_CBC_SHA", "TLS_RSA_WITH_AES_256_CBC_SHA"]
+RSA_GCM = ["TLS_RSA_WITH_AES_128_GCM_SHA256", "TLS_RSA_WITH_AES_256_GCM_SHA384"]
+RSA_EXCHANGE = [*RSA_CBC, *RSA_GCM]
+CBC = [*ECDHE_CBC, *RSA_CBC]
 VERSIONS = {"TLSv1.1": ssl.TLSVersion.TLSv1_1, "TLSv1.0": ssl.TLSVersion.TLSv1}
 ignore_old_versions = pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 
@@ -46,11 +48,14 @@ def negotiated(
     legacy: LegacyTls | None,
     version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
     key: FileKey = RSA_KEY,
+    client_identity: pki.Identity | None = DEVICE,
 ) -> tuple[str, str] | None:
     """Shake hands as a client that knows one old suite only; return suite and version, or None."""
     server = pki.new_identity(AUTHORITY, server_certificate(pki.LOCAL_NAMES), key)
     proof = ServerProof(server.key, server.certificate_pem, legacy=legacy)
-    context = DEVICE.client_context(AUTHORITY.certificate_pem)
+    context = ssl.create_default_context(cadata=AUTHORITY.certificate_pem)
+    if client_identity is not None:
+        context = client_identity.client_context(AUTHORITY.certificate_pem)
     context.set_ciphers(f"{OLD_SUITES[suite].openssl_name}:@SECLEVEL=0")
     context.minimum_version = context.maximum_version = version
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -108,17 +113,29 @@ def test_old_versions_can_be_switched_on_and_are_off_otherwise(suite: str, versi
 
 
 @ignore_old_versions
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, *VERSIONS.values()])
+@pytest.mark.parametrize("client_identity", [pki.new_identity(pki.new_authority()), None])
+def test_old_tls_lets_in_nobody_whom_the_trust_does_not_name(
+    client_identity: pki.Identity | None, version: ssl.TLSVersion
+) -> None:
+    legacy = LegacyTls(LATER, tuple(OLD_SUITES), tuple(VERSIONS))
+    for suite in CBC:
+        assert negotiated(suite, legacy, version) is not None
+        assert negotiated(suite, legacy, version, client_identity=client_identity) is None
+
+
+@ignore_old_versions
 def test_tls_1_1_does_not_bring_1_0_with_it() -> None:
     legacy = LegacyTls(LATER, tuple(CBC), ("TLSv1.1",))
     assert negotiated(CBC[0], legacy, ssl.TLSVersion.TLSv1) is None
 
 
 @pytest.mark.spec("B05")
-@pytest.mark.parametrize("suite", OLD_SUITES)
+@pytest.mark.parametrize("suite", [*ECDHE_CBC, *RSA_EXCHANGE])
 def test_a_key_in_a_token_serves_forward_secret_suites_only(suite: str) -> None:
     key = TokenKey(RSA_KEY.signing_key())
     found = negotiated(suite, LegacyTls(LATER, tuple(OLD_SUITES)), key=key)
-    assert (found is not None) == OLD_SUITES[suite].forward_secret
+    assert (found is not None) == (suite in ECDHE_CBC)
 
 
 def test_modern_clients_get_modern_suites_while_the_switch_is_on() -> None:

@@ -1,7 +1,8 @@
 """The link of a core to a small cloud, and what it brought."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,23 @@ from hedgerow.kernel import Clock, SystemClock
 
 
 class LinkedCore:
-    """The link of a core, and what it brought. `settings` are members of `coreThing`."""
+    """The link of a core, and what it brought.
+
+    `settings` are members of `coreThing`, `beside` holds what stands beside that in `config.json`.
+    """
 
     def __init__(
-        self, cloud: CloudDouble, root: Path, *, clock: Clock | None = None, **settings: Any
+        self,
+        cloud: CloudDouble,
+        root: Path,
+        *,
+        clock: Clock | None = None,
+        beside: Mapping[str, Any] | None = None,
+        **settings: Any,
     ) -> None:
-        self.config = load_config(cloud.root(root, **settings))
+        path = cloud.root(root, **settings) / "config/config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | dict(beside or {})))
+        self.config = load_config(root)
         self.notices: list[CloudMessage] = []
         self.messages: list[CloudMessage] = []
         self.shadows: list[CloudMessage] = []

@@ -39,7 +39,6 @@ async def watcher(edge: CloudEdge) -> AsyncIterator[MqttDevice]:
         yield device
 
 
-@pytest.mark.spec("H15")
 async def test_coming_subscribing_unsubscribing_and_going_are_told(
     edge: CloudEdge, watcher: MqttDevice
 ) -> None:

@@ -237,7 +237,6 @@ async def test_a_persistent_session_keeps_qos_1_messages_and_replays_ten_a_secon
         assert 1.0 < time.monotonic() - started < 6.0
 
 
-@pytest.mark.spec("H10")
 async def test_an_owner_can_have_stored_messages_replayed_at_once(tmp_path: Path) -> None:
     async with cloud_edge(tmp_path, limits=cloud_limits(replayed_per_second=None)) as edge:
         identity = issued()

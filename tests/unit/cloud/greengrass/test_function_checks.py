@@ -150,8 +150,11 @@ def test_a_function_has_access_to_20_resources() -> None:
 
 
 @pytest.mark.spec("X10")
-def test_a_model_with_half_an_owner() -> None:
-    half = resource("m", "S3MachineLearningModelResourceData", OwnerSetting={"GroupOwner": "1000"})
+@pytest.mark.parametrize(
+    "setting", [{"GroupOwner": "1000"}, {"GroupPermission": "ro"}, {}], ids=["owner", "right", ""]
+)
+def test_a_model_with_half_an_owner(setting: dict[str, str]) -> None:
+    half = resource("m", "S3MachineLearningModelResourceData", OwnerSetting=setting)
     (fault,) = resource_faults({"Resources": [half]}, HOME)
     assert fault.endswith(
         "InvalidMLModelOwner - GroupOwnerSetting is provided in ML model resource, but "

@@ -95,7 +95,6 @@ async def test_a_big_backlog_is_sent_while_local_messages_keep_flowing(
 
 
 @pytest.mark.promise(10)
-@pytest.mark.spec("H20")
 async def test_without_internet_clients_and_shadows_go_on_and_what_is_for_the_cloud_waits(
     tmp_path: Path, double: GroupDouble
 ) -> None:

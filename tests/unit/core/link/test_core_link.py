@@ -512,13 +512,15 @@ def test_a_key_that_others_can_read_stops_the_core(cloud: CloudDouble, tmp_path:
         LinkIdentity.load(config)
 
 
-def test_a_key_in_a_token_is_refused_in_words(cloud: CloudDouble, tmp_path: Path) -> None:
+def test_a_token_whose_library_is_missing_is_refused_in_words(
+    cloud: CloudDouble, tmp_path: Path
+) -> None:
     root = cloud.root(tmp_path)
     path = root / "config/config.json"
     text = path.read_text().replace(f"file://{root}/certs/core.private.key", "pkcs11:object=k")
     token = '"PKCS11": {"P11Provider": "/p", "slotLabel": "s", "slotUserPin": "u"}, "principals"'
     path.write_text(text.replace('"principals"', token))
-    with pytest.raises(ConfigurationError, match="PKCS#11 token, which this release"):
+    with pytest.raises(ConfigurationError, match="PKCS#11 library /p is not there"):
         LinkIdentity.load(load_config(root))
 
 

@@ -6,10 +6,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.support.cloud_double import cloud_double, json_answer
+from tests.support.core_link import LinkedCore
 from tests.support.local_server import local_server
 from tests.support.pki import Identity, new_identity, new_key
 
-from hedgerow.core.config import FileUri, TokenUri, load_config
+from hedgerow.core.config import FileUri, TokenUri
 from hedgerow.core.link import CloudHttp, LinkIdentity, load_key
 from hedgerow.kernel import ConfigurationError, SystemClock
 from hedgerow.pki import FileKey, write_private
@@ -25,12 +26,14 @@ async def test_a_core_proves_itself_with_an_rsa_or_an_ec_key(tmp_path: Path, kin
         )
         cloud.slot.replace(cloud.context(trusting=(cloud.identity.certificate_pem,)))
         cloud.answers["GET"] = json_answer({"ConnectivityInfo": []})
-        config = load_config(cloud.root(tmp_path))
-        identity = LinkIdentity.load(config)
+        core = LinkedCore(cloud, tmp_path)
+        identity = LinkIdentity.load(core.config)
         assert identity.key.algorithm == kind
-        async with CloudHttp(config, identity, SystemClock()) as http:
+        async with CloudHttp(core.config, identity, SystemClock()) as http:
             await http.connectivity()
         assert len(cloud.requests) == 1
+        async with core.running() as link:
+            await link.wait_connected()
 
 
 def key_file(folder: Path, curve: ec.EllipticCurve) -> FileUri:

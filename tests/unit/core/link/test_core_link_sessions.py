@@ -114,7 +114,7 @@ async def test_a_session_that_is_not_wanted_any_more_ends(
         await until(lambda: not HeldSubscriptions(core.config.folders.sessions).of(NUMBERED))
 
 
-@pytest.mark.spec("H11", "H21")
+@pytest.mark.spec("H11")
 async def test_a_message_is_acknowledged_once_it_is_in_the_queue_of_work_and_not_before(
     cloud: CloudDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,9 +146,9 @@ async def test_messages_of_qos_0_above_the_limit_are_ignored_and_counted(
     cloud: CloudDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(WorkQueue, "run", _never)
-    core = LinkedCore(cloud, tmp_path)
-    assert core.link.work._limit == 1024, "the documented default"
-    core.link.work._limit = 2
+    assert LinkedCore(cloud, tmp_path).link.work._limit == 1024, "the documented default"
+    limit = {"runtime": {"maxWorkItemCount": 2}}
+    core = LinkedCore(cloud, tmp_path, beside=limit)
     async with core.running() as link:
         link.listen_to(["t/1"])
         await subscribed(cloud, "t/1")
@@ -156,6 +156,31 @@ async def test_messages_of_qos_0_above_the_limit_are_ignored_and_counted(
             cloud.broker.publish("x", "t/1", b"%d" % number)
         await until(lambda: link.work.ignored == 3)
         assert link.work.waiting == 2
+
+
+@pytest.mark.spec("H21")
+@pytest.mark.parametrize("first", ["topic", "shadow", "notice"])
+async def test_topics_shadows_and_notices_share_one_limit(
+    cloud: CloudDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    monkeypatch.setattr(WorkQueue, "run", _never)
+    core = LinkedCore(cloud, tmp_path, beside={"runtime": {"maxWorkItemCount": 1}})
+    places = {
+        "topic": "t/1",
+        "shadow": "$aws/things/A/shadow/update/accepted",
+        "notice": "$aws/things/core-1-gda/shadow/update/delta",
+    }
+    async with core.running() as link:
+        link.listen_to(["t/1"])
+        link.listen_to_shadows(["$aws/things/A/shadow/+/accepted"])
+        await subscribed(cloud, "t/1", "$aws/things/A/shadow/+/accepted")
+        await link.wait_connected()
+        cloud.broker.publish("x", places.pop(first), b"{}")
+        await until(lambda: link.work.waiting == 1)
+        for place in places.values():
+            cloud.broker.publish("x", place, b"{}")
+        await until(lambda: link.work.ignored == 2)
+        assert link.work.waiting == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b'{"core-1-c00": 1}', b"{"])

@@ -334,6 +334,15 @@ def test_the_group_configures_the_queue_and_leaving_it_out_restores_the_defaults
     assert (defaults.storage, defaults.max_size_bytes) == ("Memory", 2_621_440)
 
 
+@pytest.mark.spec("H09")
+def test_the_quality_of_subscriptions_is_at_most_once_unless_the_group_says_otherwise() -> None:
+    assert SpoolSettings.of([]).subscription_quality == "AtMostOnce"
+    assert SpoolSettings.of(spooler()).subscription_quality == "AtMostOnce"
+    for quality in ("AtMostOnce", "AtLeastOncePersistent"):
+        settings = SpoolSettings.of(spooler(GG_CONFIG_SUBSCRIPTION_QUALITY=quality))
+        assert settings.subscription_quality == quality
+
+
 @pytest.mark.spec("H04")
 def test_a_smaller_queue_than_the_minimum_is_refused_in_the_documented_words() -> None:
     assert SpoolSettings.of(spooler(GG_CONFIG_MAX_SIZE_BYTES="262144")).max_size_bytes == 262_144

@@ -202,14 +202,12 @@ async def test_the_oldest_is_replaced_while_it_is_in_flight_and_counted_once(
     assert (counters.dropped, counters.sent, counters.refused) == (1, 5, 0)
 
 
-@pytest.mark.spec("H06")
-@pytest.mark.parametrize("text", ["AllOrException"])
 async def test_a_publisher_that_wants_all_or_an_error_gets_an_error_when_the_queue_is_full(
-    tmp_path: Path, text: str
+    tmp_path: Path,
 ) -> None:
     queue = queue_in(tmp_path)
     queue.configure(SpoolSettings(max_size_bytes=262_144))
-    policy = QueueFullPolicy.of(text)
+    policy = QueueFullPolicy.of("AllOrException")
     for number in range(5):
         queue.put("t", bytes([number]) * 50_000, policy=policy)
     with pytest.raises(QueueFullError, match="queue for the cloud is full"):
@@ -220,7 +218,6 @@ async def test_a_publisher_that_wants_all_or_an_error_gets_an_error_when_the_que
     queue.close()
 
 
-@pytest.mark.spec("H06")
 def test_the_policies_for_a_full_queue_are_two_and_another_is_a_value_error() -> None:
     assert QueueFullPolicy.of(None) is QueueFullPolicy.of("") is QueueFullPolicy.BEST_EFFORT
     assert QueueFullPolicy.of("BestEffort") is QueueFullPolicy.BEST_EFFORT
