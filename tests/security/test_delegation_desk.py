@@ -60,7 +60,6 @@ async def _asked(
         return await https.post(DELEGATION_PATH, encode(request))
 
 
-@pytest.mark.promise(6)
 async def test_it_is_for_the_cores_own_names_whatever_the_request_says(estate: Estate) -> None:
     answer = await _asked(estate, estate.group.core)
     assert answer.status == 200, answer.body
