@@ -6,6 +6,10 @@ from dataclasses import replace
 import pytest
 from tests.support.mqtt_stage import FULL, MemoryKeeper, Player, Stage
 
+from hedgerow.cloud.broker.limits import cloud_limits
+from hedgerow.core.link.carried import carried
+from hedgerow.core.server import local_limits
+from hedgerow.kernel import new_uuid
 from hedgerow.mqtt import Limits
 from hedgerow.mqtt.codec import Disconnect, Properties, Puback, Publish, ReasonCode, Will
 
@@ -54,6 +58,12 @@ async def test_properties_count_for_what_they_take_in_memory() -> None:
         publisher.publish("t", b"", 1, properties=pairs(1600))
     dropped = stage.broker.counters.messages_dropped
     assert 100 - dropped < stage.broker.limits.outgoing_bytes // (1600 * 64)
+
+
+def test_what_a_core_adds_to_the_largest_properties_still_fits_at_the_cloud() -> None:
+    """Else one device's message would end the connection of the whole group, again and again."""
+    added = carried(Properties(), new_uuid())
+    assert local_limits().properties_bytes + len(added) <= cloud_limits().properties_bytes
 
 
 async def test_all_that_is_retained_is_bounded_in_bytes_too() -> None:

@@ -27,6 +27,10 @@ class LocalOffer:
 
 ALL_WAITING_BYTES: Final = 32 * 1024 * 1024
 """A core fits in 128 MB (statement G11), whatever its devices leave waiting."""
+RETAINED_BYTES: Final = 32 * 1024 * 1024
+"""The same for what they have retained."""
+PROPERTIES_BYTES: Final = 8 * 1024 - 256
+"""A cloud takes 8 KB, and ends the core's connection over more: what a core adds has to fit."""
 
 AS_V1: Final = LocalOffer()
 
@@ -40,4 +44,6 @@ def local_limits(offer: LocalOffer = AS_V1) -> Limits:
         retain_available=offer.retained,
         shared_subscriptions=offer.shared_subscriptions,
         all_waiting_bytes=ALL_WAITING_BYTES,
+        retained_bytes=RETAINED_BYTES,
+        properties_bytes=PROPERTIES_BYTES,
     )
