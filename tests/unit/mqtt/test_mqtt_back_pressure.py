@@ -1,8 +1,11 @@
 """Publishers of QoS 1 and 2 wait for those who do not keep up, and nothing is lost."""
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 from tests.support.mqtt_stage import FULL, Player, Stage
 
 from hedgerow.mqtt import Limits
@@ -70,16 +73,34 @@ async def test_one_that_does_not_get_on_is_cut_and_the_others_go_on() -> None:
     assert len(publisher.got()) == 20
 
 
-async def test_one_that_gets_on_slowly_is_waited_for() -> None:
-    _, publisher, subscriber = pair(replace(_LIMITS, acknowledgement_patience_s=0.1))
+async def test_one_that_gets_on_slowly_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patience ends after every single acknowledgement, and begins anew."""
+    loop, patience_s = asyncio.get_running_loop(), 1.5
+    timers: list[tuple[asyncio.TimerHandle, Callable[[], None]]] = []
+    call_later = loop.call_later
+
+    def noted(delay: float, callback: Callable[..., None], *args: object) -> asyncio.TimerHandle:
+        if delay != patience_s:
+            return call_later(delay, callback, *args)
+        timer = call_later(3600, callback)  # it ends when the test says so
+        timers.append((timer, callback))
+        return timer
+
+    monkeypatch.setattr(loop, "call_later", noted)
+    stage, publisher, subscriber = pair(replace(_LIMITS, acknowledgement_patience_s=patience_s))
     flood(publisher, 40)
-    received = 0
-    async with asyncio.timeout(10):
-        while received < 40:
-            await asyncio.sleep(0.02)
-            for message in subscriber.messages():
-                received += 1
-                subscriber.give(Puback(message.packet_id))
+    received, ended, unanswered = 0, 0, deque(subscriber.messages())
+    while unanswered:
+        received += 1
+        subscriber.give(Puback(unanswered.popleft().packet_id))
+        timer, tired = timers[-1]
+        if not timer.cancelled():
+            ended += 1
+            tired()
+        await asyncio.sleep(0)
+        unanswered += subscriber.messages()
+    assert (received, stage.broker.counters.messages_dropped) == (40, 0)
+    assert ended > 10
     assert not subscriber.transport.closing
 
 
