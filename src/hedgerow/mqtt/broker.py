@@ -18,8 +18,8 @@ from hedgerow.mqtt.topics import valid_topic
 
 _log: Final = logging.getLogger(__name__)
 _READ_BYTES: Final = 16 * 1024
-"""What is taken from one connection before the others have their turn. With 256 KiB a message beside
-a flood waited twice as long, and the flood was a tenth faster (bench/request_latency.py)."""
+"""What is taken from one connection before the others have their turn. With 256 KiB a message
+beside a flood waited twice as long, and the flood was a tenth faster (bench/request_latency.py)."""
 _TICK_S: Final = 0.5
 _SHUTTING_DOWN: Final = Refusal(
     "session", ReasonCode.SERVER_SHUTTING_DOWN, "the broker is stopping; connect again later"
