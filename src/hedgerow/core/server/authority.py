@@ -126,8 +126,7 @@ class CoreAuthority:
         It need not be the one it came in with: a session is the thing's, and whoever takes it up
         has to prove to be it with a certificate of now.
         """
-        serving = self.serving
-        return serving.member(remembered, client_id) or serving.devices.get(client_id)
+        return self.serving.recalled(remembered, client_id)
 
     def is_current(self, session: SessionRef) -> bool:
         """Tell whether the session's certificate still stands for its device."""

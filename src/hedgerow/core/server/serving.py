@@ -1,7 +1,7 @@
 """What the local server goes by at one moment: who may come in, and where messages go."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Self
 
@@ -13,7 +13,7 @@ from hedgerow.core.switchboard import Switchboard
 class LocalMember:
     """A certificate that may connect, and the device it stands for.
 
-    INVARIANT: made by `Serving.of` only, from a list and a group that were both verified.
+    INVARIANT: made by `Serving` only, from a list and a group that were both verified.
     """
 
     certificate_id: str
@@ -67,6 +67,17 @@ class Serving:
     def member(self, certificate_id: str, thing_name: str) -> LocalMember | None:
         """Return the device that this certificate may stand for under this name, or None."""
         return self.members.get(certificate_id, {}).get(thing_name)
+
+    def recalled(self, certificate_id: str, thing_name: str) -> LocalMember | None:
+        """Return the device of a session that began under this certificate, or None.
+
+        If the certificate is gone and the device has another, the session is still the device's,
+        but nothing that was left under the old one is said: what is returned is no `member`.
+        """
+        known, device = self.member(certificate_id, thing_name), self.devices.get(thing_name)
+        if known is not None or device is None:
+            return known
+        return replace(device, certificate_id=certificate_id)
 
     @property
     def certificates_pem(self) -> tuple[str, ...]:
