@@ -79,7 +79,7 @@ async def test_mosquitto_gets_all_topics_that_the_filter_matches(
     process = await asyncio.create_subprocess_exec(
         "mosquitto_sub", "-h", "localhost", "-p", str(local.server.port), "-i", "B",
         "--cafile", str(tmp_path / "ca.pem"), "--cert", str(certificate), "--key", str(key),
-        "-t", "sensor/#", "-C", str(len(_TOPICS)), "-F", "%t",
+        "-t", "sensor/#", "-C", str(len(_TOPICS)), "-W", str(_PATIENCE_S), "-F", "%t",
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     await until(lambda: bool(local.server.broker.subscriptions_of("B")))

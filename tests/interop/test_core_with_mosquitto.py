@@ -47,9 +47,8 @@ async def test_mosquitto_publishes_to_mosquitto_along_a_row(
     local: Local, tmp_path: Path, version: str
 ) -> None:
     a, b = local.double.devices
-    receiver = await run(
-        local, "mosquitto_sub", b, tmp_path, "-i", "B", "-V", version, "-t", "t/#", "-C", "1"
-    )
+    options = ["-i", "B", "-V", version, "-t", "t/#", "-C", "1", "-W", "20"]
+    receiver = await run(local, "mosquitto_sub", b, tmp_path, *options)
     await until(lambda: bool(local.server.broker.subscriptions_of("B")))
     sender = await run(
         local, "mosquitto_pub", a, tmp_path, "-i", "A", "-V", version, "-t", "t/ab", "-m", "hello"
