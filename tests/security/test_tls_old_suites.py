@@ -22,8 +22,6 @@ from hedgerow.pki import (
     server_certificate,
 )
 
-pytestmark = [pytest.mark.promise(1), pytest.mark.promise(2)]
-
 RSA_KEY = FileKey.generate_rsa_in_memory()
 DEVICE = pki.new_identity(pki.new_authority())
 AUTHORITY = pki.shared_authority()
@@ -112,6 +110,8 @@ def test_old_versions_can_be_switched_on_and_are_off_otherwise(suite: str, versi
     assert negotiated(suite, legacy, VERSIONS[version]) is not None
 
 
+@pytest.mark.promise(1)
+@pytest.mark.promise(2)
 @ignore_old_versions
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, *VERSIONS.values()])
 @pytest.mark.parametrize("client_identity", [pki.new_identity(pki.new_authority()), None])
