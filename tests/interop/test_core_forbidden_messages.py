@@ -17,7 +17,6 @@ async def estate(tmp_path: Path) -> AsyncIterator[Estate]:
         yield made
 
 
-@pytest.mark.spec("D15")
 async def test_messages_that_the_policy_forbids_do_not_hold_up_those_it_allows(
     estate: Estate,
 ) -> None:

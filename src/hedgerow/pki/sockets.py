@@ -57,7 +57,8 @@ def _all_or_none(
 
 
 def _listening(family: int, address: SocketAddress, receive_bytes: int | None) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    # Named, so that Python's own loop too sends small packets at once: it looks at the protocol.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:

@@ -1,6 +1,7 @@
 """The listener on both event loops: right protocol, no lost bytes, clean stop."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import cast
@@ -96,6 +97,26 @@ def test_the_protocol_gets_the_proven_certificate_and_every_byte(
         await listener.stop()
 
     run(main)
+
+
+def test_no_packet_waits_until_the_one_before_has_arrived(run: Run) -> None:
+    """Nagle's algorithm would hold each answer but the first for 40 ms."""
+    at_once: list[int] = []
+
+    class Watching(Echo):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            sock = transport.get_extra_info("socket")
+            at_once.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            super().connection_made(transport)
+
+    async def main() -> None:
+        listener = TlsListener(TlsSlot(pki.mutual_context(SERVER, DEVICE)), Watching)
+        await listener.start("127.0.0.1", 0)
+        await ask(listener.port, DEVICE.client_context(ROOTS))
+        await listener.stop()
+
+    run(main)
+    assert at_once == [1]
 
 
 def test_both_addresses_of_localhost_are_served_on_one_port(run: Run) -> None:
