@@ -164,14 +164,40 @@ async def test_another_device_that_may_use_the_client_id_gets_only_what_it_may_r
     """A session is found by its client id; whose messages it holds is judged by who comes."""
     lamp, thief = issued(), issued()
     await edge.registrar.enrol("lamp", lamp)
-    text = policy(allow("iot:Connect", "client/*"), allow("iot:Receive", "topic/public"))
+    text = policy(
+        allow("iot:Connect", "client/*"),
+        allow("iot:Subscribe", "topicfilter/*"),
+        allow("iot:Receive", "topic/public"),
+    )
     await edge.registrar.enrol("thief", thief, text)
     await away(edge, lamp, "private", "public")
     async with client(edge, thief) as mqtt:
         await mqtt.connect("lamp", clean_start=False)
         assert (await mqtt.message()).topic == "public"
         await mqtt.sync()
+        await edge.broker.publish("private", b"later", qos=1)
         await edge.broker.publish("public", b"later", qos=1)
+        assert (await mqtt.message()).topic == "public"
+        await mqtt.sync()
+
+
+@pytest.mark.promise(2)
+async def test_another_device_gets_nothing_that_waits_under_a_filter_it_may_not_subscribe_to(
+    edge: CloudEdge,
+) -> None:
+    """Policies often allow to receive everything, and say with `iot:Subscribe` what that is."""
+    lamp, thief = issued(), issued()
+    await edge.registrar.enrol("lamp", lamp)
+    text = policy(
+        allow("iot:Connect", "client/*"),
+        allow("iot:Receive", "topic/*"),
+        allow("iot:Subscribe", "topicfilter/public"),
+    )
+    await edge.registrar.enrol("thief", thief, text)
+    await away(edge, lamp, "private", "public")
+    async with client(edge, thief) as mqtt:
+        await mqtt.connect("lamp", clean_start=False)
+        assert (await mqtt.message()).topic == "public"
         await mqtt.sync()
 
 

@@ -107,12 +107,14 @@ class Engine:
             self.forget(earlier)
             earlier = None
         ref = SessionRef(self.new_number(), connect.client_id, identity, peer, connect.version)
+        remembered = self.authority.remembered
         session = earlier or self.new_session(ref)
+        is_another = remembered(session.ref) != remembered(ref)
         session.expiry_s = session_expiry_s(connect, self.limits)
         session.begin(ref, connect, outbox, link, self.limits)
         self.counters.sessions += 1
         if earlier is not None:
-            self._judge_anew(session)
+            self._judge_anew(session, is_another=is_another)
         self.lasting.note(session)
         return session, earlier is not None
 
@@ -190,12 +192,19 @@ class Engine:
         if session.judged_in != self.router.epoch:
             self._judge_anew(session)
 
-    def _judge_anew(self, session: Session) -> None:
-        """Let waiting messages go that the client, as who it is now, may not have."""
+    def _judge_anew(self, session: Session, *, is_another: bool = False) -> None:
+        """Let waiting messages go that the client, as who it is now, may not have.
+
+        Who `is_another` than the one that subscribed has to be allowed to subscribe as well.
+        """
         session.judged_in = self.router.epoch
         ref, may_receive = session.ref, self.authority.may_receive
+        is_lost = self.router.lost_topics(session) if is_another else None
         dropped = session.deliveries.drop_if(
-            lambda letter: not may_receive(letter.kept().source, ref, letter.publish.topic)
+            lambda letter: (
+                (is_lost is not None and is_lost(letter.publish.topic))
+                or not may_receive(letter.kept().source, ref, letter.publish.topic)
+            )
         )
         if dropped:
             text = f"{dropped} waiting messages may not be received any more"

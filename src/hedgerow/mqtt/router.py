@@ -8,6 +8,7 @@ from hedgerow.mqtt.limits import Limits
 from hedgerow.mqtt.route import Delivery, Route, Share
 from hedgerow.mqtt.session import Session, Subscription
 from hedgerow.mqtt.subscriptions import FilterTree
+from hedgerow.mqtt.topics import matches
 
 _Key = tuple[int, str]
 
@@ -194,6 +195,20 @@ class Router:
             if may_receive:
                 found.append(subscription)
         return found
+
+    def lost_topics(self, session: Session) -> Callable[[str], bool]:
+        """Return what tells whether a topic belongs to filters alone that may not be held now."""
+        lost: list[str] = []
+        kept: list[str] = []
+        for held in tuple(session.subscriptions.values()):
+            (kept if self._still_allowed(held) else lost).append(held.topic_filter)
+
+        def is_lost(topic: str) -> bool:
+            return any(matches(one, topic) for one in lost) and not any(
+                matches(one, topic) for one in kept
+            )
+
+        return is_lost
 
     def _still_allowed(self, subscription: Subscription) -> bool:
         """Judge a subscription again that was allowed (or not) in an earlier epoch."""

@@ -203,7 +203,8 @@ class CloudAuthority:
     def remembered(self, session: SessionRef) -> str:
         """Return what the session's identity is recalled by after the broker's end."""
         identity = identity_of(session)
-        return " ".join((identity.certificate_id or _PROGRAM, *identity.attributes))
+        who = identity.certificate_id or f"{_PROGRAM} {identity.principal_id}"
+        return " ".join((who, *identity.attributes))
 
     def recalled(self, client_id: str, remembered: str) -> CloudIdentity | None:
         """Return the identity if its device would still be admitted under this client id.
