@@ -34,6 +34,7 @@ from hedgerow.mqtt.session import Session, Subscription
 
 if TYPE_CHECKING:
     from hedgerow.mqtt.dialogue import Dialogue
+    from hedgerow.mqtt.engine import Engine
 
 _EXACTLY_ONCE: Final = 2
 
@@ -65,8 +66,7 @@ def _publish(dialogue: "Dialogue", session: Session, publish: Publish) -> None:
             _see_room(dialogue, session, route)
         engine.counters.messages_received += 1
         delivered = engine.accept(route, session.ref, publish)
-        reason = ReasonCode.SUCCESS if delivered else ReasonCode.NO_MATCHING_SUBSCRIBERS
-        _acknowledge(dialogue, session, publish, reason)
+        _acknowledge(dialogue, session, publish, *_outcome(engine, delivered))
         return
     engine.counters.messages_received += 1
     refusal = verdict_refusal("publish", verdict, publish.topic)
@@ -75,6 +75,15 @@ def _publish(dialogue: "Dialogue", session: Session, publish: Publish) -> None:
         return
     engine.refuse(refusal, session.ref)
     _acknowledge(dialogue, session, publish, refusal.reason, refusal.text)
+
+
+def _outcome(engine: "Engine", delivered: int) -> tuple[ReasonCode, str]:
+    """Return what an MQTT 5 publisher is told of an allowed message."""
+    if delivered:
+        return ReasonCode.SUCCESS, ""
+    if engine.courier.found_full:
+        return ReasonCode.QUOTA_EXCEEDED, "the queue of whoever it is for is full; send it later"
+    return ReasonCode.NO_MATCHING_SUBSCRIBERS, ""
 
 
 def _acknowledge(

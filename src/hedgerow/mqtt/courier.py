@@ -1,6 +1,7 @@
 """Carries messages along their routes into outboxes, and flushes those once per read."""
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from hedgerow.kernel import Clock
@@ -23,13 +24,27 @@ _AT_MOST_ONCE: Final = b"\x30"
 
 
 class Courier:
-    """Effects only: what to deliver to whom was decided by the route."""
+    """Effects only: what to deliver to whom was decided by the route.
 
-    def __init__(self, authority: Authority, counters: Counters, clock: Clock) -> None:
+    `tell_full` hears once a read of each client whose queue was full, and of how many messages of
+    QoS 1 and 2 it therefore did not get.
+    """
+
+    def __init__(
+        self,
+        authority: Authority,
+        counters: Counters,
+        clock: Clock,
+        tell_full: "Callable[[Session, int], None]",
+    ) -> None:
         self._name = authority.source_name
         self._counters = counters
         self._clock = clock
+        self._tell_full = tell_full
         self._queue: list[Outbox] = []
+        self._full: dict[Session, int] = {}
+        self.found_full = False
+        """Whether the last message was not taken by somebody whose queue was full."""
 
     def queue(self, outbox: Outbox) -> None:
         """Have an outbox flushed at the end of this read."""
@@ -39,6 +54,10 @@ class Courier:
 
     def flush(self, publisher: Publisher | None = None) -> None:
         """Write every queued outbox once; the publisher waits for those that cannot be written."""
+        if self._full:
+            full, self._full = self._full, {}
+            for session, messages in full.items():
+                self._tell_full(session, messages)
         if not self._queue:
             return
         queue, self._queue = self._queue, []
@@ -103,6 +122,7 @@ class Courier:
         self, route: Route, source: Source, letter: Letter, *, is_will: bool = False
     ) -> int:
         """Hand one message to everyone on its route; return how many took it."""
+        self.found_full = False
         delivered = self._tap(route, source, letter.publish, is_will=is_will) if route.taps else 0
         for delivery in route.deliveries:
             delivered += self._hand_over(delivery, letter)
@@ -138,13 +158,17 @@ class Courier:
         retain = publish.retain and delivery.keeps_retain
         if qos:
             taken = session.deliveries.put(letter, qos, delivery.identifiers, retain=retain)
+            if not taken:
+                self.found_full = True
+                self._counters.messages_dropped += 1
+                self._full[session] = self._full.get(session, 0) + 1
         elif outbox is None:
             return False
         else:
             frame = letter.frame(Shape(session.speaks_5, 0, delivery.identifiers, retain))
             taken = self._push(session, outbox, frame.head + frame.tail)
-        if not taken:
-            self._dropped(1)
+            if not taken:
+                self._dropped(1)
         if outbox is not None:
             self.queue(outbox)
         return taken

@@ -85,7 +85,7 @@ class Engine:
 
     def __post_init__(self) -> None:
         self.router = Router(self.authority, self.limits, self.tell)
-        self.courier = Courier(self.authority, self.counters, self.clock)
+        self.courier = Courier(self.authority, self.counters, self.clock, self._tell_queue_full)
         self._budget = Budget(self.limits.all_waiting_bytes)
         self.retained = RetainedMessages(self.limits.retained_messages, self.limits.retained_bytes)
         self.lasting = Lasting(self)
@@ -301,6 +301,11 @@ class Engine:
                 _log.error("sessions could not be kept: %s", error)
             return False
         return True
+
+    def _tell_queue_full(self, session: Session, messages: int) -> None:
+        text = f"{len(session.deliveries)} messages wait for this client; newer ones are dropped"
+        refusal = Refusal("limit", ReasonCode.QUOTA_EXCEEDED, text, name="queue-full")
+        self.refuse(refusal, session.ref, count=messages)
 
     def _tell_retained_full(self, topic: str, source: Source) -> None:
         text = _RETAINED_FULL.format(len(self.retained))

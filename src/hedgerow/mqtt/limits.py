@@ -11,7 +11,7 @@ class Limits:
     """What one broker accepts. The defaults are AWS IoT's (General Reference, IoT Core quotas).
 
     A refusal is always counted under the name given here and told to the authority; `queue-full`
-    is only counted, because it is about the receiver and comes in numbers.
+    is about the receiver, told once a read with its number, and with QoS 0 only counted.
     """
 
     payload_bytes: int = 128 * 1024

@@ -373,3 +373,17 @@ async def test_the_number_of_sessions_counts_those_that_are_away() -> None:
     assert [packet.type.name for packet in player.got()] == ["CONNACK"]
     assert player.transport.closing
     assert stage.connected("a", clean=False).subscribe(SubscribeItem("t")).reasons
+
+
+async def test_a_full_queue_is_told_of_and_the_publisher_knows() -> None:
+    stage = Stage(replace(FULL, waiting_messages=3, in_flight=2))
+    away(stage)
+    sender = stage.connected("b")
+    sender.give(*(Publish("t", b"x", qos=1, packet_id=number) for number in range(1, 9)))
+    reasons = [answer.reason for answer in sender.got() if isinstance(answer, Puback)]
+    assert reasons == [ReasonCode.SUCCESS] * 5 + [ReasonCode.QUOTA_EXCEEDED] * 3
+    (event,) = stage.authority.events
+    assert (event.code, event.client_id, event.count) == ("queue-full", "a", 3)
+    assert "5 messages wait for this client" in event.reason
+    assert stage.broker.counters.messages_dropped == 3
+    assert stage.broker.counters.refusals["queue-full"] == 3
