@@ -9,7 +9,7 @@ from tests.support.mqtt_stage import FULL, MemoryKeeper, Player, Stage
 from hedgerow.cloud.broker.limits import cloud_limits
 from hedgerow.core.link.carried import carried
 from hedgerow.core.server import local_limits
-from hedgerow.kernel import new_uuid
+from hedgerow.kernel import SystemClock, new_uuid
 from hedgerow.mqtt import Limits
 from hedgerow.mqtt.codec import Disconnect, Properties, Puback, Publish, ReasonCode, Will
 
@@ -194,3 +194,22 @@ async def test_what_was_retained_is_not_told_once_retaining_is_switched_off() ->
     client = stage.connected("a")
     client.subscribe("t")
     assert client.got() == []
+
+
+async def test_many_that_do_not_read_hold_a_publisher_up_no_longer_than_one() -> None:
+    limits = replace(FULL, publisher_pause_s=0.02, publisher_grace_s=60, outgoing_bytes=4096)
+    stage = Stage(limits, clock=SystemClock())  # type: ignore[arg-type]  # it is not moved here
+    publisher = stage.connected("publisher")
+    deaf = [stage.connected(f"deaf{number}") for number in range(20)]
+    for number, one in enumerate(deaf):
+        one.subscribe(f"t/{number}", qos=0)
+        one.transport.stop_taking()
+    pauses = 0
+    for number in range(20):
+        for _ in range(6):
+            publisher.publish(f"t/{number}", bytes(1000))
+            pauses += publisher.transport.is_paused()
+            await publisher.transport.reading_again.wait()
+            await asyncio.sleep(0)
+    assert pauses == 1
+    assert stage.broker.counters.messages_dropped

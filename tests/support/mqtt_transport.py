@@ -58,6 +58,11 @@ class MemoryTransport(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Take no notice: tests say when the buffer is full."""
 
+    def stop_taking(self) -> None:
+        """Have the protocol believe that the peer does not read."""
+        assert self._protocol is not None
+        self._protocol.pause_writing()
+
     def pause_reading(self) -> None:
         """Note it."""
         self.reading_again.clear()

@@ -8,6 +8,10 @@ from typing import Protocol
 class Publisher(Protocol):
     """A connection that can be asked to wait."""
 
+    @property
+    def is_impatient(self) -> bool:
+        """Return whether it has just waited for somebody who did not read."""
+
     def hold(self, brake: "Brake") -> None:
         """Stop reading until `release`."""
 

@@ -28,6 +28,8 @@ from hedgerow.mqtt.session import Session
 _log: Final = logging.getLogger(__name__)
 _KEEP_ALIVE_GRACE: Final = 1.5
 _PUBACK: Final = 0x40
+_MOSTLY: Final = 0.9
+"""Of a pause: timers are not exact."""
 
 _CONNECT_TIMEOUT: Final = Refusal(
     "session", ReasonCode.KEEP_ALIVE_TIMEOUT, "no CONNECT came in time", name="connect-timeout"
@@ -64,6 +66,8 @@ class Connection(asyncio.BufferedProtocol):
         self._closed = closed
         self._assembly = Assembly()
         self._held_by: set[Brake] = set()
+        self._held_at = 0.0
+        self._impatient_until = 0.0
         self._waits = False
         self._transport: asyncio.Transport | None = None
         self._outbox: Outbox | None = None
@@ -277,9 +281,15 @@ class Connection(asyncio.BufferedProtocol):
         """Return whether the client is made to wait for another."""
         return bool(self._held_by)
 
+    @property
+    def is_impatient(self) -> bool:
+        """Return whether the client has just waited for somebody who did not read."""
+        return self._engine.clock.monotonic() < self._impatient_until
+
     def hold(self, brake: Brake) -> None:
         """Stop reading until the brake lets go: a subscriber of this client is slow."""
         if not self._held_by and self._transport is not None:
+            self._held_at = self._engine.clock.monotonic()
             self._transport.pause_reading()
         self._held_by.add(brake)
 
@@ -289,7 +299,10 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._held_by.discard(brake)
         if not self._held_by:
-            self._since = self._engine.clock.monotonic()
+            now, limits = self._engine.clock.monotonic(), self._engine.limits
+            self._since = now
+            if now - self._held_at >= limits.publisher_pause_s * _MOSTLY:
+                self._impatient_until = now + limits.publisher_grace_s
             if self._waits:
                 # Not from within the reading of the one that caught up.
                 asyncio.get_running_loop().call_soon(self._go_on)

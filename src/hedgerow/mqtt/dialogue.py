@@ -69,6 +69,10 @@ class Line(Protocol):
     def hang_up(self, *, at_once: bool = False) -> None:
         """Close after what was written, or cut the line."""
 
+    @property
+    def is_impatient(self) -> bool:
+        """Return whether it has just waited for somebody who did not read."""
+
     def hold(self, brake: Brake) -> None:
         """Stop reading until `release`."""
 

@@ -62,7 +62,7 @@ class Limits:
     publisher_pause_s: float = 0.5
     """How long a slow subscriber may hold up its publishers, before its messages are dropped."""
     publisher_grace_s: float = 10.0
-    """How long after that it may not hold them up again."""
+    """How long after that it may not hold them up again, nor anybody a publisher that waited."""
     acknowledgement_patience_s: float = 10.0
     """How long publishers of QoS 1 and 2 wait for a client whose queue is half full, while it
     acknowledges less than a message a second; then it is closed as `acknowledgements-overdue`."""

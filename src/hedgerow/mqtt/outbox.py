@@ -68,8 +68,12 @@ class Outbox:
         return self._writable or self._closed
 
     def hold_up(self, publisher: Publisher) -> bool:
-        """Make a publisher wait for this slow client, unless it has had its chance."""
-        if self._closed or self._clock.monotonic() < self._grace_ends:
+        """Make a publisher wait for this slow client, unless either has had its chance.
+
+        Else a few clients that do not read would hold it up in turn, for ever.
+        """
+        in_grace = self._clock.monotonic() < self._grace_ends
+        if self._closed or in_grace or publisher.is_impatient:
             return False
         self._brake.hold(publisher)
         return True
