@@ -25,6 +25,7 @@ _LIMITS = Limits(
     in_flight=1000,
     waiting_messages=20_000,
     outgoing_bytes=8 * 1024 * 1024,
+    waiting_bytes=64 * 1024 * 1024,
 )
 
 
