@@ -20,6 +20,7 @@ from hedgerow.mqtt.courier import Courier
 from hedgerow.mqtt.deliveries import Deliveries
 from hedgerow.mqtt.keeper import Keeper, KeptSubscription
 from hedgerow.mqtt.lasting import Lasting
+from hedgerow.mqtt.letter import Letter
 from hedgerow.mqtt.limits import Limits
 from hedgerow.mqtt.outbox import Outbox
 from hedgerow.mqtt.retained import RetainedMessages
@@ -200,12 +201,16 @@ class Engine:
         session.judged_in = self.router.epoch
         ref, may_receive = session.ref, self.authority.may_receive
         is_lost = self.router.lost_topics(session) if is_another else None
-        dropped = session.deliveries.drop_if(
-            lambda letter: (
-                (is_lost is not None and is_lost(letter.publish.topic))
-                or not may_receive(letter.kept().source, ref, letter.publish.topic)
-            )
-        )
+        known: dict[tuple[str, str], bool] = {}
+
+        def is_unwanted(letter: Letter) -> bool:
+            question = source, topic = letter.kept().source, letter.publish.topic
+            if question not in known:
+                lost = is_lost is not None and is_lost(topic)
+                known[question] = lost or not may_receive(source, ref, topic)
+            return known[question]
+
+        dropped = session.deliveries.drop_if(is_unwanted)
         if dropped:
             text = f"{dropped} waiting messages may not be received any more"
             self.refuse(Refusal("receive", ReasonCode.NOT_AUTHORIZED, text), ref)
