@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import uvloop
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
 
 _LOOPS: Mapping[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
@@ -24,6 +26,23 @@ def pytest_asyncio_loop_factories(
     if item.get_closest_marker("both_loops"):
         return _LOOPS
     return {"asyncio": asyncio.new_event_loop}
+
+
+class _FilesOfCommands(LoadGroupScheduling):  # type: ignore[misc]  # it has no types
+    """Keeps each file of `tests/e2e` on one worker, as what it starts is slow to start.
+
+    The marks `xdist_group` say the same, but xdist 3.8 cannot tell pytest 9.2's workers of them.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file.startswith("tests/e2e/") else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadGroupScheduling:
+    """Divide the tests over workers, whatever `--dist` says."""
+    return _FilesOfCommands(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ DEVICE_ACTIONS = (
     "iot:RetainPublish",
     "iot:Subscribe",
     "iot:GetRetainedMessage",
+    "iot:ListRetainedMessages",
     "iot:GetThingShadow",
     "iot:UpdateThingShadow",
     "iot:DeleteThingShadow",
