@@ -50,7 +50,11 @@ def keeper(tmp_path: Path, clock: ManualClock) -> Iterator[FileKeeper]:
 def _found(folder: Path, clock: ManualClock) -> State:
     """Return what another process would find if this one were killed now."""
     copy = folder.parent / "copy"
-    shutil.copytree(folder, copy)
+    while not copy.exists():
+        try:
+            shutil.copytree(folder, copy)
+        except shutil.Error:  # a file was deleted meanwhile, as a later one has all of it
+            shutil.rmtree(copy)
     again = FileKeeper(copy, seal=None, clock=clock)
     again.open()
     assert again.findings == ()
