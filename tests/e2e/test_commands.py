@@ -316,6 +316,60 @@ def test_the_core_may_use_the_shadow_of_a_device_only_if_that_was_asked_for(plan
         assert not hedgerow(*asked, "thing/press", env=plant.env).data[0]["allowed"]
 
 
+def test_a_device_of_the_group_is_not_added_again_but_its_certificate_renewed(
+    plant: Plant, tmp_path: Path
+) -> None:
+    words = ("device", "provision", "--name", "press", "--dir", tmp_path / "new" / "press")
+    again = hedgerow(*words, "--group", "line-7-group", env=plant.env)
+    assert again.code == 1
+    assert "'press' is in the group 'line-7-group' already; leave --group out" in again.error
+    assert not (tmp_path / "new").exists()
+    row = hedgerow(*words, "--row", "press", "more/#", "GGShadowService", env=plant.env)
+    assert "--row needs a --group" in row.error
+    renewed = hedgerow(*words, "--json", env=plant.env)
+    assert renewed.code == 0, renewed.error
+    asked = ("iot", "list-thing-principals", "--thing-name", "press")
+    held = aws(plant, *asked)["principals"]
+    assert renewed.data["certificateArn"] in held
+    assert len(held) == 2
+    new = renewed.data["certificateArn"]
+    aws(plant, "iot", "detach-thing-principal", "--thing-name", "press", "--principal", new)
+
+
+def test_a_device_that_cannot_be_made_leaves_no_folder(plant: Plant, tmp_path: Path) -> None:
+    words = ("--policy-name", "taken-policy", "--policy-document")
+    statement = {"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    aws(plant, "iot", "create-policy", *words, document)
+    made = hedgerow(
+        *("device", "provision", "--name", "taken", "--dir", tmp_path / "new" / "taken"),
+        env=plant.env,
+    )
+    assert made.code == 1
+    assert "says something else" in made.error
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_root_that_is_carried_to_another_place_starts_there(plant: Plant, tmp_path: Path) -> None:
+    made = hedgerow(
+        *("core", "provision", "--root", tmp_path / "made", "--name", "line-moved"),
+        *("--mqtt-port", "0", "--daemon-port", "0", "--json"),
+        env=plant.env,
+    )
+    assert made.code == 0, made.error
+    root = (tmp_path / "made").rename(tmp_path / "elsewhere")
+    run = ("core", "run", "-i", "--root", str(root))
+    endpoints = root / "ggc" / "var" / "state" / "endpoints.json"
+    core = Daemon("the core", run, endpoints, tmp_path / "core.log")
+    try:
+        core.start()
+        group = root / "ggc" / "deployment" / "group" / "group.json"
+        until(group.exists, "the deployment")
+    finally:
+        core.stop_if_running()
+    assert not (tmp_path / "made").exists()
+
+
 def test_named_shadows_are_synchronised_only_if_that_is_asked_for(
     plant: Plant, tmp_path: Path
 ) -> None:

@@ -69,7 +69,7 @@ class Wanted:
     nargs=3,
     multiple=True,
     metavar="SOURCE TOPIC TARGET",
-    help="A row of the subscription table, by thing names or 'cloud'.",
+    help="A row of the subscription table, by thing names, 'cloud' or 'GGShadowService'.",
 )
 @click.option(
     "--sync-shadow",

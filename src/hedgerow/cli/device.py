@@ -49,7 +49,7 @@ class _Sync:
     nargs=3,
     multiple=True,
     metavar="SOURCE TOPIC TARGET",
-    help="A row to add to the group's subscription table.",
+    help="A row for the group's subscription table, by thing names, 'cloud' or 'GGShadowService'.",
 )
 @click.option(
     "--sync-shadow", is_flag=True, help="Let the group's core keep its shadow alike in the cloud."
@@ -78,6 +78,8 @@ def provision(
     """
     if sync_shadow and group is None:
         raise CallerError("--sync-shadow needs a --group: its core does it")
+    if rows and group is None:
+        raise CallerError("--row needs a --group: the table is a group's")
     if named_shadows and not sync_shadow:
         raise CallerError("--named-shadows needs --sync-shadow")
     sync = _Sync(sync_shadow, named_shadows)
@@ -86,6 +88,8 @@ def provision(
     table = [Row(*row) for row in rows]
     api = CloudApi()
     content = None if group is None else _existing(api, group)
+    if content is not None and group is not None:
+        _require_newcomer(api, content, group, name)
     endpoint = api.device_endpoint()
     require_rows(api, table, [name])
     with undone_on_failure() as undo:
@@ -133,3 +137,12 @@ def _existing(api: CloudApi, name: str) -> GroupContent:
             f"there is no group named {quoted(name)}; 'aws greengrass list-groups' lists them"
         )
     return found
+
+
+def _require_newcomer(api: CloudApi, content: GroupContent, group: str, name: str) -> None:
+    """Return if no device of that name is in the group, whose content this is."""
+    if any(member["ThingArn"].endswith(f":thing/{name}") for member in content.devices(api)):
+        raise CallerError(
+            f"{quoted(name)} is in the group {quoted(group)} already; leave --group out to renew "
+            "its certificate"
+        )

@@ -45,7 +45,7 @@ def require_rows(api: CloudApi, rows: Iterable[Row], made: Collection[str]) -> N
         if not end.startswith("arn:") and not is_thing(api, end):
             raise CallerError(
                 f"--row names {quoted(end)}, and there is no such thing; give the name of a thing, "
-                "of a device that this command makes, or 'cloud'"
+                "of a device that this command makes, 'cloud' or 'GGShadowService'"
             )
 
 

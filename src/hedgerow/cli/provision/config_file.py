@@ -18,11 +18,11 @@ def config_document(
 ) -> dict[str, Any]:
     """Return the configuration of a core with its keys in files.
 
+    It names them by the keys that are relative to the root's `certs`, so that the root can be
+    carried to another place; paths in a `crypto` object are absolute (guide page gg-core).
     With `named_shadows` it synchronises those too (docs/options.md).
     """
     options = {"hedgerow": {"syncNamedShadows": True}} if named_shadows else {}
-    key = core.key_path.absolute().as_uri()
-    certificate = core.certificate_path.absolute().as_uri()
     return {
         "coreThing": {
             "caPath": core.root_ca_path.name,
@@ -40,13 +40,6 @@ def config_document(
         },
         "runtime": {"cgroup": {"useSystemd": "yes"}},
         "managedRespawn": False,
-        "crypto": {
-            "principals": {
-                "SecretsManager": {"privateKeyPath": key},
-                "IoTCertificate": {"privateKeyPath": key, "certificatePath": certificate},
-            },
-            "caPath": core.root_ca_path.absolute().as_uri(),
-        },
         **options,
     }
 

@@ -69,6 +69,7 @@ async def init_cloud(
         region=_checked(region, _REGION, "a region (as eu-west-1)"),
         host_names=tuple(dict.fromkeys((*host_names, *LOCAL_NAMES))),
     )
+    server_certificate(settings.host_names)  # which refuses a wrong name while nothing is made
     layout = Layout(data_dir)
     _claim(layout)
     home = Home(account=settings.account_id, region=settings.region)

@@ -27,6 +27,19 @@ MIN_SPOOL_BYTES: Final = 262_144
 SYSTEM_FUNCTIONS: Final = frozenset({ADDRESS_DETECTOR_ARN, SPOOLER_ARN})
 """The functions that are part of the core itself."""
 
+_SETTING_PREFIX: Final = "GG_CONFIG_"
+SETTINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        ADDRESS_DETECTOR_ARN: (),
+        SPOOLER_ARN: (
+            "GG_CONFIG_MAX_SIZE_BYTES",
+            "GG_CONFIG_STORAGE_TYPE",
+            "GG_CONFIG_SUBSCRIPTION_QUALITY",
+        ),
+    }
+)
+"""The variables that set something in each system function."""
+
 CONTAINER: Final = "GreengrassContainer"
 NO_CONTAINER: Final = "NoContainer"
 ISOLATION_MODES: Final = (CONTAINER, NO_CONTAINER)
@@ -89,6 +102,8 @@ def _function_faults(entity: Content, _home: Home) -> Iterator[str]:
     arn = parsed_arn(text)
     if arn is None or arn.service != "lambda" or not arn.resource.startswith("function:"):
         yield f"{quoted(text)} is not the ARN of a function"
+    if text in SETTINGS:
+        yield from _setting_faults(entity, SETTINGS[text])
     if text == SPOOLER_ARN:
         yield from _spooler_faults(entity)
     policies = _environment(entity).get("ResourceAccessPolicies") or ()
@@ -157,6 +172,13 @@ def _resource_faults(entity: Content, _home: Home) -> Iterator[str]:
             "InvalidMLModelOwner - GroupOwnerSetting is provided in ML model resource, but "
             "GroupOwner or GroupPermission is not present"
         )
+
+
+def _setting_faults(entity: Content, known: tuple[str, ...]) -> Iterator[str]:
+    what = f"it knows {', '.join(known)}" if known else "it knows none"
+    for name in _environment(entity).get("Variables") or {}:
+        if name.startswith(_SETTING_PREFIX) and name not in known:
+            yield f"{quoted(name)} is no setting of {entity['FunctionArn']}; {what}"
 
 
 def _spooler_faults(entity: Content) -> Iterator[str]:

@@ -129,6 +129,11 @@ class CoreApp:
             log.warning("insecure mode: the kernel's link protection was not asked for (-i)")
         for key in config.options.unknown:
             log.warning("an option of config.json is not known and has no effect", key=key)
+        for key in config.misplaced_options:
+            log.warning(
+                "a key of config.json has no effect; options stand at the top under 'hedgerow'",
+                key=key,
+            )
         identity = LinkIdentity.load(config)
         self.http = CloudHttp(config, identity, clock)
         self.queue = CloudQueue(

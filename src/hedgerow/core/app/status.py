@@ -114,6 +114,7 @@ class StatusBoard:
             },
             "shadows": {"synced": len(parts.sync.filters), "waiting": parts.sync.waiting},
             "spool": {
+                "storage": parts.queue.storage,
                 "waiting": counters.waiting,
                 "waitingBytes": counters.waiting_bytes,
                 "sent": counters.sent,

@@ -1,6 +1,6 @@
 """Read `config.json`, check it, resolve it."""
 
-import re
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from hedgerow.core.config.complaints import in_plain_words, look_alikes
 from hedgerow.core.config.documents import (
     RANGES,
     SPOOLER_IN_FLIGHT,
@@ -34,12 +35,12 @@ from hedgerow.kernel import Arn, CallerError, ConfigurationError, Secret, quoted
 _CONFIG_PATHS = ("config/config.json", "configuration/config.json")
 """Where the file lies, newest form first; the second is that of GGC 1.0."""
 
+_OPTIONS = "hedgerow"
 _CONFIG_BYTES_LIMIT = 1_048_576
 _THING_NAME_BYTES_LIMIT = 124
 _CLIENT_ID_LENGTH_LIMIT = 128
 _DEFAULT_RETRY_INTERVAL_SECONDS = 60
 _LOCAL_SESSIONS_LIMIT_SECONDS = 30 * 86_400
-_JSON_WORDS = {"int": "a whole number", "str": "a string", "bool": "true or false"}
 
 
 def load_config(root: Path) -> CoreConfig:
@@ -49,10 +50,11 @@ def load_config(root: Path) -> CoreConfig:
     """
     root = root.absolute()
     path = _find(root)
-    document = _read(path)
+    data = _read(path)
+    document = _parsed(path, data)
     try:
         _require_ranges(document)
-        return _resolve(root, document)
+        return _resolve(root, document, _misplaced(msgspec.json.decode(data)))
     except CallerError as error:
         raise ConfigurationError(f"{path}: {error.message}", code=error.reason_code) from error
 
@@ -67,7 +69,7 @@ def _find(root: Path) -> Path:
     )
 
 
-def _read(path: Path) -> ConfigDocument:
+def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read(_CONFIG_BYTES_LIMIT + 1)
@@ -75,19 +77,23 @@ def _read(path: Path) -> ConfigDocument:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
     if len(data) > _CONFIG_BYTES_LIMIT:
         raise ConfigurationError(f"Failed to parse {path}: it is over {_CONFIG_BYTES_LIMIT} bytes")
+    return data
+
+
+def _parsed(path: Path, data: bytes) -> ConfigDocument:
     try:
         return msgspec.json.decode(data, type=ConfigDocument)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{path}: {_in_plain_words(str(error))}") from error
+        raise ConfigurationError(f"{path}: {in_plain_words(str(error), ConfigDocument)}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"Failed to parse {path}: {error}") from error
 
 
-def _in_plain_words(message: str) -> str:
-    """Say types as JSON names them, and the field first."""
-    problem, _, place = message.partition(" - at ")
-    problem = re.sub(r"`(\w+)`", lambda word: _JSON_WORDS.get(word[1], word[0]), problem)
-    return f"{place.strip('`').removeprefix('$.')}: {problem}" if place else problem
+def _misplaced(file: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the keys that somebody may have taken for the one of the options."""
+    thing = file["coreThing"]
+    inside = [*look_alikes(thing, _OPTIONS), *(key for key in thing if key == _OPTIONS)]
+    return (*look_alikes(file, _OPTIONS), *(f"coreThing.{key}" for key in inside))
 
 
 def _require_ranges(document: ConfigDocument) -> None:
@@ -100,7 +106,7 @@ def _require_ranges(document: ConfigDocument) -> None:
             raise ConfigurationError(f"{limits.field} is {value}; it must be {limits}")
 
 
-def _resolve(root: Path, document: ConfigDocument) -> CoreConfig:
+def _resolve(root: Path, document: ConfigDocument, misplaced: tuple[str, ...]) -> CoreConfig:
     thing = document.core_thing
     keys = _keys(root, document)
     folders = CoreFolders(root=root, write=Path(document.write_directory or root / "ggc"))
@@ -137,6 +143,7 @@ def _resolve(root: Path, document: ConfigDocument) -> CoreConfig:
         pid_file_directory=Path(document.pid_file_directory),
         use_overlay_with_tmpfs=document.system.use_overlay_with_tmpfs,
         options=_options(document.hedgerow),
+        misplaced_options=misplaced,
     )
 
 
@@ -144,7 +151,9 @@ def _options(given: Mapping[str, Any]) -> CoreOptions:
     try:
         options = msgspec.convert(given, OptionsDocument)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"hedgerow.{_in_plain_words(str(error))}") from error
+        raise ConfigurationError(
+            in_plain_words(str(error), OptionsDocument, within="hedgerow.")
+        ) from error
     if not 0 <= options.local_sessions <= _LOCAL_SESSIONS_LIMIT_SECONDS:
         raise ConfigurationError(
             f"hedgerow.localSessions is {options.local_sessions}; it must be 0 to "
@@ -185,7 +194,9 @@ class _Keys(msgspec.Struct, frozen=True, kw_only=True):
 def _keys(root: Path, document: ConfigDocument) -> _Keys:
     """Follow `crypto` where it is present; otherwise the keys of GGC before 1.7."""
     if document.crypto is not None:
-        return _keys_of_crypto(document.crypto)
+        keys = _keys_of_crypto(document.crypto)
+        _require_unmoved(root, keys)
+        return keys
     thing: CoreThingDocument = document.core_thing
     if not (thing.ca_path and thing.cert_path and thing.key_path):
         raise ConfigurationError(
@@ -201,6 +212,19 @@ def _keys(root: Path, document: ConfigDocument) -> _Keys:
         server_key=None,
         secrets_key=key,
     )
+
+
+def _require_unmoved(root: Path, keys: _Keys) -> None:
+    """Raise `ConfigurationError` if a file is where the root was, and in its place in this one."""
+    uris = (keys.key, keys.server_key, keys.secrets_key)
+    files = [uri.path for uri in uris if isinstance(uri, FileUri)]
+    for path in (*files, keys.certificate_path, keys.ca_path):
+        here = root / "certs" / path.name
+        if not os.path.lexists(path) and here.is_file() and path.parent.name == "certs":
+            raise ConfigurationError(
+                f"crypto names {path}, which is not there, but {here} is: this folder was made "
+                f"for {path.parent.parent}. Carry it there, or correct the paths in crypto"
+            )
 
 
 def _keys_of_crypto(crypto: CryptoDocument) -> _Keys:

@@ -173,6 +173,8 @@ class CoreConfig:
     pid_file_directory: Path
     use_overlay_with_tmpfs: bool
     options: CoreOptions
+    misplaced_options: tuple[str, ...] = ()
+    """Keys that look like `hedgerow` in a wrong place or spelling; they have no effect."""
 
     @property
     def thing_name(self) -> str:

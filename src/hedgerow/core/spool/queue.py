@@ -12,7 +12,7 @@ from hedgerow.core.spool.full import QueueFullError, QueueFullPolicy
 from hedgerow.core.spool.memory import MemorySpool
 from hedgerow.core.spool.outlet import Published, Publisher
 from hedgerow.core.spool.sender import Sender
-from hedgerow.core.spool.settings import SpoolSettings
+from hedgerow.core.spool.settings import SpoolSettings, StorageType
 from hedgerow.core.spool.spool import Extras, QueuedMessage, Spool, size_in_queue
 from hedgerow.kernel import Clock
 
@@ -64,6 +64,11 @@ class CloudQueue:
         self._expired = 0
         self._dropped_before = 0
         self._sender = Sender(self, window, clock)
+
+    @property
+    def storage(self) -> StorageType:
+        """Where messages wait now: in memory too if the disk takes none."""
+        return "Memory" if isinstance(self._spool, MemorySpool) else "FileSystem"
 
     @property
     def counters(self) -> QueueCounters:

@@ -17,7 +17,7 @@ from tests.support.pki import new_authority, new_identity
 from hedgerow.cloud.app import AdministratorFile, CloudApp, Layout, init_cloud
 from hedgerow.cloud.iot.documents import THING, Thing
 from hedgerow.contract import discovery_path
-from hedgerow.kernel import ConfigurationError, SystemClock
+from hedgerow.kernel import CallerError, ConfigurationError, SystemClock
 from hedgerow.policy import minimal_device_policy
 from hedgerow.store import MasterKey, Store, TamperedError
 
@@ -96,6 +96,13 @@ async def test_a_wrong_account_or_region_makes_nothing(
     folder = tmp_path / "cloud"
     with pytest.raises(ConfigurationError):
         await init_cloud(folder, account_id=account, region=region, clock=SystemClock())
+    assert not folder.exists()
+
+
+async def test_a_wrong_host_name_makes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "cloud"
+    with pytest.raises(CallerError, match="bad name"):
+        await init_cloud(folder, host_names=["bad name"], clock=SystemClock())
     assert not folder.exists()
 
 

@@ -177,6 +177,17 @@ def test_unknown_spooler_settings_are_refused(variables: dict[str, str]) -> None
     assert len(faults("functions", spooler(**variables))) == 1
 
 
+def test_a_misspelt_setting_of_a_system_function_is_refused_with_the_known_ones() -> None:
+    (fault,) = faults("functions", spooler(GG_CONFIG_STORAGE_TYP="FileSystem"))
+    assert (
+        "'GG_CONFIG_STORAGE_TYP' is no setting of arn:aws:lambda:::function:GGCloudSpooler:1"
+        in (fault)
+    )
+    for known in ("MAX_SIZE_BYTES", "STORAGE_TYPE", "SUBSCRIPTION_QUALITY"):
+        assert f"GG_CONFIG_{known}" in fault
+    assert faults("functions", spooler(OTHER="1")) == ()
+
+
 @pytest.mark.spec("G03")
 def test_a_group_has_200_functions_and_200_resources() -> None:
     functions = [{"Id": f"f{n}", "FunctionArn": SPOOLER} for n in range(201)]

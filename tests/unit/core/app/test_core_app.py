@@ -210,6 +210,22 @@ def log_of(root: Path) -> str:
     return (root / "ggc/var/log/system/runtime.log").read_text()
 
 
+async def test_options_that_have_no_effect_are_named_in_the_log_at_start(
+    tmp_path: Path, double: GroupDouble
+) -> None:
+    root = offline_root(tmp_path, double)
+    path = root / "config/config.json"
+    document = json.loads(path.read_text())
+    document |= {"hedgrow": {"localQos": 1}, "hedgerow": {"localQoS": 1}}
+    path.write_text(json.dumps(document))
+    async with running_core(root):
+        warned = [line for line in log_of(root).splitlines() if "has no effect" in line]
+    assert [word in line for word, line in zip(("localQoS", "hedgrow"), warned, strict=True)] == [
+        True,
+        True,
+    ]
+
+
 @pytest.mark.promise(9)
 async def test_the_log_is_private_and_holds_no_payload_and_no_key(
     tmp_path: Path, double: GroupDouble

@@ -130,6 +130,7 @@ async def test_the_status_tells_how_many_messages_were_replaced(
         async with session.get(f"http://localhost:{core.daemon_port}/health") as response:
             spool = (await response.json())["spool"]
     assert (spool["DroppedMessageCount"], spool["waiting"]) == (2, 5)
+    assert spool["storage"] == "Memory"
 
 
 async def test_what_a_publication_carries_comes_to_the_cloud_and_its_expiry_is_counted_down(

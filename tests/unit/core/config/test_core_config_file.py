@@ -309,6 +309,59 @@ def test_a_half_key_location_is_refused_by_field(tmp_path: Path, uri: str) -> No
     assert field in str(caught.value)
 
 
+def test_a_root_that_was_moved_is_said_to_be_one(tmp_path: Path) -> None:
+    write(tmp_path, DOCUMENTED_1_11)
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs/86c84488a5.private.key").touch()
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(tmp_path)
+    assert "this folder was made for /greengrass. Carry it there, or correct" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("localQos", 3, "hedgerow.localQos is 3; it must be 0, 1 or 2"),
+        (
+            "legacyTls",
+            {"until": "2027-06-30", "suites": ["AES128-SHA"]},
+            "is 'AES128-SHA'; it must be TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, ",
+        ),
+        (
+            "legacyTls",
+            {"until": "30.06.2027", "suites": []},
+            "hedgerow.legacyTls.until is not a day; write it as 2027-06-30",
+        ),
+        ("messageIds", "yes", "hedgerow.messageIds: Expected true or false, got a string"),
+    ],
+)
+def test_what_is_not_allowed_is_refused_with_what_is(
+    tmp_path: Path, option: str, value: object, said: str
+) -> None:
+    write(tmp_path, changed(f"hedgerow.{option}", value))
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(tmp_path)
+    assert said in str(caught.value)
+
+
+def test_yes_and_no_are_named_where_they_are_wanted(tmp_path: Path) -> None:
+    write(tmp_path, changed("runtime.cgroup.useSystemd", "true"))
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(tmp_path)
+    assert "runtime.cgroup.useSystemd is 'true'; it must be no or yes" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["Hedgerow", "hedgrow", "hedgerows", "hegderow", "coreThing.hedgerow", "coreThing.Hedgrow"],
+)
+def test_options_under_a_wrong_key_are_noticed(tmp_path: Path, key: str) -> None:
+    write(tmp_path, changed(key, {"localQos": 1}))
+    assert load_config(tmp_path).misplaced_options == (key,)
+    write(tmp_path, changed("hedgerow", {"localQos": 1}))
+    assert load_config(tmp_path).misplaced_options == ()
+
+
 def test_the_proxy_is_read_and_its_password_never_shown(tmp_path: Path) -> None:
     write(
         tmp_path,
