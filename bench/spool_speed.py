@@ -11,6 +11,7 @@ from tests.support.link_cuts import core_link
 from tests.support.link_cutter import cutter
 
 from bench.report import Row, Section
+from hedgerow.core.link import Backoff
 from hedgerow.core.spool import DEFAULT_WINDOW, CloudQueue, SpoolSettings
 from hedgerow.kernel import SystemClock
 
@@ -52,7 +53,9 @@ async def _rate(window: int, count: int) -> float:
         ):
             folder = Path(name)
             link = core_link(cloud, folder, network.port)
-            queue = CloudQueue(folder / "spool", clock=clock, log=log, window=window)
+            queue = CloudQueue(
+                folder / "spool", clock=clock, log=log, retry=Backoff(60.0, 1.0), window=window
+            )
             queue.open(SpoolSettings())
             linking = loop.create_task(link.run())
             await link.wait_connected()

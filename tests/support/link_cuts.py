@@ -13,7 +13,7 @@ from tests.support.core import until
 from tests.support.link_cutter import Cutter, cutter
 
 from hedgerow.core.config import load_config
-from hedgerow.core.link import CloudLink, CloudMessage, LinkHandlers, LinkIdentity
+from hedgerow.core.link import Backoff, CloudLink, CloudMessage, LinkHandlers, LinkIdentity
 from hedgerow.core.spool import CloudQueue, SpoolSettings
 from hedgerow.kernel import SystemClock
 from hedgerow.mqtt import Limits, Message
@@ -53,7 +53,9 @@ async def run_cuts(folder: Path, *, cuts: int, seed: int = 0, window: int = 20) 
     async with cloud_double() as cloud, cutter(cloud.mqtt_port, seed=seed) as network:
         cloud.authority.tapped.append(("load/#", take))
         link = core_link(cloud, folder, network.port)
-        queue = CloudQueue(folder / "spool", clock=clock, log=log, window=window)
+        queue = CloudQueue(
+            folder / "spool", clock=clock, log=log, retry=Backoff(60.0, 1.0), window=window
+        )
         queue.open(SpoolSettings(storage="FileSystem", max_size_bytes=_QUEUE_BYTES))
         began = loop.time()
         tasks = [loop.create_task(link.run()), loop.create_task(queue.run(link))]

@@ -92,6 +92,7 @@ class GroupActivation:
         parts.link.listen_to(())
         parts.detector.switch_off()
         parts.queue.configure(SpoolSettings())
+        parts.queue.serve(Switchboard().subjects_to_cloud)
 
     def _change_over(self, plan: _Plan, membership: VerifiedMembership | None) -> None:
         parts = self._parts
@@ -101,6 +102,7 @@ class GroupActivation:
         parts.sync.serve(plan.group.group)
         parts.link.listen_to_shadows(parts.sync.filters)
         parts.queue.configure(plan.spool)
+        parts.queue.serve(plan.switchboard.subjects_to_cloud)
         parts.credentials.serve_group(plan.group.group.group_id)
         parts.link.listen_to(
             plan.switchboard.cloud_subjects(),

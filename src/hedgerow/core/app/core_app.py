@@ -13,7 +13,7 @@ from hedgerow.core.app.endpoints import CoreEndpoints, remove_endpoints, write_e
 from hedgerow.core.app.local_tls import local_tls
 from hedgerow.core.app.lock import RootLock
 from hedgerow.core.app.log import RotatingFile, system_log
-from hedgerow.core.app.notices import NoticeBoard
+from hedgerow.core.app.notices import AfterNotices, NoticeBoard
 from hedgerow.core.app.status import StatusBoard
 from hedgerow.core.certificates import CertificateKeeper, OwnAuthority, ServerCertificateStore
 from hedgerow.core.config import CoreConfig, load_config, require_link_protection
@@ -47,6 +47,9 @@ from hedgerow.core.spool import CloudQueue
 from hedgerow.kernel import Clock, HedgerowError, new_uuid
 from hedgerow.mqtt import NO_KEEPER, Keeper, Message
 from hedgerow.mqtt.keeping import FileKeeper
+
+_LONGEST_QUEUE_PAUSE_SECONDS = 60.0
+_FIRST_QUEUE_PAUSE_SECONDS = 1.0
 
 
 class CoreApp:
@@ -140,6 +143,8 @@ class CoreApp:
             folders.spool,
             clock=clock,
             log=log.bind(component="GGCloudSpooler"),
+            retry=Backoff(_LONGEST_QUEUE_PAUSE_SECONDS, _FIRST_QUEUE_PAUSE_SECONDS),
+            topics_arn=f"arn:aws:iot:{config.thing_arn.region}:{config.thing_arn.account}:topic/",
             window=config.options.spooler_in_flight,
         )
         self._held.callback(self.queue.close)
@@ -304,7 +309,7 @@ class CoreApp:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.link.run(), name="link")
             tasks.create_task(self.server.run(), name="local server")
-            tasks.create_task(self.queue.run(self.link), name="queue")
+            tasks.create_task(self.queue.run(AfterNotices(self.link, self.notices)), name="queue")
             tasks.create_task(self.shadow_requests.run(), name="shadow requests")
             tasks.create_task(self.sync.run(self.link), name="shadow sync")
             tasks.create_task(self.notices.run(self.link), name="notices")
@@ -333,7 +338,7 @@ class CoreApp:
 
     def _connected(self) -> None:
         """Catch up with what may have changed while there was no connection."""
-        self.notices.ask()
+        self.notices.connected()
         self.keeper.addresses_changed()
         self.detector.look_again()
         self.credentials.cloud_is_back()

@@ -1,4 +1,9 @@
-"""Ask the cloud what to run, and hear its answers: deployments and changed addresses."""
+"""Ask the cloud what to run, and hear its answers: deployments and changed addresses.
+
+After every connect this comes first, and only then does the queue publish: the cloud may end a
+connection over what the queue sends, and whoever fills the queue could otherwise keep the core
+from hearing of deployments and revocations.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from hedgerow.contract import DeploymentNotice, connectivity_thing, shadow_topic
 from hedgerow.core.config import CoreConfig
 from hedgerow.core.deployment import Complaint, Heard, ask_topic, notice_filters, read_notice
-from hedgerow.core.link import CloudLink, CloudMessage
+from hedgerow.core.link import CloudLink, CloudMessage, LinkOutlet
 from hedgerow.kernel import UnavailableError
 
 
@@ -32,12 +37,21 @@ class NoticeBoard:
         self._addresses_topic = shadow_topic(connectivity_thing(self._core), "update", "delta")
         self._bell = asyncio.Event()
         self._answered = asyncio.Event()
+        self._connection = 0
+        self._caught_up = asyncio.Event()
         self.problem: str | None = None
 
     @property
     def filters(self) -> tuple[str, ...]:
         """What to subscribe to."""
         return (*notice_filters(self._core), self._addresses_topic)
+
+    def connected(self) -> None:
+        """Ask on a new connection; what was asked on the one before is not answered any more."""
+        self._connection += 1
+        self._caught_up.clear()
+        self._answered.set()
+        self.ask()
 
     def ask(self) -> None:
         """Ask the cloud soon what to run."""
@@ -65,6 +79,7 @@ class NoticeBoard:
             await self._bell.wait()
             self._bell.clear()
             self._answered.clear()
+            connection = self._connection
             try:
                 answer = await link.publish(ask_topic(self._core), b"")
             except UnavailableError:
@@ -73,6 +88,16 @@ class NoticeBoard:
                 await self._wait_for_answer()
             else:
                 self._tell(f"the cloud does not let this core ask what to run: {answer.reason}")
+            if connection == self._connection:
+                self._caught_up.set()
+
+    async def outlet(self, link: CloudLink) -> LinkOutlet:
+        """Return the first connection, once the core has heard over it what to run, or in vain."""
+        while True:
+            outlet = await link.outlet()
+            if self._caught_up.is_set():
+                return outlet
+            await self._caught_up.wait()
 
     async def _wait_for_answer(self) -> None:
         try:
@@ -89,3 +114,15 @@ class NoticeBoard:
     def _tell(self, problem: str) -> None:
         self.problem = problem
         self._log.error("no word of deployments", reason=problem)
+
+
+class AfterNotices:
+    """Connections for the queue, each after its notices; a `spool.Publisher`."""
+
+    def __init__(self, link: CloudLink, notices: NoticeBoard) -> None:
+        self._link = link
+        self._notices = notices
+
+    async def outlet(self) -> LinkOutlet:
+        """Return the first connection, once what to run was heard over it."""
+        return await self._notices.outlet(self._link)

@@ -62,6 +62,7 @@ class StatusBoard:
         parts = self._parts
         found = (
             parts.link.problem,
+            parts.queue.problem,
             self._notices.problem,
             self._agent.state.problem,
             parts.keeper.problem,

@@ -111,6 +111,7 @@ class CloudClient(asyncio.Protocol):
         self._connack: asyncio.Future[Connack] = self._loop.create_future()
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._publications: dict[int, asyncio.Future[Answer]] = {}
+        self._queued: set[asyncio.Future[Answer]] = set()
         self._requests: dict[int, asyncio.Future[list[Answer]]] = {}
         self._held_back: deque[tuple[Publish, asyncio.Future[Answer]]] = deque()
         self._last_packet_id = 0
@@ -123,6 +124,8 @@ class CloudClient(asyncio.Protocol):
         self.maximum_packet_size: int | None = None
         self.session_present = False
         self.disconnect_answer: Answer | None = None
+        self.ended_over_queue = False
+        """Whether the cloud ended the connection over what the queue for the cloud published."""
         self.lost_because: BaseException | None = None
         """What ended the connection beneath MQTT, such as a TLS alert."""
 
@@ -143,11 +146,17 @@ class CloudClient(asyncio.Protocol):
         await asyncio.shield(self._over)
 
     def publish(
-        self, topic: str, payload: bytes, properties: Properties = NO_PROPERTIES
+        self,
+        topic: str,
+        payload: bytes,
+        properties: Properties = NO_PROPERTIES,
+        *,
+        of_queue: bool = False,
     ) -> asyncio.Future[Answer]:
         """Publish at QoS 1, in the order of the calls; the answer comes later.
 
-        No more are sent than the cloud takes at once; the others wait here.
+        No more are sent than the cloud takes at once; the others wait here. `of_queue`: it is
+        what others gave the core to send, and the cloud may end the connection over it.
         """
         self._require_connection()
         answer: asyncio.Future[Answer] = self._loop.create_future()
@@ -158,6 +167,9 @@ class CloudClient(asyncio.Protocol):
             self._held_back.append((packet, answer))
         else:
             self._send_publish(packet, answer)
+        if of_queue:
+            self._queued.add(answer)
+            answer.add_done_callback(self._queued.discard)
         return answer
 
     async def subscribe(self, items: Sequence[SubscribeItem]) -> list[Answer]:
@@ -362,6 +374,7 @@ class CloudClient(asyncio.Protocol):
         ]
         ended = self.disconnect_answer
         if waiting and ended is not None and ended.code in _OVER_A_MESSAGE:
+            self.ended_over_queue = waiting[0] in self._queued
             _fail(waiting.pop(0), EndedOverThisError(str(ended)))
         for answer in (*waiting, *self._requests.values()):
             _fail(answer, UnavailableError(_NOT_ACKNOWLEDGED))

@@ -42,6 +42,9 @@ _CONFLICT_SECONDS = 600.0
 
 Two that throw each other off are connected most of the time, each of them in turn."""
 
+_REFUSED_FILTERS_SECONDS = 60.0
+"""How often a subscription that the cloud refused is asked for again: policies change."""
+
 _SESSION_EXPIRY_SECONDS = 3600
 """How long the cloud keeps a persistent session (guide page gg-core: one hour by default)."""
 
@@ -93,7 +96,9 @@ class LinkConnection:
     """Keeps one connection up until cancelled.
 
     A refused client id is followed by the next one at once; everything else waits for the
-    back-off. `problem` says what is wrong now, in the cloud's own words where it gave some.
+    back-off. That starts anew after a connection that stood long, or that the cloud ended over a
+    message of the queue: whoever fills the queue must not keep the core from hearing of the cloud.
+    `problem` says what is wrong now, in the cloud's own words where it gave some.
     """
 
     def __init__(
@@ -119,6 +124,7 @@ class LinkConnection:
         self._retired = False
         self._taken_over_at: float | None = None
         self._refused_filters: dict[str, str] = {}
+        self._ended_over_queue = False
         self._problem: str | None = None
         self.client: CloudClient | None = None
         """The connection that stands."""
@@ -147,8 +153,11 @@ class LinkConnection:
         )
 
     def change(self, plan: ConnectionPlan) -> None:
-        """Subscribe to what this plan says from now on, without a new connection."""
-        if plan != self.plan:
+        """Subscribe to what this plan says from now on, without a new connection.
+
+        What the cloud has refused is asked for again, also if the plan is the same.
+        """
+        if plan != self.plan or self._refused_filters:
             self.plan = plan
             self._changed.set()
 
@@ -160,6 +169,7 @@ class LinkConnection:
         """Keep the connection up until cancelled."""
         while True:
             started = self._clock.monotonic()
+            self._ended_over_queue = False
             try:
                 await self._stand()
             except DeniedError as error:
@@ -172,7 +182,8 @@ class LinkConnection:
                 self._tell(error)
             except Exception:  # noqa: BLE001 - a bug in one connection does not end the link
                 self._log.exception("the connection to the cloud failed")
-            if self._clock.monotonic() - started >= _LASTED_SECONDS:
+            lasted = self._clock.monotonic() - started >= _LASTED_SECONDS
+            if lasted or self._ended_over_queue:
                 self._backoff.reset()
             await asyncio.sleep(self._backoff.next_delay())
 
@@ -194,11 +205,21 @@ class LinkConnection:
                 self._log.info("connected to the cloud", client_id=self.client_id)
                 self._hearers.connected()
                 while True:
-                    await _first_of(client.wait_over(), self._changed.wait())
+                    await self._wait_for_change(client)
                     if client.is_over:
                         return
                     self._changed.clear()
+                    refused = set(self._refused_filters)
                     await self._subscribe(client, subscribed)
+                    if not refused.isdisjoint(subscribed):
+                        self._hearers.connected()  # only now all is heard that it is about
+
+    async def _wait_for_change(self, client: CloudClient) -> None:
+        """Return when the connection is over or there is something to subscribe to."""
+        events = [client.wait_over(), self._changed.wait()]
+        if self._refused_filters:
+            events.append(asyncio.sleep(_REFUSED_FILTERS_SECONDS))
+        await _first_of(*events)
 
     @contextlib.contextmanager
     def _in_force(self, client: CloudClient) -> Iterator[None]:
@@ -283,10 +304,11 @@ class LinkConnection:
         await self._unsubscribe(client, sorted(known - set(wanted)))
         for topic_filter in known - set(wanted):
             subscribed.pop(topic_filter, None)
-            self._refused_filters.pop(topic_filter, None)
+        for topic_filter in self._refused_filters.keys() - wanted.keys():
+            self._refused_filters.pop(topic_filter)
         new = {f: qos for f, qos in wanted.items() if subscribed.get(f) != qos}
         granted = await self._ask_for(client, new)
-        subscribed.update(new)
+        subscribed.update((f, new[f]) for f in granted)
         if plan.persistent:
             self._remember(wanted)
         self._hearers.heard([f for f in granted if f in plan.shadows])
@@ -306,6 +328,9 @@ class LinkConnection:
             for item, answer in zip(chunk, answers, strict=False):
                 if not answer.is_failure:
                     granted.append(item.topic_filter)
+                    self._refused_filters.pop(item.topic_filter, None)
+                    continue
+                if self._refused_filters.get(item.topic_filter) == str(answer):
                     continue
                 self._refused_filters[item.topic_filter] = str(answer)
                 self._log.error(
@@ -330,6 +355,7 @@ class LinkConnection:
     def _ended(self, client: CloudClient) -> HedgerowError:
         """Say why a connection ended that had stood."""
         answer = client.disconnect_answer
+        self._ended_over_queue = client.ended_over_queue
         if answer is not None and answer.session_taken_over:
             self._taken_over_at = self._clock.monotonic()
             return UnavailableError(self._conflict())

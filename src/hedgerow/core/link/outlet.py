@@ -26,6 +26,7 @@ class LinkOutlet:
             publication.topic,
             publication.payload,
             restored(publication.properties, publication.expires_in_s),
+            of_queue=True,
         )
 
         def pass_on(answer: asyncio.Future[Answer]) -> None:

@@ -17,6 +17,7 @@ from hedgerow.core.spool.outlet import (
     Publication,
     Published,
     Publisher,
+    Retry,
 )
 from hedgerow.core.spool.queue import DEFAULT_WINDOW, CloudQueue, QueueCounters
 from hedgerow.core.spool.settings import (
@@ -47,6 +48,7 @@ __all__ = [
     "QueueFullError",
     "QueueFullPolicy",
     "QueuedMessage",
+    "Retry",
     "Spool",
     "SpoolSettings",
     "size_in_queue",

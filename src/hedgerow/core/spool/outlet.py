@@ -52,6 +52,16 @@ class Outlet(Protocol):
         """
 
 
+class Retry(Protocol):
+    """Growing pauses of the queue (`link.Backoff`)."""
+
+    def next_delay(self) -> float:
+        """Return the seconds to wait now."""
+
+    def ease(self) -> None:
+        """Let the next pause be shorter."""
+
+
 class Publisher(Protocol):
     """Where outlets come from."""
 

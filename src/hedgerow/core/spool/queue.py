@@ -7,10 +7,11 @@ from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
+from hedgerow.core.spool.caution import SubjectsOf
 from hedgerow.core.spool.files import FileSpool
 from hedgerow.core.spool.full import QueueFullError, QueueFullPolicy
 from hedgerow.core.spool.memory import MemorySpool
-from hedgerow.core.spool.outlet import Published, Publisher
+from hedgerow.core.spool.outlet import Published, Publisher, Retry
 from hedgerow.core.spool.sender import Sender
 from hedgerow.core.spool.settings import SpoolSettings, StorageType
 from hedgerow.core.spool.spool import Extras, QueuedMessage, Spool, size_in_queue
@@ -51,11 +52,14 @@ class CloudQueue:
         *,
         clock: Clock,
         log: FilteringBoundLogger,
+        retry: Retry,
         window: int = DEFAULT_WINDOW,
+        topics_arn: str = "",
     ) -> None:
         self._folder = folder
         self._clock = clock
         self._log = log
+        self._topics_arn = topics_arn
         self._settings = SpoolSettings()
         self._spool: Spool = MemorySpool(self._settings.max_size_bytes)
         self._settings_to_come: SpoolSettings | None = None
@@ -63,7 +67,7 @@ class CloudQueue:
         self._refused = 0
         self._expired = 0
         self._dropped_before = 0
-        self._sender = Sender(self, window, clock)
+        self._sender = Sender(self, window, clock, retry)
 
     @property
     def storage(self) -> StorageType:
@@ -81,6 +85,19 @@ class CloudQueue:
             dropped=self._dropped_before + self._spool.dropped,
             refused=self._refused,
             expired=self._expired,
+        )
+
+    @property
+    def problem(self) -> str | None:
+        """What the cloud refuses altogether now, or None."""
+        subjects = self._sender.caution.refused_subjects
+        if not subjects:
+            return None
+        resource = self._topics_arn + subjects[0].replace("+", "*").replace("#", "*")
+        others = f" (and {len(subjects) - 1} more subjects)" if len(subjects) > 1 else ""
+        return (
+            f"the cloud refuses what rows with the subject {subjects[0]} send to it{others}; "
+            f"the core's policy must allow iot:Publish on {resource}, or the row has to go"
         )
 
     @property
@@ -135,6 +152,10 @@ class CloudQueue:
             self._dropped_before += old.dropped
             self._sender.wake()
 
+    def serve(self, subjects_of: SubjectsOf) -> None:
+        """Go by the rows of this table from now on, to judge what the cloud refuses."""
+        self._sender.caution.serve(subjects_of)
+
     def change_settings(self) -> None:
         """Take the settings that waited until nothing was in flight."""
         if self._settings_to_come is not None:
@@ -168,7 +189,7 @@ class CloudQueue:
         self._expired += 1
 
     def count_refused_unasked(self) -> None:
-        """Take note of a message on a topic that the cloud has refused a moment ago."""
+        """Take note of a message on a topic or subject that the cloud has refused a moment ago."""
         self._refused += 1
 
     def count_answer(self, message: QueuedMessage, answer: Published) -> None:

@@ -9,7 +9,9 @@ in the queue behind it, and is not sent again.
 
 A cloud that says it has taken too much for now (a quota) is the one case in which a newer message
 of the window may have been taken before an older one. For a while after that messages go one at a
-time. What a cloud does that will not have a message at all is told in `caution.py`.
+time. What a cloud does that will not have a message at all is told in `caution.py`. When it ended
+the connection over one, the sender waits, longer each time, and the connection meanwhile stands
+for what else the core has to hear.
 """
 
 import asyncio
@@ -23,6 +25,7 @@ from hedgerow.core.spool.outlet import (
     Publication,
     Published,
     Publisher,
+    Retry,
 )
 from hedgerow.core.spool.spool import QueuedMessage
 from hedgerow.kernel import Clock, UnavailableError
@@ -38,10 +41,11 @@ _PASSED_OVER_AT_ONCE = 100
 class Sender:
     """Empties the spool of a queue. At most `window` messages, and no more than the cloud takes."""
 
-    def __init__(self, queue: "CloudQueue", window: int, clock: Clock) -> None:
+    def __init__(self, queue: "CloudQueue", window: int, clock: Clock, retry: Retry) -> None:
         self._queue = queue
         self._window = window
-        self._caution = Caution(clock)
+        self._retry = retry
+        self.caution = Caution(clock)
         self._changed = asyncio.Event()
         self._under_way: dict[int, tuple[QueuedMessage, asyncio.Future[Published]]] = {}
         self._answered: set[int] = set()
@@ -70,15 +74,18 @@ class Sender:
                 self._changed.clear()
                 await self._changed.wait()
             outlet = await publisher.outlet()
+            pause = _RETRY_SECONDS
             try:
                 await self._send_over(outlet)
             except UnavailableError as error:
+                if isinstance(error, EndedOverThisError):
+                    pause = self._retry.next_delay()
                 self._queue.tell_interrupted(error.message)
             finally:
                 self._take_answers()
                 self._under_way.clear()
                 self._queue.change_settings()
-            await asyncio.sleep(_RETRY_SECONDS)
+            await asyncio.sleep(pause)
 
     async def _send_over(self, outlet: Outlet) -> None:
         """Send over one connection; raises `UnavailableError` when that has ended."""
@@ -86,11 +93,11 @@ class Sender:
         self._queue.spool.rewind()
         while True:
             self._changed.clear()
-            await self._fill(outlet, 1 if self._caution.one_at_a_time else window)
+            await self._fill(outlet, 1 if self.caution.one_at_a_time else window)
             await self._changed.wait()
             failure = self._take_answers()
             if isinstance(failure, BusyError):
-                self._caution.slow_down()
+                self.caution.slow_down()
                 await self._drain()
             if failure is not None:
                 raise failure
@@ -128,7 +135,7 @@ class Sender:
 
     def _pass_over(self, message: QueuedMessage, remaining: int | None) -> bool:
         """Let a message go unsent if its time is up, or the cloud would end the connection."""
-        refusal = self._caution.refusal_of(message.topic)
+        refusal = self.caution.refusal_of(message.topic)
         if remaining == 0:
             self._queue.count_expired()
         elif refusal is not None:
@@ -155,7 +162,7 @@ class Sender:
                 continue
             error = answer.exception()
             if isinstance(error, EndedOverThisError) and self._still_waits(number):
-                if self._caution.is_guilty(message, error.message):
+                if self.caution.is_guilty(message, error.message):
                     self._count(message, Published(accepted=False, reason=error.message))
                 failure = failure or error
             elif isinstance(error, UnavailableError):
@@ -163,9 +170,15 @@ class Sender:
             elif error is not None:
                 raise error
             elif self._still_waits(number):
-                self._caution.answered()
-                self._count(message, answer.result())
+                self._note(message, answer.result())
         return failure
+
+    def _note(self, message: QueuedMessage, answer: Published) -> None:
+        """Take note of what the cloud has answered in words."""
+        self.caution.answered(message.topic, accepted=answer.accepted)
+        if answer.accepted:
+            self._retry.ease()
+        self._count(message, answer)
 
     def _count(self, message: QueuedMessage, answer: Published) -> None:
         self._queue.count_answer(message, answer)

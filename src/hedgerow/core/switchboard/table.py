@@ -29,10 +29,13 @@ class Switchboard:
         self._rows = tuple(rows)
         self._by_source: dict[str, FilterTree[int, SubscriptionRow]] = {}
         self._by_target: dict[str, dict[str, SubscriptionRow]] = {}
+        self._to_cloud: FilterTree[str, str] = FilterTree()
         self._judged: dict[tuple[str, str], Decision] = {}
         for number, row in enumerate(self._rows):
             tree = self._by_source.setdefault(row.source, FilterTree())
             tree.add(row.subject, number, row)
+            if row.target == CLOUD:
+                self._to_cloud.add(row.subject, row.subject, row.subject)
             self._by_target.setdefault(row.target, {}).setdefault(row.subject, row)
 
     @classmethod
@@ -95,6 +98,13 @@ class Switchboard:
             reason=f"no row of the subscription table has target {target} and a subject that "
             f"overlaps {topic_filter}",
         )
+
+    def subjects_to_cloud(self, topic: str) -> tuple[str, ...]:
+        """Return the subjects of the rows to the cloud that match a topic, whatever their source.
+
+        Rows with the same subject are one: the core's policy knows no sources.
+        """
+        return tuple(self._to_cloud.find(topic))
 
     def cloud_subjects(self) -> tuple[str, ...]:
         """Return what to subscribe to in the cloud for the rows whose source it is."""

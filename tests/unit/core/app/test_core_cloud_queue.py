@@ -178,7 +178,7 @@ async def test_both_copies_of_a_message_that_comes_twice_have_one_id(
             running_core(root) as core,
             await connected(core.mqtt_port, double.devices[0], double) as a,
         ):
-            await core.link.wait_connected()
+            await core.notices.outlet(core.link)  # nothing goes before that was heard
             client = core.link.connections[0].client
             assert client is not None
             client.data_received = lambda data: None  # type: ignore[method-assign]  # noqa: ARG005 - no answer is heard
@@ -212,3 +212,46 @@ async def test_what_a_message_of_the_cloud_carries_comes_to_the_device(
         cloud.broker.publish("program", "t/down", b"question", properties=asked)
         received = await device.message()
     assert (received.payload, received.properties) == (b"question", asked)
+
+
+@pytest.mark.promise(4)
+async def test_the_queue_begins_only_when_the_core_has_heard_what_to_run(
+    tmp_path: Path, double: GroupDouble
+) -> None:
+    """On every connection anew: the cloud may end each of them over what the queue sends."""
+    heard: list[Message] = []
+    async with cloud_double() as cloud:
+        cloud.authority.tapped.append(("t/up", heard.append))
+        async with (
+            running_core(root_at(cloud, tmp_path, double)) as core,
+            await connected(core.mqtt_port, double.devices[0], double) as a,
+        ):
+            await core.notices.outlet(core.link)
+            core.notices._answer_seconds = 60.0
+            cloud.silent = True
+            cloud.broker.disconnect(lambda _session: True, "maintenance")
+            await until(lambda: not core.link.is_connected)
+            await a.publish("t/up", b"1", qos=1)
+            await core.link.wait_connected()
+            assert (await core.link.publish("t/other", b"heard by the cloud")).accepted
+            assert core.queue.counters.waiting == 1
+            assert heard == []
+            cloud.silent = False
+            cloud.broker.disconnect(lambda _session: True, "maintenance")
+            await until(lambda: len(heard) == 1)
+
+
+async def test_a_core_that_is_told_nothing_of_deployments_sends_all_the_same(
+    tmp_path: Path, double: GroupDouble
+) -> None:
+    heard: list[Message] = []
+    async with cloud_double() as cloud:
+        cloud.authority.tapped.append(("t/up", heard.append))
+        cloud.silent = True
+        async with (
+            running_core(root_at(cloud, tmp_path, double)) as core,
+            await connected(core.mqtt_port, double.devices[0], double) as a,
+        ):
+            core.notices._answer_seconds = 0.05
+            await a.publish("t/up", b"1", qos=1)
+            await until(lambda: len(heard) == 1)

@@ -153,6 +153,43 @@ async def test_a_refused_subscription_is_told_in_the_clouds_words(
         assert words in (link.problem or "")
 
 
+@pytest.mark.parametrize("how", ["a minute", "a deployment"])
+async def test_a_refused_subscription_is_asked_for_again(
+    cloud: CloudDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """It used to be refused as long as the connection stood, whatever the policy said by then."""
+    seconds = 0.05 if how == "a minute" else 3600.0
+    monkeypatch.setattr("hedgerow.core.link.connection._REFUSED_FILTERS_SECONDS", seconds)
+    refused = cloud.authority.no_subscribe
+    refused["core-1-c00", "line/cmd/#"] = denied("no policy allows iot:Subscribe on …")
+    core = LinkedCore(cloud, tmp_path)
+    async with core.running() as link:
+        link.listen_to(("t/1", "line/cmd/#"))
+        await until(lambda: "iot:Subscribe" in (link.problem or ""))
+        refused.clear()
+        if how == "a deployment":
+            link.listen_to(("t/1", "line/cmd/#"))
+        await until(lambda: link.problem is None)
+        cloud.broker.publish("x", "line/cmd/go", b"1")
+        await until(lambda: len(core.messages) == 1)
+        assert core.connects == 1
+
+
+async def test_notices_that_are_granted_later_are_asked_for_then(
+    cloud: CloudDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hedgerow.core.link.connection._REFUSED_FILTERS_SECONDS", 0.05)
+    topic = "$aws/things/core-1-gda/shadow/update/delta"
+    cloud.authority.no_subscribe["core-1", topic] = denied("no policy allows iot:Subscribe on …")
+    core = LinkedCore(cloud, tmp_path)
+    async with core.running() as link:
+        await until(lambda: link.problem is not None)
+        cloud.authority.no_subscribe.clear()
+        await until(lambda: link.problem is None)
+        await until(lambda: core.connects == 2)
+        assert client_ids(cloud) == ["core-1"]
+
+
 @pytest.mark.spec("G05", "H13")
 async def test_topics_of_the_cloud_are_spread_over_connections_of_fifty(
     cloud: CloudDouble, tmp_path: Path
@@ -475,8 +512,12 @@ def test_the_back_off_doubles_up_to_its_cap_and_is_spread() -> None:
     assert delays[-1] == 60
     shortest = Backoff(60, spread=lambda: 1.0)
     assert [shortest.next_delay() for _ in range(12)][-1] == 30
+    longest.ease()
+    assert longest.next_delay() == 32
     longest.reset()
     assert longest.next_delay() == 0.25
+    slow = Backoff(60, 1, spread=lambda: 0.0)
+    assert [slow.next_delay() for _ in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
     for _ in range(5000):
         assert Backoff(1).next_delay() <= 1
 

@@ -10,6 +10,7 @@ import structlog
 from tests.support.clock import ManualClock
 from tests.support.core import until
 
+from hedgerow.core.link import Backoff
 from hedgerow.core.spool import (
     BusyError,
     CloudQueue,
@@ -95,7 +96,9 @@ async def running(queue: CloudQueue, cloud: Cloud) -> AsyncIterator[CloudQueue]:
 
 def queue_in(folder: Path, *, window: int = 20, clock: Clock | None = None) -> CloudQueue:
     log = structlog.get_logger()
-    return CloudQueue(folder / "spool", clock=clock or SystemClock(), log=log, window=window)
+    return CloudQueue(
+        folder / "spool", clock=clock or SystemClock(), log=log, retry=Backoff(0.0), window=window
+    )
 
 
 @pytest.fixture
@@ -386,3 +389,62 @@ async def test_after_a_hundred_messages_one_at_a_time_the_window_is_back(
         await cloud.accept()
         assert cloud.in_flight <= 1
     await until(lambda: cloud.in_flight == 20)
+
+
+class Pauses:
+    """Counts what the queue asks for, and lets it wait for nothing."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def next_delay(self) -> float:
+        self.steps.append(1)
+        return 0.0
+
+    def ease(self) -> None:
+        self.steps.append(-1)
+
+
+async def test_the_queue_takes_growing_pauses_only_where_the_cloud_ends_connections_over_it(
+    tmp_path: Path, cloud: Cloud
+) -> None:
+    """They shrink with what is accepted; a lost connection is no reason for one."""
+    pauses = Pauses()
+    log = structlog.get_logger()
+    queue = CloudQueue(tmp_path / "spool", clock=SystemClock(), log=log, retry=pauses)
+    async with running(queue, cloud):
+        queue.put("forbidden", b"no")
+        queue.put("t", b"yes")
+        await until(lambda: cloud.in_flight == 2)
+        cloud.lose_connection()
+        await cloud.end_over(0)
+        await until(lambda: cloud.in_flight == 1)
+        await cloud.end_over(0)
+        assert await cloud.accept() == b"yes"
+        await until(lambda: queue.counters.sent == 1)
+    assert pauses.steps == [1, 1, -1]
+
+
+async def test_a_refused_subject_is_a_problem_with_action_and_resource(
+    tmp_path: Path, cloud: Cloud
+) -> None:
+    queue = CloudQueue(
+        tmp_path / "spool",
+        clock=SystemClock(),
+        log=structlog.get_logger(),
+        retry=Backoff(0.0),
+        topics_arn="arn:aws:iot:us-east-1:123456789012:topic/",
+    )
+    queue.serve(lambda topic: ["free/+/#"] if topic.startswith("free/") else [])
+    async with running(queue, cloud):
+        for number in range(9):
+            queue.put(f"free/{number}/x", b"x")
+        for count in (9, 1, 1):
+            await until(lambda count=count: cloud.in_flight == count)  # type: ignore[misc]
+            await cloud.end_over(0)
+        await until(lambda: queue.counters.waiting == 0)
+        assert queue.counters.refused == 9
+        resource = "arn:aws:iot:us-east-1:123456789012:topic/free/*/*"
+        assert f"iot:Publish on {resource}" in str(queue.problem)
+        queue.serve(lambda _topic: [])
+        assert queue.problem is None
