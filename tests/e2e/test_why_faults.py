@@ -12,11 +12,13 @@ from botocore.exceptions import ClientError
 from botocore.session import get_session
 from click.testing import CliRunner, Result
 from tests.support.cloud import ACCOUNT
+from tests.support.core_estate import core_policy
 from tests.support.roles import trust_policy
 from tests.support.why.fault import Fault, asked
 from tests.support.why.faults import FAULTS
+from tests.support.why.message_faults import core_may
 from tests.support.why.oracle import allowed_by_cloud
-from tests.support.why.plant import DOOR, Plant, allow, deny, greengrass, running_plant
+from tests.support.why.plant import DOOR, Plant, allow, deny, document, greengrass, running_plant
 from tools.why import DOCUMENT, INTRODUCTION, Told
 
 from hedgerow.cli import main
@@ -409,3 +411,41 @@ def test_a_flood_of_refusals_is_listed_as_a_count(plant: Plant) -> None:
     told = plant.ask(("why", "call", count["id"]))
     assert told["cause"]["code"] == "only-counted"
     assert "DeviceRequestRefused with 403 from 127.0.0.1" in told["cause"]["says"]
+
+
+def test_looking_at_a_core_leaves_no_refusal(plant: Plant) -> None:
+    """What `hedgerow doctor` asks of the cloud is granted to every core."""
+    refusals = ("why", "refusals", "--json")
+    before = hedgerow(plant, *refusals).stdout
+    said = hedgerow(plant, "doctor", "--root", str(plant.root), "--json")
+    found = {finding["subject"]: finding["ok"] for finding in json.loads(said.stdout)}
+    assert found["cloud"]
+    assert found["clock"]
+    assert found["cloud for messages"]
+    assert hedgerow(plant, *refusals).stdout == before
+
+
+def test_each_certificate_of_a_thing_is_named_with_what_holds_for_it(plant: Plant) -> None:
+    press, other = plant.device(), plant.device()
+    plant.call(
+        "iot", "attach_thing_principal", thingName=press.name, principal=other.certificate_arn
+    )
+    words = ("why", "device", "--thing", press.name, "--action", "iot:Connect")
+    shown = hedgerow(plant, *words).stdout.splitlines()
+    assert shown[0].startswith(f"'{press.name}' has 2 certificates")
+    own, others = press.identity.certificate_id[:10], other.identity.certificate_id[:10]
+    first = shown[1:3]
+    assert f"  certificate {own}…: allowed" in first
+    assert any(line.startswith(f"  certificate {others}…: refused: no policy") for line in first)
+
+
+def test_where_one_of_two_rows_leads_to_a_cloud_that_refuses_it_both_is_said(plant: Plant) -> None:
+    words = ("why", "message", "--root", str(plant.root), "--from", "press", "--topic", "line/1")
+    assert "but not to the cloud" not in plant.ask(words)["reason"]
+    sound = core_policy(plant.group.group_id, "line/*", "set/*")
+    core_may(plant, document(allow("iot:Connect")))
+    answer = plant.ask(words)
+    core_may(plant, sound)
+    assert answer["allowed"]
+    assert "2 rows let the message pass, but not to the cloud" in answer["reason"]
+    assert "allows iot:Publish on" in answer["steps"][-1]["says"]

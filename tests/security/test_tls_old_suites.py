@@ -199,3 +199,13 @@ async def test_a_day_that_is_over_at_the_start_switches_nothing_on() -> None:
         assert local.server.old_tls.problem is None
         with pytest.raises(ssl.SSLError):
             await local.transport(local.double.devices[0], suite="AES128-SHA")
+
+
+async def test_a_day_that_is_over_at_the_start_is_told() -> None:
+    legacy = LegacyTls(datetime(2020, 3, 1, tzinfo=UTC), ("TLS_RSA_WITH_AES_128_CBC_SHA",))
+    with capture_logs() as logs:
+        async with local_server("A", tls=LocalTls(legacy=legacy)):
+            pass
+    (told,) = [line for line in logs if line["event"].startswith("hedgerow.legacyTls has ended")]
+    assert told["log_level"] == "warning"
+    assert told["ended"] == "2020-02-29"

@@ -9,7 +9,7 @@ import ssl
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -60,6 +60,11 @@ class LegacyTls:
     def is_on(self, now: datetime) -> bool:
         """Tell whether they may be negotiated."""
         return now < self.until
+
+    @property
+    def last_day(self) -> date:
+        """The last day on which they are on, wholly or in part."""
+        return (self.until - timedelta(microseconds=1)).date()
 
     def __str__(self) -> str:
         return ", ".join((*self.versions, *self.suites))

@@ -9,7 +9,7 @@ import msgspec
 from tests.support.cloud import EnrolledThing
 from tests.support.core_estate import CORE, core_policy, without
 from tests.support.why.fault import Faults
-from tests.support.why.plant import Plant, Words
+from tests.support.why.plant import Plant, Words, allow, document
 
 from hedgerow.contract import (
     SHADOW_SERVICE,
@@ -218,7 +218,7 @@ def wildcard_in_topic(plant: Plant) -> Iterator[Words]:
     yield ask(plant.root, "press", "panel", "line/+")
 
 
-def _core_may(plant: Plant, policy: str) -> None:
+def core_may(plant: Plant, policy: str) -> None:
     """Put another policy in force for the core; a policy has at most five versions."""
     plant.run(plant.cloud.edit_policy(CORE, policy))
     listed = plant.call("iot", "list_policy_versions", policyName=f"{CORE}-policy")
@@ -236,9 +236,9 @@ def _core_loses(plant: Plant, words: Words, action: str) -> Iterator[Words]:
     """Take an action out of the core's policy while the question is asked again."""
     sound = core_policy(plant.group.group_id, "line/*", "set/*")
     yield words
-    _core_may(plant, without(sound, action))
+    core_may(plant, without(sound, action))
     yield words
-    _core_may(plant, sound)
+    core_may(plant, sound)
 
 
 @MESSAGE.named(
@@ -255,9 +255,38 @@ def core_may_not_publish(plant: Plant) -> Iterator[Words]:
         {**one, "Action": "iot:Receive"} if one["Resource"][0].endswith("line/*") else one
         for one in sound["Statement"]
     ]
-    _core_may(plant, json.dumps(sound))
+    core_may(plant, json.dumps(sound))
     yield words
-    _core_may(plant, core_policy(plant.group.group_id, "line/*", "set/*"))
+    core_may(plant, core_policy(plant.group.group_id, "line/*", "set/*"))
+
+
+@MESSAGE.named(
+    "the only row leads to the cloud, where the core may not publish, and no target was named",
+    step="core's policy",
+    code="no-policy-allows",
+)
+def core_may_not_publish_anywhere(plant: Plant) -> Iterator[Words]:
+    root = plant.copied_root()
+    _with_first_row(root, target="cloud")
+    words = ("why", "message", "--root", str(root), "--from", "press", "--topic", "line/1")
+    yield from _core_only_may(plant, words, "iot:Connect")
+
+
+@MESSAGE.named(
+    "a row leads from the cloud, but the core may neither subscribe nor receive",
+    step="core's policy",
+    code="no-policy-allows",
+)
+def core_may_not_hear(plant: Plant) -> Iterator[Words]:
+    yield from _core_only_may(plant, ask(plant.root, "cloud", "panel", "set/1"), "iot:Connect")
+
+
+def _core_only_may(plant: Plant, words: Words, action: str) -> Iterator[Words]:
+    """Leave the core one action alone while the question is asked again."""
+    yield words
+    core_may(plant, document(allow(action)))
+    yield words
+    core_may(plant, core_policy(plant.group.group_id, "line/*", "set/*"))
 
 
 @MESSAGE.named(

@@ -2,13 +2,16 @@
 
 import http.server
 import json
+import os
+import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -57,11 +60,20 @@ def make_root(root: Path, core: Identity, port: int) -> Path:
             "iotHost": "127.0.0.1",
             "ggHost": "127.0.0.1",
             "ggHttpPort": port,
+            "iotMqttPort": port,
+            "ggMqttPort": 0,
         }
     }
     (root / "config").mkdir()
     (root / "config" / "config.json").write_text(json.dumps(config))
     return root
+
+
+def change_config(root: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    path = root / "config" / "config.json"
+    config = json.loads(path.read_text())
+    change(config)
+    path.write_text(json.dumps(config))
 
 
 def findings_of(root: Path) -> dict[str, Finding]:
@@ -154,3 +166,66 @@ def test_the_certificate_of_the_local_server_tells_whom_it_proves(
     assert finding.ok is not bool(words)
     assert names[0] in finding.found
     assert words in finding.advice
+
+
+def test_the_place_for_messages_is_looked_at_too(tmp_path: Path) -> None:
+    core = new_identity(shared_authority())
+    with cloud_with_clock_off_by(timedelta(0), core) as port:
+        root = make_root(tmp_path, core, port)
+        assert findings_of(root)["cloud for messages"].ok
+        change_config(root, lambda config: config["coreThing"].update(iotHost="localhost"))
+        other_name = findings_of(root)
+        change_config(root, lambda config: config["coreThing"].update(iotHost="nosuch.invalid"))
+        no_name = findings_of(root)
+    assert other_name["cloud"].ok
+    assert other_name["cloud for messages"].found == f"localhost:{port} is not to be trusted"
+    assert no_name["cloud"].ok
+    assert no_name["cloud for messages"].found == "the name nosuch.invalid is not known"
+    assert "coreThing.iotHost" in no_name["cloud for messages"].advice
+
+
+def test_keys_that_were_probably_meant_otherwise_are_named(tmp_path: Path) -> None:
+    root = make_root(tmp_path, new_identity(shared_authority()), 9)
+
+    def misspell(config: dict[str, Any]) -> None:
+        config["hedgerow"] = {"localQoS": 1, "nix": True, "messageIds": True}
+        config["hedgrow"] = {}
+        config["coreThing"] |= {"hedgerow": {}, "ggMqtPort": 8884, "somebodys": "own"}
+
+    change_config(root, misspell)
+    found = {name: one for name, one in findings_of(root).items() if name.startswith("key ")}
+    assert {
+        name.removeprefix("key "): one.advice.partition(" in ")[0] for name, one in found.items()
+    } == {
+        "hedgerow.localQoS": "write hedgerow.localQos",
+        "hedgerow.nix": "take it out of config.json; docs/options.md has the options of hedgerow",
+        "hedgrow": "write hedgerow",
+        "coreThing.hedgerow": "write hedgerow, at the top,",
+        "coreThing.ggMqtPort": "write coreThing.ggMqttPort",
+    }
+
+
+def test_a_port_for_devices_that_another_program_has_is_named(tmp_path: Path) -> None:
+    root = make_root(tmp_path, new_identity(shared_authority()), 9)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        change_config(root, lambda config: config["coreThing"].update(ggMqttPort=port))
+        taken = findings_of(root)["port for devices"]
+        state = root / "ggc" / "var" / "state"
+        state.mkdir(parents=True)
+        served = {"ggMqttPort": port, "ggDaemonPort": 8000, "pid": os.getpid()}
+        (state / "endpoints.json").write_text(json.dumps(served))
+        own = findings_of(root)["port for devices"]
+    assert not taken.ok
+    assert taken.found == f"{port} is taken by another program"
+    assert own.ok
+    assert own.found == f"the core serves on {port}"
+
+
+def test_old_tls_that_has_ended_is_said_to_have_no_effect(tmp_path: Path) -> None:
+    root = make_root(tmp_path, new_identity(shared_authority()), 9)
+    old = {"until": "2020-02-29", "suites": ["TLS_RSA_WITH_AES_128_CBC_SHA"]}
+    change_config(root, lambda config: config.update(hedgerow={"legacyTls": old}))
+    finding = findings_of(root)["old TLS"]
+    assert not finding.ok
+    assert finding.found == "hedgerow.legacyTls ended on 2020-02-29; it has no effect"

@@ -1,6 +1,7 @@
 """`hedgerow why message` answers from the deployed table of a root folder."""
 
 import json
+import socket
 from pathlib import Path
 
 import msgspec
@@ -179,6 +180,34 @@ def test_where_the_cloud_is_not_at_hand_its_part_is_left_open(
     said = why(deployed, "--from", "press", "--to", "cloud", "--topic", "line/1")
     assert said.exit_code == 0
     assert "not asked: the environment that 'hedgerow env' prints is not here" in said.output
+
+
+def test_where_the_cloud_does_not_answer_the_local_part_is_told(
+    deployed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"https://127.0.0.1:{port}",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "-",
+        "AWS_MAX_ATTEMPTS": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    said = why(deployed, "--from", "press", "--to", "cloud", "--topic", "line/1")
+    assert said.exit_code == 0
+    assert said.output.startswith("Passes: one row lets the message pass.")
+    assert "core's policy         not asked: the cloud does not answer" in said.output
+    assert "row-2" in said.output
+
+
+def test_a_row_to_the_cloud_is_asked_about_without_being_named(
+    deployed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    said = why(deployed, "--from", "press", "--topic", "line/1")
+    assert "core's policy         not asked: " in said.output
 
 
 SHADOW = "$aws/things/press/shadow"

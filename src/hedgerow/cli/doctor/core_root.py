@@ -1,22 +1,20 @@
-"""Findings about a core's root folder: its configuration, key, certificate, cloud and clock."""
+"""Findings about a core's root folder: its configuration, key, certificates and ports."""
 
-import http.client
-import ssl
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
 
+from hedgerow.cli.doctor.cloud import cloud_findings
 from hedgerow.cli.doctor.finding import Finding
-from hedgerow.core.config import CoreConfig, FileUri, load_config
+from hedgerow.cli.doctor.ports import port_findings
+from hedgerow.core.app.local_tls import local_tls
+from hedgerow.core.config import CoreConfig, FileUri, load_config, misspelt_keys
 from hedgerow.kernel import Clock, ConfigurationError
 from hedgerow.pki.profiles import LOOPBACK_NAMES
 
-_CLOCK_LIMIT_SECONDS = 15 * 60
-_NETWORK_SECONDS = 5
 _OPEN_TO_OTHERS = 0o077
 
 
@@ -28,11 +26,25 @@ def core_findings(root: Path, clock: Clock) -> Iterator[Finding]:
         yield Finding("config.json", ok=False, found="not usable", advice=error.message)
         return
     yield Finding("config.json", ok=True, found=f"core {config.thing_name}")
+    yield from _unknown_keys(root)
     yield _certificate(config, clock.now())
     yield _key(config)
     yield from _server_certificate(config, clock.now())
     yield from _old_tls(config, clock.now())
-    yield from _cloud(config, clock)
+    yield from port_findings(config)
+    yield from cloud_findings(config, clock)
+
+
+def _unknown_keys(root: Path) -> Iterator[Finding]:
+    for key in misspelt_keys(root):
+        yield Finding(
+            f"key {key.path}",
+            ok=False,
+            found="not known, and without effect",
+            advice=f"write {key.meant} in config.json"
+            if key.meant
+            else "take it out of config.json; docs/options.md has the options of hedgerow",
+        )
 
 
 def _certificate(config: CoreConfig, now: datetime) -> Finding:
@@ -94,49 +106,13 @@ def _key(config: CoreConfig) -> Finding:
 
 
 def _old_tls(config: CoreConfig, now: datetime) -> Iterator[Finding]:
-    old = config.options.legacy_tls
+    old = local_tls(config.options).legacy
     if old is None:
         return
-    is_on = now < old.until
-    yield Finding(
-        "old TLS",
-        ok=not is_on,
-        found=f"{'on' if is_on else 'off since'}{' until' if is_on else ''} {old.until:%Y-%m-%d}",
-        advice="update the devices that use it, and take hedgerow.legacyTls out of config.json",
-    )
-
-
-def _cloud(config: CoreConfig, clock: Clock) -> Iterator[Finding]:
-    """Ask the cloud for nothing in particular; its answer carries its clock."""
-    address = f"{config.gg_host}:{config.gg_http_port}"
-    try:
-        date = _ask(config)
-    except (OSError, http.client.HTTPException) as error:
-        advice = f"check that the cloud runs and {address} is reachable: {error}"
-        yield Finding("cloud", ok=False, found=f"{address} does not answer", advice=advice)
-        return
-    yield Finding("cloud", ok=True, found=f"{address} answers")
-    if date is not None:
-        off = abs((clock.now() - date).total_seconds())
-        advice = "set this machine's clock; more than 15 minutes off, certificates look invalid"
-        yield Finding(
-            "clock",
-            ok=off <= _CLOCK_LIMIT_SECONDS,
-            found=f"{off:.0f} s from the cloud's",
-            advice=advice,
-        )
-
-
-def _ask(config: CoreConfig) -> datetime | None:
-    context = ssl.create_default_context(cafile=str(config.ca_path))
-    if isinstance(config.key, FileUri):
-        context.load_cert_chain(config.certificate_path, config.key.path)
-    connection = http.client.HTTPSConnection(
-        config.gg_host, config.gg_http_port, context=context, timeout=_NETWORK_SECONDS
-    )
-    try:
-        connection.request("GET", "/")
-        date = connection.getresponse().getheader("Date")
-    finally:
-        connection.close()
-    return None if date is None else parsedate_to_datetime(date).astimezone(UTC)
+    if old.is_on(now):
+        found = f"on until {old.last_day} is over"
+        advice = "update the devices that use it, and take hedgerow.legacyTls out of config.json"
+    else:
+        found = f"hedgerow.legacyTls ended on {old.last_day}; it has no effect"
+        advice = "take it out of config.json, or name a later day if devices still need it"
+    yield Finding("old TLS", ok=False, found=found, advice=advice, optional=not old.is_on(now))

@@ -1,6 +1,6 @@
 """`hedgerow why device`: the whole way of a device's request in the cloud, step by step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -67,7 +67,19 @@ def device(
     if as_json:
         print_json([answer.facts() for answer in answers])
     else:
+        if len(answers) > 1:
+            _show_all(thing_name, answers)
         show(answers, "Allowed", "Refused")
+
+
+def _show_all(thing: str, answers: Sequence[Answer]) -> None:
+    """Say first what holds for each certificate, before each is told at length."""
+    click.echo(f"{quoted(thing)} has {len(answers)} certificates, and each is judged by itself:")
+    for answer in answers:
+        cause = answer.cause
+        verdict = "allowed" if cause is None else f"refused: {cause.says.partition('; ')[0]}"
+        click.echo(f"  {answer.subject}: {verdict}")
+    click.echo()
 
 
 def question_of(

@@ -1,6 +1,5 @@
 """`hedgerow why message`: the way of a message through a core, from its deployed group's files."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +8,7 @@ import click
 
 from hedgerow.cli.options import root_option
 from hedgerow.cli.output import as_json, print_json, print_table
-from hedgerow.cli.provision.api import CloudApi
-from hedgerow.cli.why.device import certificate_steps, question_of
+from hedgerow.cli.why.core_policy import core_needs, core_policy_step
 from hedgerow.cli.why.path import Answer, Step, show
 from hedgerow.cli.why.rows import row_facts, row_step, shown_rows
 from hedgerow.cli.why.shadows import shadow_request, shadow_steps
@@ -45,6 +43,8 @@ class _Way:
     clock: Clock
     group: GroupDeployment | None = None
     rows: Explanation | None = None
+    but: str = ""
+    """What is to be said to rows that let the message pass, if it does not pass everywhere."""
 
     def steps(self) -> Iterator[Step]:
         """Yield every step; what is found is there once its step was taken."""
@@ -98,27 +98,20 @@ class _Way:
 
     def _cloud_steps(self, group: GroupDeployment) -> Iterator[Step]:
         """Yield what the cloud lets the core itself say and hear on this topic."""
-        asked = self.question
-        if asked.target == CLOUD:
-            wanted: tuple[tuple[str, str], ...] = (("iot:Publish", f"topic/{asked.topic}"),)
-        elif asked.source == CLOUD and self.rows is not None:
-            row = self.rows.rows[0].row
-            wanted = (
-                ("iot:Subscribe", f"topicfilter/{row.subject}"),
-                ("iot:Receive", f"topic/{asked.topic}"),
-            )
-        else:
+        if self.rows is None or not self.rows.allowed:
             return
-        if not os.environ.get("AWS_ENDPOINT_URL"):
-            says = "not asked: the environment that 'hedgerow env' prints is not here"
-            yield Step("core's policy", passed=None, says=says)
+        passing = [finding.row for finding in self.rows.rows]
+        to_cloud = [row for row in passing if row.target == CLOUD]
+        wanted = core_needs(self.question.topic, passing)
+        if not wanted:
             return
-        api = CloudApi()
-        if api.account != group.account:
-            says = f"not asked: the environment is of account {api.account}, not {group.account}"
-            yield Step("core's policy", passed=None, says=says)
-            return
-        yield from _core_may(api, group, wanted, self.clock)
+        step = core_policy_step(group, wanted, self.clock)
+        if step.passed is False and self.question.source != CLOUD and len(to_cloud) < len(passing):
+            # It still gets to where the other rows lead, so that this is not the end of its way.
+            self.but = ", but not to the cloud: the core's own policy does not let it go there"
+            to_do = f"; to change it: {step.change}" if step.change else ""
+            step = replace(step, passed=None, says=f"not to the cloud: {step.says}{to_do}")
+        yield step
 
 
 @click.command()
@@ -151,7 +144,7 @@ def message(
     question = Question(source, target, topic, certificate, client_id)
     way = _Way(question, load_config(root).folders, SystemClock())
     answer = Answer.of(way.steps())
-    reason = "" if way.rows is None else way.rows.reason
+    reason = "" if way.rows is None else f"{way.rows.reason}{way.but}"
     if as_json:
         cause = answer.cause
         print_json(
@@ -269,22 +262,6 @@ def _client_id(client_id: str, name: str) -> Step:
         code="wrong-client-id",
         change=f"let the device connect with the client id {quoted(name)}",
     )
-
-
-def _core_may(
-    api: CloudApi, group: GroupDeployment, wanted: tuple[tuple[str, str], ...], clock: Clock
-) -> Iterator[Step]:
-    core = group.core
-    for action, resource in wanted:
-        question = question_of(api, core.thing_name, action, resource, core.thing_name)
-        answer = Answer.of(certificate_steps(api, question, core.certificate_id, clock))
-        if answer.cause is not None:
-            yield replace(answer.cause, name="core's policy")
-        yield Step(
-            "core's policy",
-            passed=True,
-            says=f"the core's own policy allows {action} on {resource}",
-        )
 
 
 def _device(group: GroupDeployment, name: str) -> DeviceMember | None:

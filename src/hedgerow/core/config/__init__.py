@@ -8,7 +8,8 @@ are in `tests/unit/core/config`.
 
 from hedgerow.core.config.host import require_link_protection
 from hedgerow.core.config.key_uri import FileUri, KeyUri, TokenUri, parse_key_uri
-from hedgerow.core.config.load import load_config
+from hedgerow.core.config.load import load_config, misspelt_keys
+from hedgerow.core.config.unknown_keys import MisspeltKey
 from hedgerow.core.config.values import CoreConfig, CoreFolders, CoreOptions, NetworkProxy
 
 __all__ = [
@@ -17,9 +18,11 @@ __all__ = [
     "CoreOptions",
     "FileUri",
     "KeyUri",
+    "MisspeltKey",
     "NetworkProxy",
     "TokenUri",
     "load_config",
+    "misspelt_keys",
     "parse_key_uri",
     "require_link_protection",
 ]

@@ -33,10 +33,10 @@ def in_plain_words(message: str, document: type[msgspec.Struct], *, within: str 
 
 def look_alikes(keys: Mapping[str, Any], wanted: str) -> tuple[str, ...]:
     """Return the keys that somebody may have written for `wanted`, without that itself."""
-    return tuple(key for key in keys if key != wanted and _is_near(key.lower(), wanted))
+    return tuple(key for key in keys if key != wanted and is_near(key.lower(), wanted))
 
 
-def _is_near(text: str, wanted: str) -> bool:
+def is_near(text: str, wanted: str) -> bool:
     """Return whether at most one letter is wrong, missing, too many, or two have changed places."""
     if text == wanted:
         return True

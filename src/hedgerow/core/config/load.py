@@ -23,6 +23,7 @@ from hedgerow.core.config.documents import (
 from hedgerow.core.config.key_uri import FileUri, KeyUri, TokenUri, parse_file_uri, parse_key_uri
 from hedgerow.core.config.legacy_tls import legacy_tls_option
 from hedgerow.core.config.proxy import network_proxy
+from hedgerow.core.config.unknown_keys import MisspeltKey, misspelt
 from hedgerow.core.config.values import (
     CoreConfig,
     CoreFolders,
@@ -57,6 +58,11 @@ def load_config(root: Path) -> CoreConfig:
         return _resolve(root, document, _misplaced(msgspec.json.decode(data)))
     except CallerError as error:
         raise ConfigurationError(f"{path}: {error.message}", code=error.reason_code) from error
+
+
+def misspelt_keys(root: Path) -> tuple[MisspeltKey, ...]:
+    """Return the keys of a usable `config.json` that have no effect, and were meant to have one."""
+    return misspelt(msgspec.json.decode(_read(_find(root.absolute()))))
 
 
 def _find(root: Path) -> Path:

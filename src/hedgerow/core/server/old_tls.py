@@ -26,6 +26,12 @@ class OldTlsWatch:
             log.warning(
                 "old TLS is offered to client devices", what=str(legacy), until=f"{legacy.until}"
             )
+        elif legacy is not None:
+            log.warning(
+                "hedgerow.legacyTls has ended; it has no effect",
+                what=str(legacy),
+                ended=f"{legacy.last_day}",
+            )
 
     @property
     def is_on(self) -> bool:
