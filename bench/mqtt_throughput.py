@@ -19,7 +19,7 @@ from bench.mqtt_load import PAYLOAD, RECORDS_PER_SEND, Load
 from bench.report import Row, Section
 from bench.table import ALARM, COLLECTOR, DEVICES, HEARERS, METERING, METERS, SIREN, TOPICS
 
-ROUNDS = 5
+ROUNDS = 3
 SECONDS = 0.8
 QUIET_RATE = 20_000
 QUIET_SECONDS = 1.5
