@@ -147,7 +147,7 @@ async def test_a_deployment_that_is_refused_takes_everything_back(
     assert "greengrass:CreateDeployment" in done.output
     assert "could not be taken back" not in done.output
     assert await estate(cloud) == before
-    assert files(tmp_path) == []
+    assert not (tmp_path / "new").exists()
     await allow_fitter(cloud)
     again = await provision(tmp_path, *LINE)
     assert again.exit_code == 0, again.output
@@ -181,4 +181,4 @@ async def test_a_device_whose_group_cannot_be_deployed_is_taken_back(
     assert "could not be taken back" not in done.output
     assert await estate(cloud) == before
     assert await latest(cloud, group_id) == content
-    assert list((tmp_path / "late").iterdir()) == []
+    assert not (tmp_path / "late").exists()

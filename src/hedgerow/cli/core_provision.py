@@ -129,6 +129,7 @@ def provision(
             version = _filled(api, undo, content, wanted, core, made_devices)
             if there is not None:
                 there.restored_on_failure(api, undo)
+        undo.will_make(config_path(root).parent)
         undo.wrote(config_path(root))
         document = config_document(
             core,

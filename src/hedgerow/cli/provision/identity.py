@@ -107,7 +107,7 @@ def _make(
 ) -> Identity:
     require_free(folder, thing_name)
     thing_arn = _thing(api, undo, thing_name)
-    _note_folder(undo, folder)
+    undo.will_make(folder)
     pending = folder / _PENDING_KEY
     pending.unlink(missing_ok=True)
     undo.wrote(pending)
@@ -153,13 +153,6 @@ def _thing(api: CloudApi, undo: Undo, name: str) -> str:
             advice=f"delete it: aws iot delete-thing --thing-name {name}",
         )
     return arn
-
-
-def _note_folder(undo: Undo, folder: Path) -> None:
-    """Let the folders go again that are not there yet."""
-    for each in (*reversed(folder.parents), folder):
-        if not each.exists():
-            undo.made(f"the folder {each}", each.rmdir)
 
 
 def _note_certificate(api: CloudApi, undo: Undo, identity: Identity) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from hedgerow.kernel import HedgerowError
@@ -29,6 +30,12 @@ class Undo:
         """Note a file that is about to be written."""
         self.made(str(path), lambda: path.unlink(missing_ok=True))
 
+    def will_make(self, folder: Path) -> None:
+        """Note a folder that is about to be made, with those above it that are not there yet."""
+        for each in (*reversed(folder.parents), folder):
+            if not each.exists():
+                self.made(f"the folder {each}", partial(_remove_if_empty, each))
+
     def take_back(self, failure: BaseException) -> None:
         """Take everything back, last things first; what cannot be is told with the failure."""
         while self._steps:
@@ -38,6 +45,12 @@ class Undo:
             except (HedgerowError, OSError) as error:
                 advice = f"; {step.advice}" if step.advice else ""
                 failure.add_note(f"{step.what} could not be taken back ({error}){advice}")
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Remove a folder, unless somebody else has put something there: that is not ours."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 @contextmanager
