@@ -53,6 +53,9 @@ _LIMITS = Limits(
     session_expiry_s=7 * 24 * 3600,
     waiting_messages=100_000,
     outgoing_bytes=1 << 30,
+    waiting_bytes=1 << 30,
+    all_waiting_bytes=1 << 40,
+    retained_bytes=1 << 30,
     receive_maximum=1000,
 )
 """Nothing is dropped for want of room, so that whatever is missing was lost."""
