@@ -5,7 +5,7 @@ for the sake of a service that many share (account-wide rates, throughput) is no
 one's own is bounded by the machine, and by the engine's own limits on memory.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 from hedgerow.mqtt import Limits
@@ -47,7 +47,6 @@ OFFERED: Final = (
     _row("shared_subscriptions", _GUIDE + "MQTT, shared subscriptions", value=True),
     _row("assign_client_ids", _GUIDE + "MQTT 5, assigned client identifier", value=True),
 )
-"""Fields that the engine does not have (yet) are left out by `cloud_limits`; `missing` tells."""
 
 WAITING_MESSAGES: Final = 20_000
 WAITING_BYTES: Final = 16 * 1024 * 1024
@@ -55,8 +54,6 @@ WAITING_BYTES: Final = 16 * 1024 * 1024
 
 LONGEST_SESSION_EXPIRY_S: Final = 7 * 24 * 3600
 """What the session expiry may be raised to (the quota is adjustable up to seven days)."""
-RETAINED_MESSAGES_PER_PAGE: Final = 200
-"""The longest page of ListRetainedMessages (AWS IoT data plane API, maxResults)."""
 
 
 def cloud_limits(
@@ -67,8 +64,7 @@ def cloud_limits(
     `session_expiry_s` raises the documented hour to at most seven days; `replayed_per_second`
     None switches the documented ten a second off. Raises `ValueError` beyond that.
     """
-    known = {one.name for one in fields(Limits)}
-    values: dict[str, Any] = {row.field: row.value for row in OFFERED if row.field in known}
+    values: dict[str, Any] = {row.field: row.value for row in OFFERED}
     values |= {"waiting_messages": WAITING_MESSAGES, "waiting_bytes": WAITING_BYTES}
     if session_expiry_s is not None:
         if not 0 <= session_expiry_s <= LONGEST_SESSION_EXPIRY_S:
@@ -77,9 +73,3 @@ def cloud_limits(
     if replayed_per_second != -1:
         values["replayed_per_second"] = replayed_per_second
     return Limits(**{**values, **changes})
-
-
-def missing() -> tuple[str, ...]:
-    """Return the rows that the engine has no field for."""
-    known = {one.name for one in fields(Limits)}
-    return tuple(row.field for row in OFFERED if row.field not in known)
