@@ -1,9 +1,9 @@
 """Sessions that outlive connections and processes: when they end, and how they are found again."""
 
 from dataclasses import replace
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hedgerow.mqtt.authority import Peer, SessionRef
 from hedgerow.mqtt.codec import ProtocolVersion, Publish, Will
@@ -13,6 +13,9 @@ from hedgerow.mqtt.session import PendingWill, Session, Subscription
 
 if TYPE_CHECKING:
     from hedgerow.mqtt.engine import Engine
+
+_STALE_AT_LEAST: Final = 64
+"""So many entries may be stale before it is worth looking, besides one for every session."""
 
 
 class Lasting:
@@ -32,6 +35,8 @@ class Lasting:
         """Take note of what a session is now: whether it lasts, until when, with what will."""
         if session.expires_at is not None:
             heappush(self._due, (_due_at(session), next(self._entries), session))
+            if len(self._due) > _STALE_AT_LEAST + 2 * len(self._engine.sessions):
+                self._forget_stale()
         keeper = self._engine.keeper
         if not session.expiry_s:
             self.end(session)
@@ -46,6 +51,15 @@ class Lasting:
             keeper.subscribed(client_id, KeptSubscription(held.item, held.qos, held.identifier))
         for packet_id in session.received:
             keeper.received(client_id, packet_id)
+
+    def _forget_stale(self) -> None:
+        """Drop the entries of earlier departures: who comes and goes has one, not one for each."""
+        self._due = [
+            (_due_at(session), next(self._entries), session)
+            for session in self._engine.sessions.values()
+            if session.expires_at is not None
+        ]
+        heapify(self._due)
 
     def end(self, session: Session) -> None:
         """Have the keeper forget a session, if it kept it."""

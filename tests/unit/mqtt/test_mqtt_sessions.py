@@ -1,6 +1,7 @@
 """Sessions that outlive connections, and the process with a keeper."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from tests.support.mqtt_broker import OpenAuthority, denied, turned_away
@@ -387,3 +388,16 @@ async def test_a_full_queue_is_told_of_and_the_publisher_knows() -> None:
     assert "5 messages wait for this client" in event.reason
     assert stage.broker.counters.messages_dropped == 3
     assert stage.broker.counters.refusals["queue-full"] == 3
+
+
+async def test_coming_and_going_leaves_nothing_behind_and_the_last_departure_counts() -> None:
+    stage = Stage()
+    for _ in range(1000):
+        stage.connected("a", clean=False, expiry_s=60).goodbye()
+        stage.clock.advance(timedelta(seconds=0.001))
+    assert len(stage.broker._engine.lasting._due) < 100
+    stage.pass_time(59)
+    assert [ref.client_id for ref in stage.broker.sessions_away] == ["a"]
+    stage.pass_time(2)
+    assert stage.broker.sessions_away == ()
+    assert not stage.broker._engine.lasting.waits
