@@ -85,11 +85,6 @@ class ServerCertificateStore:
         self._folder = folder
         self._configured_key = configured_key
 
-    @property
-    def own_key(self) -> bool:
-        """Tell whether the core makes and rotates the key itself; else it is the owner's."""
-        return self._configured_key is None
-
     def load(self) -> ServerCertificate | None:
         """Return the pair in force, finishing a change that was interrupted, or None."""
         for key, certificate, origin in (
