@@ -30,6 +30,8 @@ def allowed_by_cloud(plant: Plant, words: Words) -> bool | None:
         return _discovered(plant, options)
     if words[1] == "device" and options["action"] in _TESTED:
         return _tested(plant, options)
+    if words[1] == "device" and options["action"] == "iot:UpdateThingShadow":
+        return _updated(plant, options)
     if words[1] == "role" and not options.get("for", "arn:").startswith("arn:"):
         return _assumed(plant, options)
     account = f":{ACCOUNT}:" in options.get("resource", "")
@@ -113,6 +115,14 @@ def _discovered(plant: Plant, options: Mapping[str, str]) -> bool:
     asked = options.get("resource", f"thing/{options['thing']}").removeprefix("thing/")
     who = plant.identities[options["thing"]]
     return plant.attempt(who, "GET", f"/greengrass/discover/thing/{asked}") == HTTPStatus.OK
+
+
+def _updated(plant: Plant, options: Mapping[str, str]) -> bool | None:
+    """Let the core ask for an update (of nothing) of another thing's shadow."""
+    if options["thing"] != plant.group.core.name:
+        return None
+    path = f"/things/{options['resource'].removeprefix('thing/')}/shadow"
+    return plant.attempt(plant.group.core.identity, "POST", path) != HTTPStatus.FORBIDDEN
 
 
 def _assumed(plant: Plant, options: Mapping[str, str]) -> bool | None:

@@ -2,17 +2,25 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from tests.support.cloud import ACCOUNT, REGION, SERVICE_ROLE
+from tests.support.cloud import ACCOUNT, REGION, SERVICE_ROLE, SERVICE_ROLE_POLICY
+from tests.support.core_estate import CORE
 from tests.support.group_role import trust_of_group
 from tests.support.roles import trust_policy
 from tests.support.why.fault import Faults
-from tests.support.why.plant import GROUP_ROLE, Plant, Words, allow, deny, iot
+from tests.support.why.plant import GROUP_ROLE, Plant, Words, allow, deny, document, iot
+
+from hedgerow.policy import core_shadow_policies
 
 ROLES = Faults("A role")
 _SERVICE = ("why", "role")
 _PRESS = iot("thing/press")
+_SYNC = (
+    *("why", "device", "--thing", CORE, "--action", "iot:UpdateThingShadow"),
+    *("--resource", "thing/press"),
+)
 
 
 def _service_trust() -> dict[str, Any]:
@@ -101,6 +109,51 @@ def service_role_allows_too_little(plant: Plant) -> Iterator[Words]:
     plant.call("greengrass", "associate_service_role_to_account", RoleArn=arn)
     yield words
     plant.call("greengrass", "associate_service_role_to_account", RoleArn=before)
+
+
+@ROLES.named(
+    "the service role denies the core a shadow that the core's own policy allows",
+    step="service role",
+    code="explicit-deny",
+)
+def service_role_denies_shadow(plant: Plant) -> Iterator[Words]:
+    with _core_may_synchronise(plant):
+        yield _SYNC
+        _service_may(plant, deny("iot:UpdateThingShadow", _PRESS))
+        yield _SYNC
+        plant.call("iam", "delete_role_policy", RoleName=SERVICE_ROLE, PolicyName="own")
+
+
+@ROLES.named(
+    "the service role allows nothing on any shadow of the core's group",
+    step="service role",
+    code="no-policy-allows",
+)
+def service_role_without_shadows(plant: Plant) -> Iterator[Words]:
+    managed = {"RoleName": SERVICE_ROLE, "PolicyArn": SERVICE_ROLE_POLICY}
+    with _core_may_synchronise(plant):
+        yield _SYNC
+        plant.call("iam", "detach_role_policy", **managed)
+        yield _SYNC
+        plant.call("iam", "attach_role_policy", **managed)
+
+
+@contextmanager
+def _core_may_synchronise(plant: Plant) -> Iterator[None]:
+    """Give the core the policy that synchronising the shadow of press takes."""
+    name, target = plant.fresh("sync"), plant.group.core.certificate_arn
+    [text] = core_shadow_policies(region=REGION, account=ACCOUNT, thing_names=["press"])
+    plant.call("iot", "create_policy", policyName=name, policyDocument=text)
+    plant.call("iot", "attach_policy", policyName=name, target=target)
+    yield
+    plant.call("iot", "detach_policy", policyName=name, target=target)
+
+
+def _service_may(plant: Plant, *statements: dict[str, Any]) -> None:
+    text = document(*statements)
+    plant.call(
+        "iam", "put_role_policy", RoleName=SERVICE_ROLE, PolicyName="own", PolicyDocument=text
+    )
 
 
 @ROLES.named("the group has no role", step="association", code="no-group-role")

@@ -9,6 +9,7 @@ from hedgerow.cli.why.deployed import core_of, deployed_group_step, is_core_of
 from hedgerow.cli.why.names import resource_arn
 from hedgerow.cli.why.path import Step
 from hedgerow.cli.why.role import group_role_steps
+from hedgerow.cli.why.synchronised import SHADOW_ACTIONS, synchronisation_steps
 from hedgerow.contract import connectivity_thing
 from hedgerow.kernel import Clock, quoted
 
@@ -59,6 +60,8 @@ def deployed_steps(api: CloudApi, question: Question, clock: Clock) -> Iterator[
     elif question.action in _OF_DEPLOYMENT:
         group_id = question.resource.partition("/groups/")[2].partition("/")[0]
         yield _own_group(thing, group_id, own=is_core_of(api, arn, group_id))
+    elif question.action in SHADOW_ACTIONS:
+        yield from synchronisation_steps(api, thing, question.action, question.resource, clock)
     elif question.action in WITHOUT_RESOURCE:
         groups = core_of(api, arn)
         yield _core(thing, groups)

@@ -90,6 +90,19 @@ def group_role_steps(api: CloudApi, group_id: str, clock: Clock) -> Iterator[Ste
     yield from role_steps(api, None, question, None, clock)
 
 
+def service_role_steps(api: CloudApi, group_id: str, clock: Clock) -> Iterator[Step]:
+    """Yield whether Greengrass can assume the account's service role for work on a group."""
+    question = Question(GREENGRASS, group_id, known_of(api, {}, clock), context({}))
+    name = service_role_of(api)
+    yield _association(api, name, None)
+    yield from role_steps(api, name, question, None, clock)
+
+
+def service_role_of(api: CloudApi) -> str | None:
+    """Return the ARN of the account's service role."""
+    return _associated(api, None)
+
+
 def role_steps(
     api: CloudApi, name: str | None, question: Question, wanted: Asked | None, clock: Clock
 ) -> Iterator[Step]:

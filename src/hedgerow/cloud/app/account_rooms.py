@@ -23,11 +23,20 @@ from hedgerow.cloud.app.records import DeviceRefusals
 from hedgerow.cloud.app.session_vault import SessionVault
 from hedgerow.cloud.broker import CloudBroker, Programs
 from hedgerow.cloud.cloudtrail import CloudTrailService, Deliverer, Deliveries, Trail, TrailKeys
-from hedgerow.cloud.dataplane import CoreCalls, DataPlane, Discovery, MessageCalls, ShadowCalls
+from hedgerow.cloud.dataplane import (
+    CoreCalls,
+    DataPlane,
+    Discovery,
+    MessageCalls,
+    ShadowCalls,
+    UpdateCalls,
+)
+from hedgerow.cloud.events import EventLog, EventTeller
 from hedgerow.cloud.greengrass import (
     AddressBook,
     BulkRunner,
     CoreDesk,
+    DeadlineKeeper,
     DelegationDesk,
     Deployer,
     ExecutionRoles,
@@ -38,6 +47,7 @@ from hedgerow.cloud.greengrass import (
     RoleDesk,
     RoleSessions,
     ServerCertificates,
+    SynchronisationRights,
 )
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iam import IamService
@@ -62,6 +72,10 @@ class Ground:
     deliveries: Deliveries
     buckets: Path
     """Where the input files of bulk deployments lie, one folder for each account."""
+    updates: Path
+    """The repository of software updates."""
+    events: Path
+    """Where events are written down, one folder for each account."""
     management: str
     """The number of the account that the cloud was born with."""
     endpoint: str
@@ -89,10 +103,12 @@ class AccountRooms:
     directory: DeviceDirectory
     index: GroupIndex
     deployer: Deployer
+    deadlines: DeadlineKeeper
     bulk: BulkRunner
     role_sessions: RoleSessions
     keeper: FileKeeper
     broker: CloudBroker
+    events: EventTeller
     dataplane: DataPlane
     services: Sequence[Service]
     _closing: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
@@ -115,6 +131,8 @@ class AccountRooms:
             )
             await self.deployer.start()
             started.push_async_callback(self.deployer.stop)
+            await self.deadlines.start()
+            started.push_async_callback(self.deadlines.stop)
             await self.bulk.start()
             started.push_async_callback(self.bulk.stop)
             await self.role_sessions.start()
@@ -123,6 +141,8 @@ class AccountRooms:
             started.callback(self.keeper.close)
             await self.broker.start()
             started.push_async_callback(self.broker.stop)
+            await self.events.start()
+            started.push_async_callback(self.events.stop)
             started.push_async_callback(self.dataplane.stop)
             self._closing.push_async_exit(started.pop_all())
 
@@ -204,8 +224,9 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
             directory,
             home,
         ),
-        shadow_calls=ShadowCalls(shadows),
+        shadow_calls=ShadowCalls(shadows, SynchronisationRights(index, roles, home, clock)),
         message_calls=MessageCalls(broker, directory),
+        update_calls=UpdateCalls(ground.updates),
         mqtt=broker.protocol_factory,
         record=refusals.request,
     )
@@ -219,10 +240,14 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         directory=directory,
         index=index,
         deployer=deployer,
+        deadlines=DeadlineKeeper(store, home, index=index, deployer=deployer, clock=clock),
         bulk=bulk,
         role_sessions=role_sessions,
         keeper=keeper,
         broker=broker,
+        events=EventTeller(
+            store, home, publisher=broker, log=EventLog(ground.events / home.account)
+        ),
         dataplane=dataplane,
         services=(
             iot,

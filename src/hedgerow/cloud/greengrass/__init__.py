@@ -18,6 +18,7 @@ from hedgerow.cloud.greengrass.bulk_buckets import InputBuckets
 from hedgerow.cloud.greengrass.bulk_role import ExecutionRoles
 from hedgerow.cloud.greengrass.bulk_runner import BulkRunner
 from hedgerow.cloud.greengrass.core_desk import CoreDesk, NoSuchDeploymentError, OwnGroup
+from hedgerow.cloud.greengrass.deadlines import DeadlineKeeper
 from hedgerow.cloud.greengrass.delegation_desk import DelegationDesk, DelegationRecord
 from hedgerow.cloud.greengrass.deployer import Deployer
 from hedgerow.cloud.greengrass.index import GroupIndex, GroupView
@@ -33,6 +34,7 @@ from hedgerow.cloud.greengrass.server_certificates import (
 )
 from hedgerow.cloud.greengrass.service import GreengrassService
 from hedgerow.cloud.greengrass.signing import DocumentSigner
+from hedgerow.cloud.greengrass.synchronisation import SynchronisationRights
 
 __all__ = [
     "MAX_GROUPS_OF_A_DEVICE",
@@ -43,6 +45,7 @@ __all__ = [
     "BulkCall",
     "BulkRunner",
     "CoreDesk",
+    "DeadlineKeeper",
     "DelegationDesk",
     "DelegationRecord",
     "Deployer",
@@ -59,6 +62,7 @@ __all__ = [
     "RoleDesk",
     "RoleSessions",
     "ServerCertificates",
+    "SynchronisationRights",
     "announcement",
     "trusted",
     "usable_certificates",

@@ -88,12 +88,18 @@ class GroupIndex:
 
     async def groups_of_cores(self, names: Collection[str]) -> frozenset[str]:
         """Return the ids of the groups that one of these things serves as the core now."""
+        return frozenset(await self.cores_among(names))
+
+    async def cores_among(self, names: Collection[str]) -> dict[str, str]:
+        """Map the groups that one of these things serves as the core now to its name."""
         await self._reload()
-        return frozenset(
-            view.group_id
-            for view in self._views.values()
-            if view.core is not None and view.core.thing_name in names
-        )
+        ids = {group_id for name in names for group_id in self._by_core.get(name, ())}
+        cores = {group_id: self._views[group_id].core for group_id in ids}
+        return {
+            group_id: core.thing_name
+            for group_id, core in cores.items()
+            if core is not None and core.thing_name in names
+        }
 
     async def all(self) -> tuple[GroupView, ...]:
         """Return every group that was ever deployed."""
@@ -130,12 +136,16 @@ class GroupIndex:
                 self._by_device[name].discard(group_id)
                 if not self._by_device[name]:
                     del self._by_device[name]
-            self._by_core[old.rollout.core_thing_name].discard(group_id)
+            for name in _core_names(old):
+                self._by_core[name].discard(group_id)
+                if not self._by_core[name]:
+                    del self._by_core[name]
         if view is not None:
             self._views[group_id] = view
             for name in view.claimed:
                 self._by_device[name].add(group_id)
-            self._by_core[view.rollout.core_thing_name].add(group_id)
+            for name in _core_names(view):
+                self._by_core[name].add(group_id)
         self.epoch += 1
 
     async def _load(self, group_id: str) -> GroupView | None:
@@ -171,6 +181,12 @@ class GroupIndex:
         if files is None or not files.document.group:
             return None
         return decode(files.document.group, GroupDeployment)
+
+
+def _core_names(view: GroupView) -> frozenset[str]:
+    """Return the cores of the newest deployment and of the one that serves: mostly one."""
+    serving = () if view.core is None else (view.core.thing_name,)
+    return frozenset({view.rollout.core_thing_name, *serving})
 
 
 def _device_names(deployment: GroupDeployment | None) -> frozenset[str]:

@@ -34,6 +34,7 @@ from hedgerow.cloud.greengrass.trust import GREENGRASS, trust_findings
 from hedgerow.cloud.home import Home
 from hedgerow.contract import GroupCredentials
 from hedgerow.kernel import Arn, CallerError, DeniedError
+from hedgerow.policy import Decision
 from hedgerow.store import Store
 
 INVALID_ROLE: Final = "That role ARN is invalid."
@@ -172,28 +173,42 @@ class RoleDesk:
         Nothing may be done that is not among the needs. Raises `ServiceRoleError` in the words
         that operators know if the role cannot be assumed.
         """
-        record = await self._store.get(SERVICE_ROLE, self._home.account, self._home.region)
-        if record is None:
-            raise ServiceRoleError(NO_SERVICE_ROLE)
-        role_arn = record.document.role_arn
-        keys = await self._assumed_service_role(role_arn, group_id)
+        role_arn = await self.service_role()
+        keys = await self.service_keys(role_arn, group_id, session_name=_SERVICE_SESSION)
         try:
             return await self._refusals(keys.principal, role_arn, needs)
         finally:
             await self.release(keys)
 
-    async def _assumed_service_role(self, role_arn: str, group_id: str) -> TemporaryKeys:
+    async def service_role(self) -> str:
+        """Return the account's service role; raises `ServiceRoleError` if it has none."""
+        record = await self._store.get(SERVICE_ROLE, self._home.account, self._home.region)
+        if record is None:
+            raise ServiceRoleError(NO_SERVICE_ROLE)
+        return record.document.role_arn
+
+    async def service_keys(
+        self, role_arn: str, group_id: str, *, session_name: str
+    ) -> TemporaryKeys:
+        """Assume the account's service role for work on a group.
+
+        Raises `ServiceRoleError` in the words that operators know if it does not let itself.
+        """
         try:
             return await self._assume(
                 role_arn,
                 group_arn(self._home, group_id),
-                session_name=_SERVICE_SESSION,
+                session_name=session_name,
                 duration=SERVICE_ROLE_LIFE,
             )
         except DeniedError as error:
             raise ServiceRoleError(
                 f"{SERVICE_ROLE_REFUSED}: {error.message}", code="SERVICE_ROLE_ASSUME_ERROR"
             ) from error
+
+    async def judged(self, keys: TemporaryKeys, need: Need) -> Decision:
+        """Decide whether an assumed role allows one thing."""
+        return await self._judged(keys.principal, need)
 
     async def group_credentials(self, own: OwnGroup) -> GroupCredentials:
         """Return credentials of a group's role for its core; the session is the certificate's.
@@ -231,12 +246,13 @@ class RoleDesk:
         for number, need in enumerate(needs):
             if number % _JUDGED_AT_ONCE == 0:
                 await asyncio.sleep(0)  # let others have their turn: there can be thousands
-            decision = await self._judge.judge(
-                principal, need.action, need.resource, tagged=need.resource
-            )
+            decision = await self._judged(principal, need)
             if not decision.allowed:
                 refusals.append(Refusal(need, role_arn, decision.reason))
         return tuple(refusals)
+
+    async def _judged(self, principal: Principal, need: Need) -> Decision:
+        return await self._judge.judge(principal, need.action, need.resource, tagged=need.resource)
 
     async def _assume(
         self, role_arn: str, source_arn: str, *, session_name: str, duration: timedelta
