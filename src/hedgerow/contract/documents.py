@@ -203,10 +203,10 @@ class NamedShadows(_Document, frozen=True, rename="camel", omit_defaults=True):
     next_token: str | None = None
 
 
-_D = TypeVar("_D", bound=_Document)
+_D = TypeVar("_D", bound=msgspec.Struct)
 
 
-def encode(document: _Document) -> bytes:
+def encode(document: msgspec.Struct) -> bytes:
     """Return the document as canonical JSON: keys sorted, no white space, the same every time."""
     return msgspec.json.encode(document, order="deterministic")
 

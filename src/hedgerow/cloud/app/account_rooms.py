@@ -46,6 +46,7 @@ from hedgerow.cloud.greengrass import (
     MembershipLedger,
     RoleDesk,
     RoleSessions,
+    RuntimeConfigurations,
     ServerCertificates,
     SynchronisationRights,
 )
@@ -259,6 +260,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
                 bulk=bulk,
                 roles=roles,
                 addresses=addresses,
+                configurations=RuntimeConfigurations(registry, shadows),
                 clock=clock,
             ),
             CloudTrailService(

@@ -35,6 +35,7 @@ from hedgerow.cloud.app.records import record_refused_handshake
 from hedgerow.cloud.app.session_vault import SessionVault
 from hedgerow.cloud.cloudtrail import Deliveries, Intervals, TrailKeys
 from hedgerow.cloud.home import Home
+from hedgerow.cloud.updates import Freshener, UpdateRepository
 from hedgerow.kernel import Clock, ConfigurationError, SystemClock
 from hedgerow.pki import TlsListener, TlsPeer, TlsSlot
 from hedgerow.store import MasterKey, Store
@@ -89,8 +90,11 @@ class CloudApp:
             sessions=sessions,
             deliveries=deliveries,
             buckets=layout.buckets,
+            updates=layout.updates,
+            events=layout.events,
             clock=clock,
         )
+        self._freshener = Freshener(UpdateRepository(layout.updates, clock))
         self._endpoints: Endpoints | None = None
         self._closing = AsyncExitStack()
         self._closing.push_async_callback(store.close)
@@ -174,6 +178,8 @@ class CloudApp:
         await self._rooms.identities.start()
         self._closing.push_async_callback(self._rooms.accounts.stop)
         await self._rooms.accounts.start()
+        self._closing.push_async_callback(self._freshener.stop)
+        await self._freshener.start()
         self._closing.push_async_callback(self._rooms.gateway.stop)
 
     async def _found_if_missing(self) -> None:

@@ -39,6 +39,8 @@ def compose(
     sessions: SessionVault,
     deliveries: Deliveries,
     buckets: Path,
+    updates: Path,
+    events: Path,
     clock: Clock,
 ) -> Rooms:
     """Put the rooms together."""
@@ -52,6 +54,8 @@ def compose(
         sessions=sessions,
         deliveries=deliveries,
         buckets=buckets,
+        updates=updates,
+        events=events,
         management=home.account,
         endpoint=settings.host_names[0],
         clock=clock,

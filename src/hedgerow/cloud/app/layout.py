@@ -106,6 +106,16 @@ class Layout:
         return self.folder / "buckets"
 
     @property
+    def events(self) -> Path:
+        """What happened, to be followed: one folder for each account."""
+        return self.folder / "events"
+
+    @property
+    def updates(self) -> Path:
+        """The repository of software updates, if one was made; it is the same for all accounts."""
+        return self.folder / "updates"
+
+    @property
     def deliveries(self) -> Path:
         """What trails deliver: one folder for each account, and in it one for each bucket."""
         return self.folder / "deliveries"

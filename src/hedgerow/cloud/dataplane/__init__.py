@@ -16,6 +16,7 @@ from hedgerow.cloud.dataplane.message_calls import MessageCalls
 from hedgerow.cloud.dataplane.plane import DataPlane, RefusedRequest
 from hedgerow.cloud.dataplane.routes import ROUTES, Route
 from hedgerow.cloud.dataplane.shadow_calls import ShadowCalls
+from hedgerow.cloud.dataplane.update_calls import UpdateCalls
 
 __all__ = [
     "ROUTES",
@@ -26,4 +27,5 @@ __all__ = [
     "RefusedRequest",
     "Route",
     "ShadowCalls",
+    "UpdateCalls",
 ]

@@ -28,6 +28,7 @@ from hedgerow.cloud.dataplane.discovery import Discovery
 from hedgerow.cloud.dataplane.message_calls import MessageCalls
 from hedgerow.cloud.dataplane.routes import asked_path, match
 from hedgerow.cloud.dataplane.shadow_calls import ShadowCalls
+from hedgerow.cloud.dataplane.update_calls import UpdateCalls
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot import DeviceDirectory
 from hedgerow.kernel import DeniedError, HedgerowError
@@ -66,6 +67,7 @@ class DataPlane:
         core_calls: CoreCalls,
         shadow_calls: ShadowCalls,
         message_calls: MessageCalls,
+        update_calls: UpdateCalls,
         mqtt: Callable[[TlsPeer], AnyProtocol],
         record: Callable[[RefusedRequest], None],
     ) -> None:
@@ -88,6 +90,8 @@ class DataPlane:
             "update-shadow": shadow_calls.update,
             "delete-shadow": shadow_calls.delete,
             "list-shadows": shadow_calls.names,
+            "get-update-metadata": update_calls.metadata,
+            "get-update": update_calls.target,
             "publish": message_calls.publish,
             "get-retained": message_calls.get_retained,
             "list-retained": message_calls.list_retained,

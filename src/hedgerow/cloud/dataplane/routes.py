@@ -19,6 +19,7 @@ from hedgerow.contract import (
     deployment_arn,
     deployment_status_arn,
 )
+from hedgerow.contract.updates import updates_arn
 from hedgerow.kernel import CallerError, quoted
 
 Method = Literal["GET", "PUT", "POST", "DELETE"]
@@ -99,6 +100,10 @@ def _status(home: Home, parameters: Parameters) -> str:
     )
 
 
+def _updates(home: Home, _parameters: Parameters) -> str:
+    return updates_arn(home.region, home.account)
+
+
 def _anything(_home: Home, _parameters: Parameters) -> str:
     return "*"
 
@@ -173,6 +178,20 @@ ROUTES: tuple[Route, ...] = (
         "iot:ListNamedShadowsForThing",
         _anything,
         frozenset({"nextToken", "pageSize"}),
+    ),
+    Route(
+        "get-update-metadata",
+        "GET",
+        "/greengrass/updates/metadata/{name}",
+        "greengrass:GetDeploymentArtifacts",
+        _updates,
+    ),
+    Route(
+        "get-update",
+        "GET",
+        "/greengrass/updates/targets/{path+}",
+        "greengrass:GetDeploymentArtifacts",
+        _updates,
     ),
     Route("publish", "POST", "/topics/{topic+}", "iot:Publish", _topic, _PUBLISH),
     Route("get-retained", "GET", "/retainedMessage/{topic+}", "iot:GetRetainedMessage", _topic),

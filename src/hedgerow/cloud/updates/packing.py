@@ -1,0 +1,133 @@
+"""A package of updates, made of the software that is installed here.
+
+A package is a gzipped tar: `package.json` (its facts), one program under its documented name, and
+`site/`, the Python packages it runs on. The program takes the host's `python3`, so a package is
+made on the operating system and machine it is for. Two runs over the same files give the same
+bytes.
+"""
+
+import gzip
+import io
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import hedgerow
+from hedgerow.contract import encode
+from hedgerow.contract.updates import ENTRIES, PACKAGE_FACTS, PackageFacts, target_path
+from hedgerow.kernel import ConfigurationError
+
+_OWN: Final = "hedgerow"
+_CLOUD_ONLY: Final = frozenset({"botocore", "segno"})
+"""What the cloud needs and neither core nor agent does."""
+
+_REQUIREMENT = re.compile(r"[A-Za-z0-9._-]+")
+_LAUNCH: Final = 'PYTHONPATH="$here/site" PYTHONNOUSERSITE=1 exec python3 -m hedgerow.cli'
+_HEAD: Final = """#!/bin/sh
+set -eu
+here=$(cd "$(dirname "$0")" && pwd -P)
+root=$(cd "$(dirname "$0")/../.." && pwd)
+"""
+PROGRAMS: Final = {
+    "core": _HEAD
+    + f"""case "${{1:-}}" in
+run)   shift; {_LAUNCH} core run --root "$root" "$@" ;;
+start) shift; "$0" run "$@" </dev/null >/dev/null 2>&1 & ;;
+stop)  {_LAUNCH} core stop --root "$root" ;;
+restart) shift; "$0" stop; "$0" start "$@" ;;
+*) echo "usage: $0 start|stop|restart|run" >&2; exit 2 ;;
+esac
+""",
+    "ota_agent": _HEAD + f'{_LAUNCH} core agent --root "$root" "$@"\n',
+}
+"""The programs of packages; where the root is follows from where they lie in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One file of a package."""
+
+    name: str
+    data: bytes
+    is_program: bool = False
+
+
+def pack(facts: PackageFacts, out: Path) -> None:
+    """Write a package of the installed software; `facts.version` has to be its version."""
+    target_path(facts)
+    installed = metadata.version(_OWN)
+    if facts.version != installed:
+        raise ConfigurationError(
+            f"what is installed here is version {installed}; a package of {facts.version} is made "
+            "where that is installed"
+        )
+    write_package(facts, PROGRAMS[facts.software], _site(), out)
+
+
+def write_package(facts: PackageFacts, program: str, site: Iterator[Content], out: Path) -> None:
+    """Write a package of given files."""
+    contents = [
+        Content(PACKAGE_FACTS, encode(facts)),
+        Content(ENTRIES[facts.software], program.encode(), is_program=True),
+        *sorted(site, key=lambda content: content.name),
+    ]
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for content in contents:
+            member = tarfile.TarInfo(content.name)
+            member.size = len(content.data)
+            member.mode = 0o755 if content.is_program else 0o644
+            archive.addfile(member, io.BytesIO(content.data))
+    out.write_bytes(gzip.compress(raw.getvalue(), mtime=0))
+
+
+def _site() -> Iterator[Content]:
+    """Return the files of hedgerow and of every distribution it needs at the edge."""
+    root = Path(next(iter(hedgerow.__path__)))
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield Content(f"site/{_OWN}/{path.relative_to(root).as_posix()}", path.read_bytes())
+    own = metadata.distribution(_OWN)
+    yield Content(
+        f"site/{_OWN}-{own.version}.dist-info/METADATA",
+        f"Metadata-Version: 2.1\nName: {_OWN}\nVersion: {own.version}\n".encode(),
+    )
+    for name in sorted(_needed(_OWN, set()) - {_OWN}):
+        yield from _files(metadata.distribution(name))
+
+
+def _needed(name: str, known: set[str]) -> set[str]:
+    """Return the names of all distributions that one needs, itself too; extras are left out."""
+    known.add(name)
+    for requirement in metadata.requires(name) or ():
+        wanted, _, marker = requirement.partition(";")
+        found = _REQUIREMENT.match(wanted)
+        if found is None or "extra" in marker:
+            continue
+        needed = re.sub(r"[-_.]+", "-", found[0]).lower()
+        if needed not in known and needed not in _CLOUD_ONLY and _is_installed(needed):
+            _needed(needed, known)
+    return known
+
+
+def _is_installed(name: str) -> bool:
+    """Tell whether a distribution is here: some are for other systems only."""
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _files(distribution: metadata.Distribution) -> Iterator[Content]:
+    for entry in distribution.files or ():
+        name = PurePosixPath(str(entry))
+        if ".." in name.parts or "__pycache__" in name.parts:
+            continue  # programs in bin/ are not part of what is imported
+        path = Path(str(distribution.locate_file(entry)))
+        if path.is_file():
+            yield Content(f"site/{name}", path.read_bytes())
