@@ -59,6 +59,8 @@ from hedgerow.store import Record, Store, VersionConflictError
 
 RETRY_SECONDS = 1.0
 """How long after a failure to tell cores of changed members it is tried again."""
+BUILD_SECONDS = 600.0
+"""A deployment that is not built after so long fails, and lets the next ones be built."""
 _LOG = structlog.get_logger(__name__)
 
 
@@ -88,6 +90,7 @@ class Deployer:
         self._roles = roles
         self._clock = clock
         self._begun: asyncio.Queue[str] = asyncio.Queue()
+        self._queued: set[str] = set()
         self._members_changed = asyncio.Event()
         self._changed_things: set[str] = set()
         self._to_announce: set[str] = set()
@@ -99,7 +102,7 @@ class Deployer:
         """Take up what was left, then work until `stop`."""
         for record in await self._store.all(DEPLOYMENT, self._home.account):
             if record.document.state == "Building":
-                self._begun.put_nowait(record.id)
+                self.build_soon(record.id)
         # A notice may have been lost when the process died: every group is looked at once.
         self._to_announce.update(view.group_id for view in await self._index.all())
         self._members_changed.set()
@@ -121,7 +124,8 @@ class Deployer:
     async def build_now(self, deployment_id: str) -> None:
         """Build a deployment; whatever goes wrong ends in its state, not here."""
         try:
-            await self.build(deployment_id)
+            async with asyncio.timeout(BUILD_SECONDS):
+                await self.build(deployment_id)
         except VersionConflictError:
             _LOG.info("deployment was superseded while it was built", id=deployment_id)
         except Exception:  # noqa: BLE001 - the next deployment must still be built
@@ -129,8 +133,10 @@ class Deployer:
             await self._fail_internally(deployment_id)
 
     def build_soon(self, deployment_id: str) -> None:
-        """Build a deployment whose beginning was committed."""
-        self._begun.put_nowait(deployment_id)
+        """Build a deployment whose beginning was committed; one in the queue keeps its place."""
+        if deployment_id not in self._queued:
+            self._queued.add(deployment_id)
+            self._begun.put_nowait(deployment_id)
 
     def members_changed(self, things: Iterable[str]) -> None:
         """Hear that certificates of these things, their attachments or policies changed."""
@@ -144,7 +150,11 @@ class Deployer:
 
     async def _build_forever(self) -> None:
         while True:
-            await self.build_now(await self._begun.get())
+            deployment_id = await self._begun.get()
+            try:
+                await self.build_now(deployment_id)
+            finally:
+                self._queued.discard(deployment_id)
 
     async def build(self, deployment_id: str) -> None:
         """Bring one deployment from Building to InProgress, or to Failure with its reasons."""
@@ -177,11 +187,12 @@ class Deployer:
             shown = "; ".join(error.message for error in errors[:MAX_SHOWN_FAULTS])
             await self._fail(record, shown, errors)
             return
-        resolved = resolve(await self._parts(record, contents))
+        # On a thread: a large group takes a second, and calls are answered meanwhile.
+        resolved = await asyncio.to_thread(resolve, await self._parts(record, contents))
         if isinstance(resolved, Unresolvable):
             await self._fail(record, resolved.message, resolved.errors)
             return
-        files = self._files(record, resolved)
+        files = await asyncio.to_thread(self._files, record, resolved)
         async with self._store.transaction() as tx:
             await deployments.deliver(tx, self._home, record, resolved.core, files)
         await self._deliver_notice(resolved.group_id)
@@ -293,10 +304,11 @@ class Deployer:
             await deployments.fail(tx, self._home, record, message, errors)
 
     async def _fail_internally(self, deployment_id: str) -> None:
-        record = await self._store.get(DEPLOYMENT, self._home.account, deployment_id)
-        if record is not None and record.document.state == "Building":
-            message = "The deployment could not be built: an internal error; see the cloud's log."
-            with contextlib.suppress(HedgerowError):
+        message = "The deployment could not be built: an internal error; see the cloud's log."
+        # If not even that can be written, it is built again later (`DeadlineKeeper`).
+        with contextlib.suppress(HedgerowError):
+            record = await self._store.get(DEPLOYMENT, self._home.account, deployment_id)
+            if record is not None and record.document.state == "Building":
                 await self._fail(record, message, ())
 
     async def _follow_members(self) -> None:

@@ -7,12 +7,14 @@ INVARIANT: at most one deployment of a group is Building or InProgress (`Rollout
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from hedgerow.aws import AwsError
 from hedgerow.cloud.greengrass import authorities
+from hedgerow.cloud.greengrass.allowance import allowed_minutes, in_words
 from hedgerow.cloud.greengrass.arns import group_arn, group_version_arn
 from hedgerow.cloud.greengrass.documents import (
     DEPLOYMENT,
@@ -28,7 +30,8 @@ from hedgerow.cloud.greengrass.documents import (
 from hedgerow.cloud.greengrass.faults import bad_request, not_found
 from hedgerow.cloud.greengrass.lookup import existing_group, existing_group_version
 from hedgerow.cloud.greengrass.paging import Paging, page_answer
-from hedgerow.cloud.greengrass.states import DeploymentEvent, after
+from hedgerow.cloud.greengrass.states import RUNNING, DeploymentEvent, after
+from hedgerow.cloud.greengrass.status_events import note_status
 from hedgerow.cloud.home import Home
 from hedgerow.contract import CoreMember, DeploymentStatusReport, deployment_arn
 from hedgerow.kernel import CallerError, iso_milliseconds, new_uuid
@@ -55,8 +58,12 @@ async def begin(tx: Transaction, home: Home, request: Members) -> Members:
             http_status=400,
         )
     deployment_type, version_id = await _order(tx, home, group.id, request)
-    document = Deployment(deployment_type=deployment_type, group_version_id=version_id)
-    record = await tx.insert(DEPLOYMENT, home.account, new_uuid(), document, parent=group.id)
+    document = Deployment(
+        deployment_type=deployment_type,
+        group_version_id=version_id,
+        minutes=allowed_minutes(group.document.tags),
+    )
+    record = await _insert(tx, home, group.id, document)
     await tx.update(rollout, msgspec.structs.replace(rollout.document, running=record.id))
     return _created_answer(home, group.id, record.id)
 
@@ -84,7 +91,7 @@ async def reset(tx: Transaction, home: Home, request: Members) -> Members:
         core_thing_arn=rollout.document.core_thing_arn,
         core_thing_name=rollout.document.core_thing_name,
     )
-    record = await tx.insert(DEPLOYMENT, home.account, new_uuid(), document, parent=group.id)
+    record = await _insert(tx, home, group.id, document)
     emptied = msgspec.structs.replace(
         rollout.document, running=record.id, target=None, serving=None
     )
@@ -124,6 +131,7 @@ async def deliver(
         core_thing_name=document.core_thing_name,
     )
     await tx.update(rollout, reached)
+    await note_status(tx, home, record, *(("InProgress",) if waits else ("InProgress", "Success")))
     return await tx.update(
         record,
         msgspec.structs.replace(document, state=state, delivered=bool(document.core_thing_arn)),
@@ -145,9 +153,30 @@ async def fail(
         errors=tuple(errors),
     )
     await tx.update(record, failed)
-    rollout = await _rollout(tx, home, record.parent or "")
-    if rollout.document.running == record.id:
-        await tx.update(rollout, msgspec.structs.replace(rollout.document, running=None))
+    await note_status(tx, home, record, "Failure")
+    await _end_running(tx, home, record)
+
+
+async def give_up(tx: Transaction, home: Home, record: Record[Deployment], now: datetime) -> bool:
+    """Record that a deployment has not come to its end in time, if that is so.
+
+    What was wished for goes on being wished for: a core that was off takes it when it comes back,
+    unless there is a newer one by then. But the group waits for it no longer.
+    """
+    document = record.document
+    if document.state not in RUNNING or now < deadline(record):
+        return False
+    state = after(document.state, "overdue")
+    overdue = msgspec.structs.replace(document, state=state, error_message=_overdue(document))
+    await tx.update(record, overdue)
+    await note_status(tx, home, record, state)
+    await _end_running(tx, home, record)
+    return True
+
+
+def deadline(record: Record[Deployment]) -> datetime:
+    """Return the moment from which a deployment that runs counts as failed."""
+    return record.created_at + timedelta(minutes=record.document.minutes)
 
 
 async def report(
@@ -158,10 +187,13 @@ async def report(
     if rollout.document.target != record.id:
         raise CallerError(f"deployment {record.id} is not the group's newest any more")
     state = after(record.document.state, _REPORTS[said.status])
-    reported = msgspec.structs.replace(
-        record.document, state=state, error_message=said.error_message[:MAX_ERROR_MESSAGE]
-    )
+    message = said.error_message[:MAX_ERROR_MESSAGE]
+    if said.status == "InProgress" and state == "Failure":
+        message = record.document.error_message  # why it failed stays said until it ends anew
+    reported = msgspec.structs.replace(record.document, state=state, error_message=message)
     changed = await tx.update(record, reported)
+    if state != record.document.state:
+        await note_status(tx, home, record, state)
     document = rollout.document
     if state != "InProgress" and document.running == record.id:
         document = msgspec.structs.replace(document, running=None)
@@ -254,6 +286,32 @@ async def _order(
     raise bad_request(
         f"CreateDeployment makes a NewDeployment or a Redeployment; for {wanted} call "
         "ResetDeployments"
+    )
+
+
+async def _insert(
+    tx: Transaction, home: Home, group_id: str, document: Deployment
+) -> Record[Deployment]:
+    record = await tx.insert(DEPLOYMENT, home.account, new_uuid(), document, parent=group_id)
+    await note_status(tx, home, record, document.state)
+    return record
+
+
+async def _end_running(tx: Transaction, home: Home, record: Record[Deployment]) -> None:
+    rollout = await _rollout(tx, home, record.parent or "")
+    if rollout.document.running == record.id:
+        await tx.update(rollout, msgspec.structs.replace(rollout.document, running=None))
+
+
+def _overdue(document: Deployment) -> str:
+    """Return what is said of a deployment that has not come to its end in time."""
+    allowed = in_words(timedelta(minutes=document.minutes))
+    if not document.delivered:
+        return f"The deployment could not be built within {allowed}; deploy again."
+    return (
+        f"The core {document.core_thing_name} did not report how the deployment went within "
+        f"{allowed}. It goes on with what it ran before, and takes this deployment when it is back "
+        "unless the group was deployed or reset again by then."
     )
 
 

@@ -13,6 +13,9 @@ from hedgerow.store import Kind
 DEFAULT_CERTIFICATE_VALIDITY_MS = 604_800_000
 """A server certificate is valid for seven days unless the group says otherwise."""
 
+DEFAULT_DEPLOYMENT_MINUTES = 24 * 60
+"""A deployment is given a day unless the group says otherwise."""
+
 DeploymentType = Literal["NewDeployment", "Redeployment", "ResetDeployment", "ForceResetDeployment"]
 RESETS: frozenset[DeploymentType] = frozenset({"ResetDeployment", "ForceResetDeployment"})
 DeploymentState = Literal["Building", "InProgress", "Success", "Failure"]
@@ -116,7 +119,8 @@ class ErrorDetail(msgspec.Struct, frozen=True, kw_only=True):
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """One deployment of a group (its parent), and where it stands.
 
-    `delivered` says that its notice was made for a core, named by `core_thing_arn`.
+    `delivered` says that its notice was made for a core, named by `core_thing_arn`. `minutes` is
+    how long it may take, counted from its making.
     """
 
     deployment_type: DeploymentType
@@ -127,6 +131,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     core_thing_arn: str = ""
     core_thing_name: str = ""
     delivered: bool = False
+    minutes: int = DEFAULT_DEPLOYMENT_MINUTES
 
 
 class DeploymentFiles(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,17 +9,21 @@ from typing import Literal
 from hedgerow.cloud.greengrass.documents import DeploymentState
 from hedgerow.kernel import CallerError
 
-DeploymentEvent = Literal["built", "cannot-be-built", "core-works", "core-succeeded", "core-failed"]
+DeploymentEvent = Literal[
+    "built", "cannot-be-built", "overdue", "core-works", "core-succeeded", "core-failed"
+]
 
 TRANSITIONS: Mapping[DeploymentState, Mapping[DeploymentEvent, DeploymentState]] = {
-    "Building": {"built": "InProgress", "cannot-be-built": "Failure"},
+    "Building": {"built": "InProgress", "cannot-be-built": "Failure", "overdue": "Failure"},
     "InProgress": {
+        "overdue": "Failure",
         "core-works": "InProgress",
         "core-succeeded": "Success",
         "core-failed": "Failure",
     },
-    # A core repeats its last report when it did not hear the answer, and tries its newest
-    # deployment again after it lost its state: what it says last is what is true.
+    # A core repeats its last report when it did not hear the answer, tries its newest deployment
+    # again after it lost its state, and takes one that was overdue when it comes back: what it
+    # says last is what is true.
     "Success": {
         "core-works": "Success",
         "core-succeeded": "Success",

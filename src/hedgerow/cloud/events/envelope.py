@@ -1,0 +1,28 @@
+"""The form in which events are told: that of EventBridge, so that what read those reads these.
+
+Source: guide page deployment-notifications.
+"""
+
+import msgspec
+
+from hedgerow.cloud.events.documents import Event
+from hedgerow.cloud.home import Home
+from hedgerow.store import Record
+
+
+def envelope(record: Record[Event], home: Home) -> bytes:
+    """Return an event as one line of JSON. Told twice, it is the same to the byte."""
+    event = record.document
+    return msgspec.json.encode(
+        {
+            "version": "0",
+            "id": record.id,
+            "detail-type": event.detail_type,
+            "source": event.source,
+            "account": home.account,
+            "time": f"{record.created_at:%Y-%m-%dT%H:%M:%SZ}",
+            "region": home.region,
+            "resources": (),
+            "detail": event.detail,
+        }
+    )
