@@ -85,3 +85,8 @@ def deployment_thing(core_thing_name: str) -> str:
 def connectivity_thing(core_thing_name: str) -> str:
     """Return the name that stands for a core's addresses in policies: `<core>-gci`."""
     return f"{core_thing_name}-gci"
+
+
+def configuration_thing(core_thing_name: str) -> str:
+    """Return the name whose shadow carries a core's runtime configuration: `<core>-gcm`."""
+    return f"{core_thing_name}-gcm"

@@ -27,6 +27,7 @@ from hedgerow.cloud.greengrass.resolve import MAX_GROUPS_OF_A_DEVICE, TOO_MANY_G
 from hedgerow.cloud.greengrass.role_desk import NoGroupRoleError, RoleDesk
 from hedgerow.cloud.greengrass.role_sessions import RoleSessions
 from hedgerow.cloud.greengrass.role_sources import Assumption
+from hedgerow.cloud.greengrass.runtime_configuration import RuntimeConfigurations
 from hedgerow.cloud.greengrass.server_certificates import (
     Announcement,
     ServerCertificates,
@@ -61,6 +62,7 @@ __all__ = [
     "OwnGroup",
     "RoleDesk",
     "RoleSessions",
+    "RuntimeConfigurations",
     "ServerCertificates",
     "SynchronisationRights",
     "announcement",

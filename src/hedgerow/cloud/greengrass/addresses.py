@@ -26,18 +26,21 @@ class AddressBook:
 
     async def read(self, thing_name: str) -> ConnectivityInfo:
         """Return a core's addresses."""
-        return await connectivity.read(self._store, self._home.account, _checked(thing_name))
+        return await connectivity.read(
+            self._store, self._home.account, checked_core_name(thing_name)
+        )
 
     async def write(self, thing_name: str, entries: Sequence[ConnectivityEntry]) -> str:
         """Replace a core's addresses and return their version. Raises `CallerError`."""
-        name = _checked(thing_name)
+        name = checked_core_name(thing_name)
         async with self._store.transaction() as tx:
             version = await connectivity.write(tx, self._home.account, name, entries)
         await self._shadows.set_desired(connectivity_thing(name), {"Version": version})
         return version
 
 
-def _checked(thing_name: str) -> str:
+def checked_core_name(thing_name: str) -> str:
+    """Return a name that a core's thing can have, or raise `CallerError`."""
     if not _CORE_NAME.fullmatch(thing_name):
         raise CallerError(f"{quoted(thing_name)} is not the name of a core")
     return thing_name

@@ -26,6 +26,7 @@ from hedgerow.cloud.greengrass.faults import bad_request
 from hedgerow.cloud.greengrass.kinds import DEFINITION_KINDS
 from hedgerow.cloud.greengrass.lookup import existing_group
 from hedgerow.cloud.greengrass.role_desk import RoleDesk
+from hedgerow.cloud.greengrass.runtime_configuration import RuntimeConfigurations
 from hedgerow.cloud.home import Home
 from hedgerow.contract import ConnectivityEntry
 from hedgerow.kernel import CallerError, Clock, new_uuid
@@ -92,6 +93,7 @@ class GreengrassService(Service):
         bulk: BulkRunner,
         roles: RoleDesk,
         addresses: AddressBook,
+        configurations: RuntimeConfigurations,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -100,6 +102,7 @@ class GreengrassService(Service):
         self._bulk = bulk
         self._roles = roles
         self._addresses = addresses
+        self._configurations = configurations
         self._clock = clock
 
     def operations(self) -> Mapping[str, Operation]:
@@ -193,6 +196,18 @@ class GreengrassService(Service):
         ]
         version = await self._addresses.write(call.input["ThingName"], entries)
         return {"Message": "Connectivity info updated.", "Version": version}
+
+    @operation("GetThingRuntimeConfiguration")
+    async def get_thing_runtime_configuration(self, call: Call) -> Members:
+        """Return a core's runtime configuration."""
+        return {"RuntimeConfiguration": await self._configurations.read(call.input["ThingName"])}
+
+    @operation("UpdateThingRuntimeConfiguration")
+    async def update_thing_runtime_configuration(self, call: Call) -> Members:
+        """Wish for another runtime configuration of a core."""
+        wanted = call.input.get("TelemetryConfiguration") or {}
+        await self._configurations.write(call.input["ThingName"], wanted.get("Telemetry"))
+        return {}
 
     @operation("AssociateServiceRoleToAccount")
     async def associate_service_role_to_account(self, call: Call) -> Members:
