@@ -30,6 +30,7 @@ from hedgerow.pki.slot import TlsSlot
 from hedgerow.pki.suites import OLD_SUITES, OLD_VERSIONS, LegacyTls, is_old
 from hedgerow.pki.token_engine import Token
 from hedgerow.pki.token_key import Pkcs11Key
+from hedgerow.pki.twin_file import TwinFile, TwinRecord
 
 __all__ = [
     "OLD_SUITES",
@@ -48,6 +49,8 @@ __all__ = [
     "TlsSlot",
     "Token",
     "Trust",
+    "TwinFile",
+    "TwinRecord",
     "can_judge_clients",
     "certificate_id",
     "client_context",
