@@ -101,6 +101,10 @@ class ListedAuthority:
         """Return the client id or the label."""
         return source if isinstance(source, str) else source.client_id
 
+    def owner(self, session: SessionRef) -> str:
+        """Return the client id: nobody shares."""
+        return session.client_id
+
     def remembered(self, session: SessionRef) -> str:
         """Return the name."""
         return str(session.identity)

@@ -213,3 +213,44 @@ async def test_many_that_do_not_read_hold_a_publisher_up_no_longer_than_one() ->
             await asyncio.sleep(0)
     assert pauses == 1
     assert stage.broker.counters.messages_dropped
+
+
+def shared(stage: Stage, owner: str, *client_ids: str) -> None:
+    """Have clients belong to one owner."""
+    stage.authority.owners |= dict.fromkeys(client_ids, owner)
+
+
+async def test_the_sessions_of_one_owner_use_up_no_more_than_its_share() -> None:
+    """A device that may use many client ids must not take the queues of everybody else."""
+    stage = Stage(replace(FULL, all_waiting_bytes=100_000, owner_waiting_bytes=20_000))
+    greedy = [f"greedy-{number}" for number in range(16)]
+    shared(stage, "greedy", *greedy)
+    for client_id in (*greedy, "modest"):
+        player = stage.connected(client_id, clean=False, expiry_s=600)
+        player.subscribe(client_id, qos=1)
+        player.vanish()
+    publisher = stage.connected("publisher")
+
+    def dropped_of(client_id: str) -> int:
+        before = stage.broker.counters.messages_dropped
+        for _ in range(10):
+            publisher.publish(client_id, bytes(990), 1)
+        return stage.broker.counters.messages_dropped - before
+
+    assert 140 <= sum(map(dropped_of, greedy)) < 160, "one share of room, for sixteen clients"
+    assert not dropped_of("modest")
+    for client_id in greedy[:15]:
+        stage.player(client_id).connect()
+    assert not dropped_of("greedy-15"), "what ended is given back"
+
+
+async def test_one_owner_has_no_more_sessions_than_are_for_one_owner() -> None:
+    stage = Stage(replace(FULL, owner_sessions=2))
+    shared(stage, "greedy", "a", "b", "c")
+    stage.connected("a", clean=False, expiry_s=600).vanish()
+    second = stage.connected("b")
+    assert stage.player("c").connect().reason is ReasonCode.SERVER_BUSY
+    stage.connected("other")
+    stage.connected("a", clean=False, expiry_s=600)  # the one it has: no further one
+    second.goodbye()
+    stage.connected("c")

@@ -49,6 +49,7 @@ class OpenAuthority:
     life: list[SessionEvent] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
     connects: list[ConnectRequest] = field(default_factory=list)
+    owners: dict[str, str] = field(default_factory=dict)
 
     def admit(self, peer: Peer, client_id: str, connect: ConnectRequest) -> Admission:
         """Admit under the peer's own identity."""
@@ -91,6 +92,10 @@ class OpenAuthority:
     def source_name(self, source: Source) -> str:
         """Return the client id or the label."""
         return source_name(source)
+
+    def owner(self, session: SessionRef) -> str:
+        """Return who owns the client id, by default itself."""
+        return self.owners.get(session.client_id, session.client_id)
 
     def remembered(self, session: SessionRef) -> str:
         """Return the identity's own text."""

@@ -160,6 +160,9 @@ class Authority(Protocol):
     def source_name(self, source: Source) -> str:
         """Return a source's name as it is kept with a message; `may_receive` is asked with it."""
 
+    def owner(self, session: SessionRef) -> str:
+        """Return whose the session is: the sessions of one owner share what is for one owner."""
+
     def remembered(self, session: SessionRef) -> str:
         """Return what a session's identity is recalled by when the broker has started anew."""
 

@@ -237,8 +237,11 @@ class Dialogue:
             refusal = Refusal("connect", admission.reason, text, name="connect-denied")
             self.turn_away(refusal, connect.client_id)
             return
-        identity = admission.session_identity
-        session, resumed = engine.enter(self.peer, identity, connect, self._line.outbox, self)
+        ref = engine.admitted(self.peer, admission.session_identity, connect)
+        if isinstance(ref, Refusal):
+            self.turn_away(ref, connect.client_id)
+            return
+        session, resumed = engine.enter(ref, connect, self._line.outbox, self)
         self.session, self.state, self._will = session, State.CONNECTED, connect.will
         properties = connack_properties(connect, engine.limits, session.keep_alive_s, assigned)
         # MQTT 3.1 has no word for a session that was there before.

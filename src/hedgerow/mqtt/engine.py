@@ -26,10 +26,10 @@ from hedgerow.mqtt.outbox import Outbox
 from hedgerow.mqtt.retained import RetainedMessages
 from hedgerow.mqtt.route import Delivery, Route
 from hedgerow.mqtt.router import Router
-from hedgerow.mqtt.rules import Refusal, session_expiry_s, verdict_refusal
+from hedgerow.mqtt.rules import Refusal, session_expiry_s, share_refusal, verdict_refusal
 from hedgerow.mqtt.session import Link, PendingWill, Session, Subscription
 from hedgerow.mqtt.topics import has_wildcard
-from hedgerow.mqtt.waiting import Budget
+from hedgerow.mqtt.waiting import Budget, Share
 
 _log: Final = logging.getLogger(__name__)
 
@@ -80,6 +80,7 @@ class Engine:
     lasting: Lasting = field(init=False)
     sessions: dict[str, Session] = field(default_factory=dict)
     _budget: Budget = field(init=False)
+    _shares: dict[str, Share] = field(default_factory=dict)
     _told_again_at: float = 0.0
     _paced: dict[Session, None] = field(default_factory=dict)
     _numbers: "counting[int]" = field(default_factory=lambda: counting(1))
@@ -93,8 +94,18 @@ class Engine:
 
     # ---- sessions
 
+    def admitted(self, peer: Peer, identity: object, connect: Connect) -> SessionRef | Refusal:
+        """Return who an admitted client is, or why there is no room for one more of its owner's."""
+        ref = SessionRef(self.new_number(), connect.client_id, identity, peer, connect.version)
+        earlier = self.sessions.get(connect.client_id)
+        owner = self.authority.owner(ref)
+        share = self._shares.get(owner)
+        if share is None or (earlier is not None and earlier.share is share):
+            return ref
+        return share_refusal(share.sessions, self.limits) or ref
+
     def enter(
-        self, peer: Peer, identity: object, connect: Connect, outbox: Outbox, link: Link
+        self, ref: SessionRef, connect: Connect, outbox: Outbox, link: Link
     ) -> tuple[Session, bool]:
         """Let an admitted client in; one that holds its client id is thrown out first.
 
@@ -107,7 +118,6 @@ class Engine:
         if earlier is not None and connect.clean_start:
             self.forget(earlier)
             earlier = None
-        ref = SessionRef(self.new_number(), connect.client_id, identity, peer, connect.version)
         remembered = self.authority.remembered
         session = earlier or self.new_session(ref)
         is_another = remembered(session.ref) != remembered(ref)
@@ -121,8 +131,14 @@ class Engine:
 
     def new_session(self, ref: SessionRef) -> Session:
         """Return a session that nobody had before."""
-        deliveries = Deliveries(ref.client_id, self.limits, self.clock, self._budget)
-        session = Session(ref.id, ref, deliveries, judged_in=self.router.epoch)
+        owner = self.authority.owner(ref)
+        share = self._shares.get(owner)
+        if share is None:
+            budget = Budget(self.limits.owner_waiting_bytes, within=self._budget)
+            share = self._shares[owner] = Share(owner, budget)
+        share.sessions += 1
+        deliveries = Deliveries(ref.client_id, self.limits, self.clock, share.budget)
+        session = Session(ref.id, ref, deliveries, share, judged_in=self.router.epoch)
         deliveries.look_anew = lambda: self._look_anew(session)
         self.sessions[ref.client_id] = session
         return session
@@ -181,6 +197,9 @@ class Engine:
         """End a session with everything it holds; a will that waits is due, with `will`."""
         if self.sessions.get(session.ref.client_id) is session:
             del self.sessions[session.ref.client_id]
+            session.share.sessions -= 1
+            if not session.share.sessions:
+                del self._shares[session.share.owner]
         self._paced.pop(session, None)
         self.router.forget(session)
         self.lasting.end(session)

@@ -35,6 +35,8 @@ class Limits:
     has been silent for longest is closed."""
     sessions: int = 100_000
     """More clients at once: `server-busy`, refused in the CONNACK."""
+    owner_sessions: int = 10_000
+    """More sessions of one owner (`Authority.owner`), away ones too: as for `sessions`."""
     maximum_qos: int = 1
     """A publish above it: `qos-not-supported`, closed; a subscription is granted less."""
     granted_qos: int = 2
@@ -54,6 +56,9 @@ class Limits:
     all_waiting_bytes: int = 256 * 1024 * 1024
     """What all queues of all sessions hold together; beyond it messages are dropped as
     `queue-full`, as if the queue they were for were full."""
+    owner_waiting_bytes: int = 32 * 1024 * 1024
+    """What all queues of one owner's sessions hold together, so that nobody can use up what is for
+    everybody; beyond it as for `all_waiting_bytes`."""
     outgoing_bytes: int = 1024 * 1024
     """Bytes waiting for one client that reads slowly; then messages are dropped as `queue-full`,
     and a client that does not read even its answers is closed as `outgoing-full`."""

@@ -75,6 +75,18 @@ def connect_refusal(connect: Connect, limits: Limits, sessions: int) -> Refusal 
     return _will_refusal(connect, limits)
 
 
+def share_refusal(sessions: int, limits: Limits) -> Refusal | None:
+    """Return why the owner of so many sessions gets no further one, or None."""
+    if sessions < limits.owner_sessions:
+        return None
+    return Refusal(
+        "limit",
+        ReasonCode.SERVER_BUSY,
+        f"there are {sessions} sessions of this identity already, those of clients that are away "
+        "included; end some, or use fewer client ids",
+    )
+
+
 def _will_refusal(connect: Connect, limits: Limits) -> Refusal | None:
     will = connect.will
     if will is None:

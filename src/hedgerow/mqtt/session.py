@@ -11,6 +11,7 @@ from hedgerow.mqtt.outbox import Outbox
 from hedgerow.mqtt.route import Route
 from hedgerow.mqtt.rules import Refusal
 from hedgerow.mqtt.topics import split_shared
+from hedgerow.mqtt.waiting import Share
 
 _UNLIMITED = 1 << 62
 
@@ -65,6 +66,7 @@ class Session:
     number: int
     ref: SessionRef
     deliveries: Deliveries
+    share: Share
     judged_in: int
     """The epoch in which what waits was last judged."""
     outbox: Outbox | None = None

@@ -19,17 +19,27 @@ class Item:
     released: bool = False
 
 
+@dataclass(slots=True, eq=False)
+class Share:
+    """What the sessions of one owner have together: how many they are, and their room."""
+
+    owner: str
+    budget: "Budget"
+    sessions: int = 0
+
+
 class Budget:
-    """What all queues of a broker may hold together, in bytes."""
+    """What queues may hold together, in bytes; what is taken is taken `within` another one too."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("_left", "_within")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, within: "Budget | None" = None) -> None:
         self._left = size
+        self._within = within
 
     def take(self, size: int) -> bool:
         """Take so much, or nothing; False if there is not so much left."""
-        if size > self._left:
+        if size > self._left or not (self._within is None or self._within.take(size)):
             return False
         self._left -= size
         return True
@@ -37,3 +47,5 @@ class Budget:
     def give_back(self, size: int) -> None:
         """Return what was taken."""
         self._left += size
+        if self._within is not None:
+            self._within.give_back(size)

@@ -200,11 +200,14 @@ class CloudAuthority:
         """Return the client id, or the label."""
         return source if isinstance(source, str) else source.client_id
 
+    def owner(self, session: SessionRef) -> str:
+        """Return the certificate or the program that the session belongs to."""
+        identity = identity_of(session)
+        return identity.certificate_id or f"{_PROGRAM} {identity.principal_id}"
+
     def remembered(self, session: SessionRef) -> str:
         """Return what the session's identity is recalled by after the broker's end."""
-        identity = identity_of(session)
-        who = identity.certificate_id or f"{_PROGRAM} {identity.principal_id}"
-        return " ".join((who, *identity.attributes))
+        return " ".join((self.owner(session), *identity_of(session).attributes))
 
     def recalled(self, client_id: str, remembered: str) -> CloudIdentity | None:
         """Return the identity if its device would still be admitted under this client id.

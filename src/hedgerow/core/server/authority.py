@@ -115,6 +115,10 @@ class CoreAuthority:
         """Return the thing ARN of a device, or the label."""
         return self._source_name(source) or ""
 
+    def owner(self, session: SessionRef) -> str:
+        """Return the thing that the session belongs to."""
+        return session.client_id
+
     def remembered(self, session: SessionRef) -> str:
         """Return the id of the certificate that the session came in with."""
         admitted = session.identity

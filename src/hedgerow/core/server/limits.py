@@ -44,6 +44,7 @@ def local_limits(offer: LocalOffer = AS_V1) -> Limits:
         retain_available=offer.retained,
         shared_subscriptions=offer.shared_subscriptions,
         all_waiting_bytes=ALL_WAITING_BYTES,
+        owner_waiting_bytes=ALL_WAITING_BYTES // 8,
         retained_bytes=RETAINED_BYTES,
         properties_bytes=PROPERTIES_BYTES,
     )
