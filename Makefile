@@ -24,8 +24,9 @@ check: $(READY) ## format, lint, types and the borders between rooms; changes no
 bench: $(READY) ## measure speed beside mosquitto, and write bench/RESULTS.md
 	$(BIN)/python -m bench.run $(ARGS)
 
-docs: $(READY) ## write the pages of docs/ that are made: what is proven, and what `why` answers
+docs: $(READY) ## write the pages of docs/ that are made: what is proven, the API, what `why` answers
 	$(BIN)/python -m tools.conformance
+	$(BIN)/python -m tools.api
 	$(BIN)/python -m tools.why
 
 clean: ## remove the environment, caches and build products

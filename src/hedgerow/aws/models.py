@@ -1,10 +1,12 @@
-"""botocore's service models, loaded from botocore itself and from nowhere else.
+"""botocore's service models, loaded from botocore itself and from nowhere else but `pinned`.
 
-The version of botocore is pinned by our lock file, so that the API stays what it was even where
-AWS has shut the service down.
+There lie the models of services that AWS has shut down, as botocore 1.43.11 had them (Apache-2.0):
+a later one may not have them any more, and the API stays what it was.
 """
 
 from functools import cache
+from pathlib import Path
+from typing import Final
 
 import botocore
 from botocore.exceptions import DataNotFoundError, UnknownServiceError
@@ -14,17 +16,20 @@ from botocore.model import OperationModel, ServiceModel
 from hedgerow.kernel import ConfigurationError, quoted
 
 PROTOCOLS = ("rest-json", "json", "query")
+PINNED: Final = Path(__file__).parent / "pinned"
 
 
 @cache
 def load_model(name: str) -> ServiceModel:
     """Return the newest model of a service, or raise `ConfigurationError` if there is none.
 
+    A pinned one comes before botocore's own of the same version.
+
     Folders that a user may have put models in (`~/.aws/models`, `AWS_DATA_PATH`) are not looked
     at: the API is not a matter of the environment.
     """
     loader = Loader(include_default_search_paths=False)
-    loader.search_paths.append(Loader.BUILTIN_DATA_PATH)
+    loader.search_paths.extend([str(PINNED), Loader.BUILTIN_DATA_PATH])
     try:
         description = loader.load_service_model(name, "service-2")
     except (DataNotFoundError, UnknownServiceError) as missing:
