@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Final
 
+from hedgerow.estate.core_folder import CoreFolder
 from hedgerow.estate.findings import blocks
 from hedgerow.estate.formats import Reader, Reading, Source, Writer
 from hedgerow.estate.own_json import OwnJson
+from hedgerow.estate.saved_answers import SavedAnswers
 from hedgerow.kernel import CallerError, quoted
 
-READERS: Final[tuple[Reader, ...]] = (OwnJson(),)
+READERS: Final[tuple[Reader, ...]] = (OwnJson(), CoreFolder(), SavedAnswers())
 WRITERS: Final[Mapping[str, Writer]] = {writer.name: writer for writer in (OwnJson(),)}
 
 
