@@ -55,6 +55,11 @@ async def busy(cloud: RunningCloud, core: str) -> CloudGroup:
     return group
 
 
+@pytest.mark.operation(
+    "GetBulkDeploymentStatus",
+    "ListBulkDeploymentDetailedReports",
+    "StartBulkDeployment",
+)
 @pytest.mark.spec("P14", "P15", "P16")
 async def test_several_groups_are_deployed_by_one_file(cloud: RunningCloud) -> None:
     groups = [await cloud.group(f"core-{number}") for number in range(3)]
@@ -204,6 +209,8 @@ async def test_a_group_whose_deployment_runs_is_tried_again(cloud: RunningCloud)
     assert "ErrorMessage" not in report
 
 
+@pytest.mark.operation("ListBulkDeployments", "StopBulkDeployment")
+@pytest.mark.refusal("StartBulkDeployment", "StopBulkDeployment")
 @pytest.mark.spec("P16")
 async def test_one_at_a_time_and_stopped_on_demand(cloud: RunningCloud) -> None:
     group = await busy(cloud, "core")

@@ -92,6 +92,16 @@ async def refused(cloud: RunningCloud, operation: str, **members: Any) -> dict[s
     return error
 
 
+@pytest.mark.operation(
+    "Create*Definition",
+    "Create*DefinitionVersion",
+    "Delete*Definition",
+    "Get*Definition",
+    "Get*DefinitionVersion",
+    "List*DefinitionVersions",
+    "List*Definitions",
+    "Update*Definition",
+)
 @pytest.mark.spec("P01", "P02")
 @pytest.mark.parametrize("kind", sorted(CONTENTS))
 async def test_a_definition_lives_through_all_its_operations(
@@ -144,6 +154,7 @@ async def test_a_definition_lives_through_all_its_operations(
     assert (await call(f"list_{kind}_definitions"))["Definitions"] == []
 
 
+@pytest.mark.refusal("CreateSubscriptionDefinition")
 @pytest.mark.spec("Z03")
 async def test_wrong_content_is_a_bad_request_that_names_the_entity(cloud: RunningCloud) -> None:
     row = {"Id": "row7", "Source": "cloud", "Target": "nobody", "Subject": "a/#/b"}
@@ -156,6 +167,8 @@ async def test_wrong_content_is_a_bad_request_that_names_the_entity(cloud: Runni
     assert (await cloud.greengrass("list_subscription_definitions"))["Definitions"] == []
 
 
+@pytest.mark.operation("ListCoreDefinitions")
+@pytest.mark.refusal("ListCoreDefinitions")
 async def test_lists_come_in_pages(cloud: RunningCloud) -> None:
     for number in range(5):
         await cloud.greengrass("create_core_definition", Name=f"d{number}")
@@ -185,6 +198,8 @@ def test_the_model_has_two_errors_and_the_service_answers_with_them() -> None:
     assert {service.malformed_code, service.invalid_code, service.internal_code} == modelled
 
 
+@pytest.mark.operation("CreateGroup", "ListGroups")
+@pytest.mark.refusal("CreateGroup")
 @pytest.mark.spec("P17")
 async def test_a_client_token_makes_a_creation_repeatable(cloud: RunningCloud) -> None:
     once = await cloud.greengrass("create_group", Name="g", AmznClientToken="t1")
@@ -198,6 +213,16 @@ async def test_a_client_token_makes_a_creation_repeatable(cloud: RunningCloud) -
     assert "64 ASCII" in error["Message"]
 
 
+@pytest.mark.operation(
+    "CreateGroup",
+    "CreateGroupVersion",
+    "DeleteGroup",
+    "GetGroup",
+    "GetGroupVersion",
+    "ListGroupVersions",
+    "UpdateGroup",
+)
+@pytest.mark.refusal("CreateGroupVersion", "GetGroup", "GetGroupVersion")
 @pytest.mark.spec("G13", "P01")
 async def test_groups_and_their_versions(cloud: RunningCloud) -> None:
     call = cloud.greengrass
@@ -239,6 +264,12 @@ async def test_groups_and_their_versions(cloud: RunningCloud) -> None:
     assert gone["Message"] == "That group definition does not exist."
 
 
+@pytest.mark.operation(
+    "CreateGroupCertificateAuthority",
+    "GetGroupCertificateAuthority",
+    "GetGroupCertificateConfiguration",
+    "ListGroupCertificateAuthorities",
+)
 @pytest.mark.spec("C01", "C02", "C08", "C11")
 async def test_a_group_has_an_authority_that_can_be_rotated(cloud: RunningCloud) -> None:
     call = cloud.greengrass
@@ -267,6 +298,8 @@ async def test_a_group_has_an_authority_that_can_be_rotated(cloud: RunningCloud)
     assert setting["CertificateAuthorityExpiryInMilliseconds"].isdecimal()
 
 
+@pytest.mark.operation("UpdateGroupCertificateConfiguration")
+@pytest.mark.refusal("UpdateGroupCertificateConfiguration")
 @pytest.mark.spec("C03", "C11")
 async def test_server_certificates_are_set_to_7_to_30_days(cloud: RunningCloud) -> None:
     group_id = (await cloud.greengrass("create_group", Name="g"))["Id"]
@@ -286,6 +319,20 @@ async def test_server_certificates_are_set_to_7_to_30_days(cloud: RunningCloud) 
         assert error["Code"] == "BadRequestException"
 
 
+@pytest.mark.operation(
+    "AssociateRoleToGroup",
+    "AssociateServiceRoleToAccount",
+    "DisassociateRoleFromGroup",
+    "DisassociateServiceRoleFromAccount",
+    "GetAssociatedRole",
+    "GetServiceRoleForAccount",
+)
+@pytest.mark.refusal(
+    "AssociateRoleToGroup",
+    "AssociateServiceRoleToAccount",
+    "GetAssociatedRole",
+    "GetServiceRoleForAccount",
+)
 @pytest.mark.spec("L09", "L13")
 async def test_roles_are_associated_shown_and_taken_away(cloud: RunningCloud) -> None:
     call = cloud.greengrass
@@ -318,6 +365,8 @@ async def test_roles_are_associated_shown_and_taken_away(cloud: RunningCloud) ->
         assert error["Message"] == "That role ARN is invalid."
 
 
+@pytest.mark.operation("ListTagsForResource", "TagResource", "UntagResource")
+@pytest.mark.refusal("ListTagsForResource", "TagResource")
 @pytest.mark.spec("V04")
 async def test_groups_and_definitions_are_tagged_versions_are_not(cloud: RunningCloud) -> None:
     call = cloud.greengrass
@@ -340,6 +389,8 @@ async def test_groups_and_definitions_are_tagged_versions_are_not(cloud: Running
         assert (await refused(cloud, "list_tags_for_resource", ResourceArn=arn))["Status"] == 404
 
 
+@pytest.mark.operation("GetConnectivityInfo", "UpdateConnectivityInfo")
+@pytest.mark.refusal("GetConnectivityInfo", "UpdateConnectivityInfo")
 @pytest.mark.spec("E08")
 async def test_addresses_of_a_core_are_set_and_read_by_thing_name(cloud: RunningCloud) -> None:
     entry = {"Id": "a", "HostAddress": "10.0.0.9", "PortNumber": 8883, "Metadata": "hall 2"}
@@ -361,6 +412,13 @@ async def test_addresses_of_a_core_are_set_and_read_by_thing_name(cloud: Running
     assert error["Code"] == "BadRequestException"
 
 
+@pytest.mark.operation(
+    "CreateDeployment",
+    "GetDeploymentStatus",
+    "ListDeployments",
+    "ResetDeployments",
+)
+@pytest.mark.refusal("CreateDeployment")
 @pytest.mark.spec("P04", "P05", "P08")
 async def test_a_group_is_deployed_again_rolled_back_and_reset(cloud: RunningCloud) -> None:
     group = await cloud.group("core", await cloud.enrol_device("sensor"))
@@ -406,6 +464,7 @@ async def test_a_group_is_deployed_again_rolled_back_and_reset(cloud: RunningClo
     await cloud.greengrass("delete_group", GroupId=group.group_id)
 
 
+@pytest.mark.refusal("CreateDeployment")
 async def test_what_create_deployment_cannot_do_it_says(cloud: RunningCloud) -> None:
     group_id = (await cloud.greengrass("create_group", Name="g"))["Id"]
     for members, words in (
@@ -446,6 +505,7 @@ async def test_a_wrong_secret_gets_nothing(cloud: RunningCloud) -> None:
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
+@pytest.mark.refusal("CreateFunctionDefinition", "CreateGroupVersion")
 @pytest.mark.spec("X01", "X04")
 async def test_what_would_break_at_the_core_is_refused_where_it_is_written(
     cloud: RunningCloud,

@@ -45,6 +45,7 @@ async def reports(cloud: RunningCloud, section: Any) -> None:
     )
 
 
+@pytest.mark.operation("GetThingRuntimeConfiguration", "UpdateThingRuntimeConfiguration")
 async def test_telemetry_is_on_and_in_sync_once_the_core_says_so(cloud: RunningCloud) -> None:
     assert await shown(cloud) == {"ConfigurationSyncStatus": "OutOfSync", "Telemetry": "On"}
     await reports(cloud, {"TelemetryConfiguration": {"Telemetry": "On"}})
@@ -63,6 +64,7 @@ async def test_an_update_without_a_setting_changes_nothing(cloud: RunningCloud) 
     assert (await shown(cloud))["Telemetry"] == "Off"
 
 
+@pytest.mark.refusal("GetThingRuntimeConfiguration", "UpdateThingRuntimeConfiguration")
 @pytest.mark.parametrize(
     ("thing", "code"), [("nobody", "IdNotFoundException"), ("a b", "BadRequestException")]
 )
