@@ -6,23 +6,19 @@ From the answer of `UpdateCertificate` to the end of the device's connection at 
 import sys
 import tempfile
 import time
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
 import uvloop
-from tests.support.cloud import RunningCloud
 from tests.support.core import running_core, until
 from tests.support.core_estate import Estate, core_estate
 from tests.support.mqtt_client import MqttClient
-from tests.support.pki import new_authority
 
+from bench.fleet import register
 from bench.report import Row, Section
-from hedgerow.cloud.iot.documents import CERTIFICATE, THING, Certificate, Thing
 from hedgerow.core.app import CoreApp
-from hedgerow.kernel import SystemClock
-from hedgerow.pki import FileKey, certificate_id, client_context, device_certificate
+from hedgerow.pki import client_context
 
 DEVICES = 2500
 CERTIFICATES_EACH = 2
@@ -47,7 +43,7 @@ def measure(devices: int = DEVICES) -> Section:
 async def _measure(folder: Path, devices: int) -> tuple[Row, ...]:
     async with core_estate(folder) as estate:
         names = [f"D{number}" for number in range(devices - 3)]
-        await _fill(estate.cloud, names)
+        await register(estate.cloud, names, certificates_each=CERTIFICATES_EACH)
         await _group(estate, names)
         async with running_core(estate.root) as core:
             began = time.monotonic()
@@ -71,35 +67,6 @@ async def _measure(folder: Path, devices: int) -> tuple[Row, ...]:
         ),
         Row("given back, then admitted: slowest", f"{max(returns):.2f} s"),
     )
-
-
-async def _fill(cloud: RunningCloud, names: list[str]) -> None:
-    """Register things and certificates as the API would, in a few transactions."""
-    store, account = cloud.app._store, cloud.account  # noqa: SLF001 - 15,000 calls take minutes
-    authority = new_authority("the old cloud")
-    keys = [FileKey.generate_rsa_in_memory() for _ in range(4)]
-    await cloud.iot("create_policy", policyName="devices", policyDocument=_anything())
-    now = SystemClock().now()
-    for start in range(0, len(names), 250):
-        async with store.transaction() as tx:
-            for number, name in enumerate(names[start : start + 250]):
-                ids = []
-                for which in range(CERTIFICATES_EACH):
-                    key = keys[(number + which) % len(keys)]
-                    pem = authority.issue(device_certificate(), key.public_key)
-                    ids.append(certificate_id(pem))
-                    document = Certificate(
-                        pem=pem,
-                        status="ACTIVE",
-                        issued_here=False,
-                        not_before=now,
-                        not_after=now + timedelta(days=365),
-                        things=(name,),
-                        policies=("devices",),
-                    )
-                    await tx.insert(CERTIFICATE, account, ids[-1], document)
-                thing = Thing(thing_id=name, principals=tuple(ids))
-                await tx.insert(THING, account, name, thing)
 
 
 async def _group(estate: Estate, names: list[str]) -> None:
@@ -153,13 +120,6 @@ async def _set(estate: Estate, status: str) -> None:
         "update_certificate",
         certificateId=estate.a.identity.certificate_id,
         newStatus=status,
-    )
-
-
-def _anything() -> str:
-    return (
-        '{"Version": "2012-10-17", "Statement": '
-        '[{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}'
     )
 
 
