@@ -20,6 +20,7 @@ from hedgerow.cloud.app.bulk_calls import record_bulk_call
 from hedgerow.cloud.app.delegations import record_delegation
 from hedgerow.cloud.app.identities import Identities
 from hedgerow.cloud.app.records import DeviceRefusals
+from hedgerow.cloud.app.registrations import record_registration
 from hedgerow.cloud.app.session_vault import SessionVault
 from hedgerow.cloud.broker import CloudBroker, Programs
 from hedgerow.cloud.cloudtrail import CloudTrailService, Deliverer, Deliveries, Trail, TrailKeys
@@ -52,7 +53,7 @@ from hedgerow.cloud.greengrass import (
 )
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iam import IamService
-from hedgerow.cloud.iot import DeviceDirectory, IotService, Registry
+from hedgerow.cloud.iot import DeviceDirectory, IotService, Newcomers, Registry
 from hedgerow.cloud.iot_data import IotDataService, ShadowService
 from hedgerow.cloud.organizations import OrganizationsService
 from hedgerow.cloud.sts import StsService
@@ -110,6 +111,7 @@ class AccountRooms:
     keeper: FileKeeper
     broker: CloudBroker
     events: EventTeller
+    newcomers: Newcomers
     dataplane: DataPlane
     services: Sequence[Service]
     _closing: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
@@ -145,6 +147,8 @@ class AccountRooms:
             await self.events.start()
             started.push_async_callback(self.events.stop)
             started.push_async_callback(self.dataplane.stop)
+            await self.newcomers.start()
+            started.push_async_callback(self.newcomers.stop)
             self._closing.push_async_exit(started.pop_all())
 
     async def stop(self) -> None:
@@ -248,6 +252,13 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         broker=broker,
         events=EventTeller(
             store, home, publisher=broker, log=EventLog(ground.events / home.account)
+        ),
+        newcomers=Newcomers(
+            store,
+            home,
+            clock,
+            directory=directory,
+            record=functools.partial(record_registration, trail),
         ),
         dataplane=dataplane,
         services=(

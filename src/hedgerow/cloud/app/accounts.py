@@ -14,8 +14,10 @@ from hedgerow.cloud.app.anchors import AllAnchors
 from hedgerow.cloud.app.certificate_owners import CertificateOwners
 from hedgerow.cloud.cloudtrail import Trail
 from hedgerow.cloud.home import Home
+from hedgerow.cloud.iot import Newcomers
 from hedgerow.cloud.organizations import active_accounts
 from hedgerow.kernel import DeniedError, quoted
+from hedgerow.pki import TlsPeer
 
 _LOG = structlog.get_logger("hedgerow.cloud.app")
 
@@ -82,6 +84,18 @@ class Accounts:
             if rooms is not None:
                 return rooms
         return self.founding
+
+    def expecting(self, peer: TlsPeer) -> Newcomers | None:
+        """Return who deals with a certificate that is seen for the first time, or not active yet.
+
+        Of several accounts with the same CA it is the founding one, then the one opened first.
+        """
+        owners = self._owners.accounts_of(peer.certificate_id or "")
+        served = [self._served[one] for one in owners if one in self._served]
+        for rooms in served[:1] or self._served.values():
+            if rooms.newcomers.expects(peer):
+                return rooms.newcomers
+        return None
 
     def trail_of(self, account: str | None) -> Trail:
         """Return an account's trail, and the founding account's for what belongs to none."""

@@ -17,10 +17,16 @@ class DeviceFront:
 
     def https(self, peer: TlsPeer) -> AnyProtocol:
         """Serve the data plane of the account that the certificate is registered in."""
+        newcomers = self._accounts.expecting(peer)
+        if newcomers is not None:
+            return newcomers.protocol(peer)
         return self._accounts.of_certificate(peer.certificate_id).dataplane.protocol(peer)
 
     def mqtt(self, peer: TlsPeer) -> AnyProtocol:
         """Serve the broker of the account that the certificate is registered in."""
+        newcomers = self._accounts.expecting(peer)
+        if newcomers is not None:
+            return newcomers.protocol(peer)
         return self._accounts.of_certificate(peer.certificate_id).broker.protocol_factory(peer)
 
     def combined(self, peer: TlsPeer) -> AnyProtocol:

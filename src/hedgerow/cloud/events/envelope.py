@@ -1,7 +1,10 @@
-"""The form in which events are told: that of EventBridge, so that what read those reads these.
+"""The form in which events are told: that of EventBridge, or AWS IoT's own.
 
-Source: guide page deployment-notifications.
+So what read those reads these. Source: guide page deployment-notifications; AWS IoT Core Developer
+Guide, "Registry events".
 """
+
+from typing import Any
 
 import msgspec
 
@@ -13,6 +16,8 @@ from hedgerow.store import Record
 def envelope(record: Record[Event], home: Home) -> bytes:
     """Return an event as one line of JSON. Told twice, it is the same to the byte."""
     event = record.document
+    if not event.source:
+        return msgspec.json.encode(_plain(record, event))
     return msgspec.json.encode(
         {
             "version": "0",
@@ -26,3 +31,8 @@ def envelope(record: Record[Event], home: Home) -> bytes:
             "detail": event.detail,
         }
     )
+
+
+def _plain(record: Record[Event], event: Event) -> dict[str, Any]:
+    named = {"eventId": record.id} if "eventType" in event.detail else {}
+    return {**event.detail, **named, "timestamp": int(record.created_at.timestamp() * 1000)}

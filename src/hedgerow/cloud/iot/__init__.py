@@ -23,6 +23,7 @@ from hedgerow.cloud.iot.arns import (
 )
 from hedgerow.cloud.iot.directory import DeviceDirectory, DirectoryChange
 from hedgerow.cloud.iot.door import AnchorSource, DeviceDoor
+from hedgerow.cloud.iot.newcomers import Newcomers, Registration
 from hedgerow.cloud.iot.registry import RegisteredCertificate, Registry
 from hedgerow.cloud.iot.service import IotService
 
@@ -34,7 +35,9 @@ __all__ = [
     "DirectoryChange",
     "Home",
     "IotService",
+    "Newcomers",
     "RegisteredCertificate",
+    "Registration",
     "Registry",
     "bound_thing",
     "certificate_arn",

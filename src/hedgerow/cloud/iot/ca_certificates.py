@@ -41,6 +41,11 @@ Members = Mapping[str, Any]
 
 _CODE_BYTES: Final = 32
 _CODE_ID: Final = "registration-code"
+_AUTO_REGISTRATION: Final[Mapping[str, bool]] = {"ENABLE": True, "DISABLE": False}
+_PROOF_FOR_AUTO_REGISTRATION: Final = (
+    "Certificates are registered at their first connection only for a CA whose key the account has "
+    "shown to hold: register it with a verificationCertificate."
+)
 _STATUSES: Final[Mapping[str, CaStatus]] = {"ACTIVE": "ACTIVE", "INACTIVE": "INACTIVE"}
 
 
@@ -68,8 +73,7 @@ async def register(tx: Transaction, home: Home, request: Members, now: datetime)
     their certificates before each is registered here.
     """
     refuse_tags(request)
-    if request.get("allowAutoRegistration") or request.get("registrationConfig"):
-        raise _no_auto_registration()
+    _refuse_templates(request)
     authority = read_authority(request["caCertificate"], now)
     sni_only = request.get("certificateMode") == "SNI_ONLY"
     proof = request.get("verificationCertificate")
@@ -80,6 +84,9 @@ async def register(tx: Transaction, home: Home, request: Members, now: datetime)
             "Give verificationCertificate, signed by the authority over the code of "
             "GetRegistrationCode; or register it with certificateMode SNI_ONLY."
         )
+    auto_registration = bool(request.get("allowAutoRegistration"))
+    if auto_registration and proof is None:
+        raise invalid_request(_PROOF_FOR_AUTO_REGISTRATION)
     identifier = certificate_id(authority)
     if await tx.get(CA_CERTIFICATE, home.account, identifier) is not None:
         raise already_exists("CA certificate", identifier, ca_certificate_arn(home, identifier))
@@ -89,6 +96,8 @@ async def register(tx: Transaction, home: Home, request: Members, now: datetime)
         mode="SNI_ONLY" if sni_only else "DEFAULT",
         not_before=authority.not_valid_before_utc,
         not_after=authority.not_valid_after_utc,
+        auto_registration=auto_registration,
+        proof_given=proof is not None,
     )
     await tx.insert(CA_CERTIFICATE, home.account, identifier, document)
     return identifier
@@ -101,7 +110,7 @@ def described(home: Home, record: Record[CaCertificate]) -> Members:
         **listed(home, record),
         "certificatePem": authority.pem,
         "ownedBy": home.account,
-        "autoRegistrationStatus": "DISABLE",
+        "autoRegistrationStatus": "ENABLE" if authority.auto_registration else "DISABLE",
         "lastModifiedDate": record.updated_at,
         "customerVersion": authority.customer_version,
         "validity": {"notBefore": authority.not_before, "notAfter": authority.not_after},
@@ -120,18 +129,19 @@ def listed(home: Home, record: Record[CaCertificate]) -> Members:
 
 
 async def update(tx: Transaction, home: Home, request: Members) -> None:
-    """Change the status; what the authority has signed keeps the status it has."""
-    if request.get("newAutoRegistrationStatus") == "ENABLE" or request.get("registrationConfig"):
-        raise _no_auto_registration()
+    """Change a status; what the authority has signed keeps the status it has."""
+    _refuse_templates(request)
     record = await existing(tx, home, request["certificateId"])
     status = request.get("newStatus", record.document.status)
     if status not in _STATUSES:
         raise invalid_request(f"The status of an authority is one of {', '.join(_STATUSES)}.")
-    version = record.document.customer_version + 1
     await tx.update(
         record,
         msgspec.structs.replace(
-            record.document, status=_STATUSES[status], customer_version=version
+            record.document,
+            status=_STATUSES[status],
+            auto_registration=_auto_registration(record.document, request),
+            customer_version=record.document.customer_version + 1,
         ),
     )
 
@@ -240,8 +250,23 @@ def _require_current(certificate: x509.Certificate, now: datetime) -> None:
         )
 
 
-def _no_auto_registration() -> AwsError:
-    return invalid_request(
-        "Registration at the first connection is not offered; register each certificate with "
-        "RegisterCertificate."
-    )
+def _auto_registration(authority: CaCertificate, request: Members) -> bool:
+    wanted = request.get("newAutoRegistrationStatus")
+    if wanted is None:
+        return authority.auto_registration
+    if wanted not in _AUTO_REGISTRATION:
+        raise invalid_request(
+            f"newAutoRegistrationStatus is one of {', '.join(_AUTO_REGISTRATION)}."
+        )
+    if _AUTO_REGISTRATION[wanted] and not authority.proven:
+        raise invalid_request(_PROOF_FOR_AUTO_REGISTRATION)
+    return _AUTO_REGISTRATION[wanted]
+
+
+def _refuse_templates(request: Members) -> None:
+    if request.get("registrationConfig"):
+        raise invalid_request(
+            "Provisioning templates are not supported; leave registrationConfig out, and let a "
+            "program that hears $aws/events/certificates/registered/<CA certificate id> make the "
+            "thing, attach a policy and activate the certificate."
+        )

@@ -37,6 +37,7 @@ TRANSITIONS: Final[Mapping[CertificateStatus, frozenset[str]]] = MappingProxyTyp
         "ACTIVE": frozenset({"ACTIVE", "INACTIVE", "REVOKED"}),
         "INACTIVE": frozenset({"ACTIVE", "INACTIVE", "REVOKED"}),
         "REVOKED": frozenset({"REVOKED"}),
+        "PENDING_ACTIVATION": frozenset({"ACTIVE", "INACTIVE", "REVOKED"}),
     }
 )
 """Which status may follow which. A revoked certificate never comes back."""

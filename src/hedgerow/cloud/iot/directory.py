@@ -4,7 +4,7 @@ Doors ask it for every connection and request, so its answers are dictionary loo
 changes it before the writer goes on, so that a revocation that was answered is in force.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,14 @@ import structlog
 
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot.admission import AdmittedDevice
-from hedgerow.cloud.iot.documents import CERTIFICATE, IOT_POLICY, THING, THING_GROUP, IotPolicy
+from hedgerow.cloud.iot.documents import (
+    CA_CERTIFICATE,
+    CERTIFICATE,
+    IOT_POLICY,
+    THING,
+    THING_GROUP,
+    IotPolicy,
+)
 from hedgerow.cloud.iot.tables import NOTHING, DirectoryTables
 from hedgerow.kernel import HedgerowError
 from hedgerow.pki import Trust
@@ -20,7 +27,7 @@ from hedgerow.policy import Context, Decision, Explanation, NamedPolicy, parse_p
 from hedgerow.store import Change, Kind, Store
 
 _KINDS: Final[dict[str, Kind[Any]]] = {
-    kind.name: kind for kind in (THING, THING_GROUP, CERTIFICATE, IOT_POLICY)
+    kind.name: kind for kind in (THING, THING_GROUP, CERTIFICATE, CA_CERTIFICATE, IOT_POLICY)
 }
 _Key = tuple[str, str]
 
@@ -141,6 +148,20 @@ class DeviceDirectory:
         """
         return self._tables.trust_anchors()
 
+    def is_registered(self, certificate_id: str) -> bool:
+        """Tell whether a certificate is registered, whatever its status."""
+        return self._tables.is_registered(certificate_id)
+
+    @property
+    def registering_authorities(self) -> Mapping[str, str]:
+        """The CAs (id, PEM) whose certificates are registered at their first connection."""
+        return self._tables.registering_authorities
+
+    @property
+    def pending(self) -> Collection[str]:
+        """The certificates that were registered so, and that nobody has activated yet."""
+        return self._tables.pending
+
     def things_of(self, certificate_id: str) -> tuple[str, ...]:
         """Return the things that a certificate is attached to, whatever its status."""
         return self._tables.things_of(certificate_id)
@@ -168,7 +189,7 @@ class DeviceDirectory:
             things |= self._things_of_all(before)
             anchors_changed |= self._put(key, document)
             certificates |= before | self._touched(key)
-        if not certificates:
+        if not certificates and not anchors_changed:
             return  # it concerns nobody who could be let in, as a thing that was just registered
         self.epoch += 1
         things |= self._things_of_all(certificates)
@@ -179,6 +200,8 @@ class DeviceDirectory:
         kind, identifier = key
         if kind == CERTIFICATE.name:
             return {identifier}
+        if kind == CA_CERTIFICATE.name:
+            return set()
         if kind == IOT_POLICY.name:
             return set(self._tables.holders_of(identifier))
         if kind == THING_GROUP.name:
@@ -192,6 +215,8 @@ class DeviceDirectory:
         kind, identifier = key
         if kind == CERTIFICATE.name:
             return self._tables.put_certificate(identifier, document)
+        if kind == CA_CERTIFICATE.name:
+            return self._tables.put_authority(identifier, document)
         if kind == IOT_POLICY.name:
             self._tables.put_policy(identifier, _compiled(identifier, document))
         elif kind == THING_GROUP.name:

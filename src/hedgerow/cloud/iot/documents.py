@@ -10,7 +10,7 @@ import msgspec
 
 from hedgerow.store import Kind
 
-CertificateStatus = Literal["ACTIVE", "INACTIVE", "REVOKED"]
+CertificateStatus = Literal["ACTIVE", "INACTIVE", "REVOKED", "PENDING_ACTIVATION"]
 CaStatus = Literal["ACTIVE", "INACTIVE"]
 CertificateMode = Literal["DEFAULT", "SNI_ONLY"]
 
@@ -51,6 +51,7 @@ class ThingGroupMember(msgspec.Struct, frozen=True, kw_only=True):
     """That a thing is in a group (the record's parent)."""
 
     thing_name: str
+    membership_id: str = ""
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,12 +85,40 @@ class CaCertificate(msgspec.Struct, frozen=True, kw_only=True):
     not_before: datetime
     not_after: datetime
     customer_version: int = 1
+    auto_registration: bool = False
+    """Whether what it has signed is registered when it first connects."""
+    proof_given: bool = False
+
+    @property
+    def proven(self) -> bool:
+        """Whether the account has shown that it holds the key."""
+        return self.proof_given or self.mode == "DEFAULT"
 
 
 class RegistrationCode(msgspec.Struct, frozen=True, kw_only=True):
     """What an authority signs to show that its key is the caller's."""
 
     code: str
+
+
+class EventConfigurations(msgspec.Struct, frozen=True, kw_only=True):
+    """Which kinds of events are told; `registry_events.KINDS` says it of those not here."""
+
+    enabled: dict[str, bool] = {}
+
+
+class RoleAlias(msgspec.Struct, frozen=True, kw_only=True):
+    """A name under which devices get credentials of a role."""
+
+    role_arn: str
+    duration_s: int
+    updated_at: datetime
+
+
+class RoleAliasSession(msgspec.Struct, frozen=True, kw_only=True):
+    """Credentials that a device was given (the record's id), under its certificate (the parent)."""
+
+    expires_at: datetime
 
 
 def member_id(group_name: str, thing_name: str) -> str:
@@ -136,6 +165,9 @@ THING_GROUP = Kind("thing-group", ThingGroup)
 THING_GROUP_MEMBER = Kind("thing-group-member", ThingGroupMember)
 CERTIFICATE = Kind("certificate", Certificate)
 CA_CERTIFICATE = Kind("ca-certificate", CaCertificate)
+EVENT_CONFIGURATIONS = Kind("event-configurations", EventConfigurations)
+ROLE_ALIAS = Kind("role-alias", RoleAlias)
+ROLE_ALIAS_SESSION = Kind("role-alias-session", RoleAliasSession)
 REGISTRATION_CODE = Kind("registration-code", RegistrationCode)
 IOT_POLICY = Kind("iot-policy", IotPolicy)
 POLICY_TARGET = Kind("iot-policy-target", PolicyTarget)

@@ -4,6 +4,7 @@ from hedgerow.aws import Answer, Call, operation
 from hedgerow.cloud.iot.authorization_operations import AuthorizationOperations
 from hedgerow.cloud.iot.ca_certificate_operations import CaCertificateOperations
 from hedgerow.cloud.iot.certificate_operations import CertificateOperations
+from hedgerow.cloud.iot.event_operations import EventOperations
 from hedgerow.cloud.iot.faults import invalid_request
 from hedgerow.cloud.iot.policy_operations import PolicyOperations
 from hedgerow.cloud.iot.thing_group_operations import ThingGroupOperations
@@ -22,6 +23,7 @@ class IotService(
     CaCertificateOperations,
     PolicyOperations,
     AuthorizationOperations,
+    EventOperations,
 ):
     """The registry's operations. Every write is known to every door before it is answered."""
 

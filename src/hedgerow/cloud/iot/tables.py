@@ -1,7 +1,7 @@
 """What the device directory knows, and its answers. Pure: documents go in, decisions come out."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot.admission import (
@@ -12,7 +12,7 @@ from hedgerow.cloud.iot.admission import (
     needs_own_policy,
     require_admissible,
 )
-from hedgerow.cloud.iot.documents import Certificate, Thing, ThingGroup
+from hedgerow.cloud.iot.documents import CaCertificate, Certificate, Thing, ThingGroup
 from hedgerow.kernel import DeniedError
 from hedgerow.pki import Trust
 from hedgerow.policy import (
@@ -48,6 +48,8 @@ class DirectoryTables:
         self._by_policy: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._by_group: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._admitted: dict[str, AdmittedDevice] = {}
+        self._pending: set[str] = set()
+        self._registering: dict[str, str] = {}
         self._trust: Trust | None = None
 
     def put_certificate(self, certificate_id: str, certificate: Certificate | None) -> bool:
@@ -60,6 +62,30 @@ class DirectoryTables:
         if changed:
             self._trust = None
         return changed
+
+    def put_authority(self, ca_id: str, authority: CaCertificate | None) -> bool:
+        """Replace (None: forget) a registered CA; return whether the trust anchors changed."""
+        before = self._registering.pop(ca_id, None)
+        if authority is not None and authority.status == "ACTIVE" and authority.auto_registration:
+            self._registering[ca_id] = authority.pem
+        changed = before != self._registering.get(ca_id)
+        if changed:
+            self._trust = None
+        return changed
+
+    def is_registered(self, certificate_id: str) -> bool:
+        """Tell whether a certificate is registered, whatever its status."""
+        return certificate_id in self._certificates
+
+    @property
+    def registering_authorities(self) -> Mapping[str, str]:
+        """The CAs (id, PEM) whose certificates are registered at their first connection."""
+        return self._registering
+
+    @property
+    def pending(self) -> Collection[str]:
+        """The certificates that were registered so, and that nobody has activated yet."""
+        return self._pending
 
     def put_policy(self, name: str, policy: NamedPolicy | None) -> None:
         """Replace (None: forget) a policy."""
@@ -185,11 +211,18 @@ class DirectoryTables:
         return tuple(self._group_policies_of(things))
 
     def trust_anchors(self) -> Trust:
-        """Return our device authorities, and the ACTIVE certificates registered without theirs."""
+        """Return our device authorities, and the ACTIVE certificates registered without theirs.
+
+        Authorities whose certificates register themselves are among them: who has such a
+        certificate may finish a handshake, and no more.
+        """
         if self._trust is None:
             anchors = (self._anchor(certificate_id) for certificate_id in self._certificates)
             foreign = (anchor for anchor in anchors if anchor is not None)
-            self._trust = Trust(authorities=self._device_authorities, exact=tuple(foreign))
+            self._trust = Trust(
+                authorities=(*self._device_authorities, *self._registering.values()),
+                exact=tuple(foreign),
+            )
         return self._trust
 
     def _variables(self, device: AdmittedDevice, client_id: str) -> Context:
@@ -239,6 +272,8 @@ class DirectoryTables:
             policies=certificate.policies,
             anchor_pem=None if certificate.issued_here else certificate.pem,
         )
+        if certificate.status == "PENDING_ACTIVATION":
+            self._pending.add(certificate_id)
         for thing in certificate.things:
             self._by_thing[thing][certificate_id] = None
         for policy in certificate.policies:
@@ -247,6 +282,7 @@ class DirectoryTables:
     def _forget_certificate(self, certificate_id: str) -> None:
         facts = self._certificates.pop(certificate_id, None)
         self._admitted.pop(certificate_id, None)
+        self._pending.discard(certificate_id)
         if facts is not None:
             for thing in facts.things:
                 _discard(self._by_thing, thing, certificate_id)
