@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench import (
     api_calls,
+    bulk_fleet,
     core_idle,
     discovery,
     full_group,
@@ -40,6 +41,7 @@ BENCHMARKS = {
     "storm": reconnect_storm.measure,
     "discovery": discovery.measure,
     "full-group": full_group.measure,
+    "bulk": bulk_fleet.measure,
     "idle": core_idle.measure,
     "api": api_calls.measure,
     "policy": policy_decisions.measure,
@@ -51,7 +53,7 @@ BENCHMARKS = {
     "membership": membership.measure,
 }
 
-LONG = {"kill9", "link-cuts", "rotations", "membership"}
+LONG = {"bulk", "kill9", "link-cuts", "rotations", "membership"}
 """Those that take minutes; they run when they are named."""
 
 
