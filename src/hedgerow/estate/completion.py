@@ -1,8 +1,8 @@
 """What every reader ends with: members registered, certificates found, policies for who has none.
 
 Formats differ in what they leave out. Here everything that a group names becomes a thing and a
-certificate of the estate, certificates get their PEM from the files, and what is still missing
-blocks with the place where it should be.
+certificate of the estate, and certificates get their PEM from the files. What is still missing
+then is for the plan to say.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,10 +11,11 @@ from typing import Any, Final
 import msgspec
 
 from hedgerow.estate.certificates import FoundCertificate, certificates_in, certificates_of
-from hedgerow.estate.findings import Finding, blocks, changes, maps
+from hedgerow.estate.findings import Finding, changes, maps
 from hedgerow.estate.formats import Reading, Source
 from hedgerow.estate.least_privilege import with_least_privilege
 from hedgerow.estate.naming import certificate_arn, certificate_id_of, thing_name_of
+from hedgerow.estate.shapes import shape_faults, with_listed
 from hedgerow.estate.values import Certificate, Definition, Estate, Group, Thing
 
 _MEMBER_KINDS: Final = ("Core", "Device")
@@ -22,6 +23,9 @@ _MEMBER_KINDS: Final = ("Core", "Device")
 
 def completed(estate: Estate, source: Source, findings: tuple[Finding, ...] = ()) -> Reading:
     """Return the reading of an estate that has everything its groups name."""
+    misshapen = tuple(shape_faults(estate))
+    if misshapen:
+        return Reading(estate=None, findings=(*findings, *misshapen))
     registered = _with_members(estate)
     found = _Found.of(source)
     things, certificates, notes = _with_certificates(registered, found)
@@ -105,8 +109,7 @@ def _with_certificates(
         things[thing.name] = thing
     named = {identifier for thing in things.values() for identifier in thing.certificates}
     kept = {key: one for key, one in certificates.items() if one.pem or key in named}
-    missing = _missing(things, kept, estate.groups)
-    return things, kept, (*findings, *missing)
+    return things, kept, tuple(findings)
 
 
 def _with_pem(certificate: Certificate, found: FoundCertificate | None) -> Certificate:
@@ -133,38 +136,6 @@ def _replaced(
             )
 
 
-def _missing(
-    things: Mapping[str, Thing],
-    certificates: Mapping[str, Certificate],
-    groups: tuple[Group, ...],
-) -> Iterator[Finding]:
-    members = _members_of(groups)
-    for thing in things.values():
-        unknown = [one for one in thing.certificates if not certificates[one].pem]
-        if unknown:
-            yield blocks(
-                "CERTIFICATE_MISSING",
-                thing.name,
-                f"no file has the certificate {unknown[0]}; add it in PEM form, or name one with "
-                f"--device {thing.name}=FILE",
-            )
-        elif not thing.certificates and thing.name in members:
-            yield blocks(
-                "CERTIFICATE_MISSING",
-                thing.name,
-                f"no certificate of it is in the files; name one with --device {thing.name}=FILE",
-            )
-
-
-def _members_of(groups: tuple[Group, ...]) -> frozenset[str]:
-    names = (
-        thing_name_of(entity.get("ThingArn"))
-        for group in groups
-        for entity in (*group.entities("Core"), *group.entities("Device"))
-    )
-    return frozenset(name for name in names if name is not None)
-
-
 def _following(group: Group, estate: Estate) -> Group:
     """Return the group whose definitions name certificates that their things have."""
     attached = {thing.name: thing.certificates for thing in estate.things}
@@ -178,9 +149,7 @@ def _following(group: Group, estate: Estate) -> Group:
     def with_followed(definition: Definition) -> Definition:
         if definition.kind not in _MEMBER_KINDS:
             return definition
-        name = f"{definition.kind}s"
-        entities = [followed(entity) for entity in definition.content.get(name) or ()]
-        return msgspec.structs.replace(definition, content={**definition.content, name: entities})
+        return with_listed(definition, [followed(entity) for entity in definition.listed])
 
     return msgspec.structs.replace(
         group, definitions=tuple(with_followed(one) for one in group.definitions)

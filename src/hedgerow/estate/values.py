@@ -103,6 +103,16 @@ class Definition(_Value, frozen=True):
     name: str | None = None
     tags: dict[str, str] = {}
 
+    @property
+    def listed(self) -> tuple[dict[str, Any], ...]:
+        """What it lists: its cores, devices, subscriptions."""
+        entities = self.content.get(f"{self.kind}s")
+        return (
+            tuple(one for one in entities if isinstance(one, dict))
+            if isinstance(entities, list)
+            else ()
+        )
+
 
 class Address(_Value, frozen=True):
     """One address of a group's core."""
@@ -134,7 +144,7 @@ class Group(_Value, frozen=True):
             entity
             for definition in self.definitions
             if definition.kind == kind
-            for entity in definition.content.get(f"{kind}s") or ()
+            for entity in definition.listed
         )
 
 
