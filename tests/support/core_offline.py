@@ -44,3 +44,4 @@ def deploy_offline(root: Path, double: GroupDouble) -> None:
     group, membership = verified(double)
     folder.stage(group)
     folder.switch(group, membership)
+    folder.confirm(group.group.deployment_id)

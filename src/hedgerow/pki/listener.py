@@ -109,6 +109,11 @@ class TlsListener:
         number: int = self._sockets[0].getsockname()[1]
         return number
 
+    @property
+    def is_listening(self) -> bool:
+        """Tell whether connections can come in."""
+        return bool(self._sockets) and all(sock.fileno() >= 0 for sock in self._sockets)
+
     async def stop(self) -> None:
         """Stop accepting and end unfinished handshakes; established connections go on."""
         self._accept_off()

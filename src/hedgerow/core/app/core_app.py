@@ -10,10 +10,11 @@ from hedgerow.contract import DeploymentNotice
 from hedgerow.core.addresses import AddressDetector, connectivity_of, local_addresses
 from hedgerow.core.app.activation import GroupActivation, Parts
 from hedgerow.core.app.endpoints import CoreEndpoints, remove_endpoints, write_endpoints
+from hedgerow.core.app.health_check import HealthCheck
 from hedgerow.core.app.local_tls import local_tls
 from hedgerow.core.app.lock import RootLock
 from hedgerow.core.app.log import RotatingFile, system_log
-from hedgerow.core.app.notices import AfterNotices, NoticeBoard
+from hedgerow.core.app.notices import AfterNotices, NoticeBoard, addresses_topic
 from hedgerow.core.app.status import StatusBoard
 from hedgerow.core.certificates import CertificateKeeper, OwnAuthority, ServerCertificateStore
 from hedgerow.core.config import CoreConfig, load_config, require_link_protection
@@ -24,7 +25,7 @@ from hedgerow.core.credentials import (
     RoleKeeper,
     TokenCounter,
 )
-from hedgerow.core.deployment import DeploymentAgent, DeploymentFolder
+from hedgerow.core.deployment import DeploymentAgent, DeploymentFolder, Mode
 from hedgerow.core.health import HealthServer
 from hedgerow.core.link import (
     Backoff,
@@ -44,9 +45,11 @@ from hedgerow.core.shadow import (
     ShadowSync,
 )
 from hedgerow.core.spool import CloudQueue
-from hedgerow.kernel import Clock, HedgerowError, new_uuid
+from hedgerow.core.telemetry import DropMeter, HostMeter, RuntimeConfiguration, TelemetryAgent
+from hedgerow.kernel import Clock, new_uuid
 from hedgerow.mqtt import NO_KEEPER, Keeper, Message
 from hedgerow.mqtt.keeping import FileKeeper
+from hedgerow.pki import TwinFile
 
 _LONGEST_QUEUE_PAUSE_SECONDS = 60.0
 _FIRST_QUEUE_PAUSE_SECONDS = 1.0
@@ -187,11 +190,15 @@ class CoreApp:
         self.role = RoleKeeper(self.http, clock=clock, log=tes)
         self.credentials = Credentials(self.role, log=tes)
         self._counter = TokenCounter(folders.credentials_socket, self.credentials, tes)
+        self._join_telemetry(config)
         self.notices = NoticeBoard(
             config,
             log,
             on_notice=self._heard,
-            on_addresses_changed=self.keeper.addresses_changed,
+            bells={
+                addresses_topic(config.thing_name): self.keeper.addresses_changed,
+                self.configuration.topic: self.configuration.look_again,
+            },
         )
         self.link = CloudLink(
             config,
@@ -241,6 +248,24 @@ class CoreApp:
             named=config.options.sync_named_shadows,
         )
 
+    def _join_telemetry(self, config: CoreConfig) -> None:
+        log = self._log.bind(component="GGTelemetry")
+        host, drops = HostMeter(), DropMeter(lambda: self.queue.counters.dropped)
+        self.telemetry = TelemetryAgent(
+            config.thing_name,
+            TwinFile(config.folders.telemetry),
+            lambda: (*host.measure(), *drops.measure()),
+            clock=self._clock,
+            log=log,
+        )
+        self.configuration = RuntimeConfiguration(
+            config.thing_name,
+            self.http,
+            self.telemetry.switch,
+            retry=Backoff(config.mqtt_max_connection_retry_interval.total_seconds()),
+            log=log,
+        )
+
     def _join_deployments(self, config: CoreConfig, identity: LinkIdentity) -> None:
         parts = Parts(
             self.server,
@@ -252,10 +277,18 @@ class CoreApp:
             self.shadows,
             self.sync,
         )
-        self.activation = GroupActivation(parts)
         self._folder = DeploymentFolder(
             config.folders.deployment, str(config.thing_arn), identity.roots
         )
+        self._health_check = HealthCheck(
+            self._folder,
+            self.server,
+            self.keeper,
+            self.queue,
+            self.shadows,
+            deadline=config.runtime.post_start_health_check_timeout,
+        )
+        self.activation = GroupActivation(parts, config.folders, self._health_check)
         self.agent = DeploymentAgent(
             config.thing_arn,
             folder=self._folder,
@@ -272,6 +305,7 @@ class CoreApp:
             self.board.status,
             CredentialsEndpoint(self.credentials).routes(),
         )
+        self._health_check.api = self._health
 
     async def _serve(self) -> None:
         config = self.config
@@ -292,18 +326,10 @@ class CoreApp:
         )
 
     def _resume(self) -> None:
-        """Serve the last good deployment; one that cannot run here leaves the core without."""
-        stored = self._folder.load()
-        for reason in stored.rejected:
-            self._log.error("a stored deployment is passed over", reason=reason)
-        try:
-            self.activation.resume(stored)
-        except HedgerowError as error:
-            self._log.exception("the stored deployment cannot run", reason=error.message)
-        else:
-            self.agent.take_up(stored)
-        # Sessions of devices that are in no group now are let go.
-        self.server.broker.recall()
+        """Serve the last deployment that can be run, and never fail over it."""
+        self.agent.begin()
+        if self.agent.state.mode is not Mode.RESCUE:  # a rescued core gets its sessions back later
+            self.server.recall()
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -318,6 +344,8 @@ class CoreApp:
             tasks.create_task(self.role.run(), name="role")
             tasks.create_task(self.credentials.run(), name="credentials")
             tasks.create_task(self.detector.run(), name="addresses")
+            tasks.create_task(self.configuration.run(), name="configuration")
+            tasks.create_task(self.telemetry.run(self.link), name="telemetry")
 
     def _publish_from_shadows(self, topic: str, payload: bytes) -> None:
         self.server.publish_from_shadows(topic, payload)
@@ -343,3 +371,5 @@ class CoreApp:
         self.detector.look_again()
         self.credentials.cloud_is_back()
         self.sync.look_again()
+        self.configuration.look_again()
+        self.telemetry.look_again()

@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
 
 from hedgerow.core.addresses import AddressDetector
 from hedgerow.core.app.activation import Parts
 from hedgerow.core.app.notices import NoticeBoard
 from hedgerow.core.certificates import CertificateKeeper
 from hedgerow.core.credentials import RoleKeeper
-from hedgerow.core.deployment import DeploymentAgent
+from hedgerow.core.deployment import AgentState, DeploymentAgent
 from hedgerow.core.health import SYSTEM_FUNCTIONS, Worker, WorkerState
 from hedgerow.core.server import LocalServer
 from hedgerow.kernel import iso_milliseconds, new_uuid
@@ -27,6 +29,7 @@ class StatusBoard:
         self._agent = agent
         self._notices = notices
         self._role = role
+        self._version = metadata.version("hedgerow")
         self._worker_ids = {name: new_uuid() for name in SYSTEM_FUNCTIONS}
 
     def workers(self) -> tuple[Worker, ...]:
@@ -65,6 +68,7 @@ class StatusBoard:
             parts.queue.problem,
             self._notices.problem,
             self._agent.state.problem,
+            self._agent.state.clock_problem,
             parts.keeper.problem,
             parts.detector.problem,
             parts.server.old_tls.problem,
@@ -74,13 +78,14 @@ class StatusBoard:
         )
         return tuple(dict.fromkeys(problem for problem in found if problem))
 
-    def status(self) -> Mapping[str, object]:
+    def status(self) -> Mapping[str, Any]:
         """Return the short status."""
         parts, agent, problems = self._parts, self._agent.state, self.problems()
         served, fence = parts.keeper.served, parts.keeper.fence
         counters = parts.queue.counters
         held = self._role.held
         return {
+            "version": self._version,
             "status": "degraded" if problems else "ok",
             "problems": problems,
             "advice": [parts.keeper.advice] if parts.keeper.advice else [],
@@ -96,6 +101,8 @@ class StatusBoard:
             "deployment": {
                 "deploymentId": agent.running,
                 "membershipSerial": agent.membership_serial,
+                "mode": agent.mode.value,
+                "lastFailure": _failure_of(agent),
             },
             "mqtt": {
                 "port": parts.server.port,
@@ -125,6 +132,13 @@ class StatusBoard:
                 "expired": counters.expired,
             },
         }
+
+
+def _failure_of(agent: AgentState) -> Mapping[str, str] | None:
+    if agent.last_failure is None:
+        return None
+    deployment_id, reason = agent.last_failure
+    return {"deploymentId": deployment_id, "reason": reason}
 
 
 def _connection_manager(server: LocalServer) -> WorkerState:

@@ -96,6 +96,7 @@ class CertificateKeeper:
         self._group_id: str | None = None
         self._certificate: ServerCertificate | None = None
         self._served: ServerCertificate | None = None
+        self._before: ServerCertificate | None = None
         self._ask_names = True
         self._work = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -146,6 +147,7 @@ class CertificateKeeper:
                 )
 
         def serve() -> None:
+            self._before = current
             self._group_id = group_id
             self._announced = announced
             if new is not None and new is not current:
@@ -155,6 +157,20 @@ class CertificateKeeper:
                 self._serve()
 
         return serve
+
+    def go_back(self, group_id: str) -> None:
+        """Serve a group again that was served before, with the certificate it had.
+
+        One of another group that was asked for meanwhile lies on disk and is not used; if the core
+        is stopped before the next renewal, it asks for one again.
+        """
+        self._group_id = group_id
+        for known in (self._certificate, self._before):
+            if known is not None and known.group_id == group_id:
+                self._certificate = known
+                break
+        self._serve()
+        self._wake.set()
 
     async def serve_for(self, announced: Entries) -> None:
         """Serve a certificate that names these addresses, which are about to be published.
@@ -176,13 +192,17 @@ class CertificateKeeper:
 
     def reset(self) -> None:
         """Serve no certificate any more, and forget the one there was."""
-        self._group_id = None
-        self._certificate = None
-        self._announced = ()
-        self.advice = None
+        self.serve_nothing()
         self._store.clear()
         if self._own_authority is not None:
             self._own_authority.clear()
+
+    def serve_nothing(self) -> None:
+        """Serve no certificate any more, and keep the one there is for another time."""
+        self._group_id = None
+        self._certificate = self._before = None
+        self._announced = ()
+        self.advice = None
         self._serve()
 
     def addresses_changed(self) -> None:

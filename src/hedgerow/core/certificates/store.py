@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from hedgerow.kernel import CallerError, ConfigurationError, PeerError
 from hedgerow.pki import FileKey, PrivateKey, load_certificate, write_private, write_public
@@ -59,6 +60,10 @@ class ServerCertificate:
             return frozenset()
         addresses = map(str, found.get_values_for_type(x509.IPAddress))
         return frozenset((*found.get_values_for_type(x509.DNSName), *addresses))
+
+    def leaf_der(self) -> bytes:
+        """Return the server's own certificate, without what leads from it to the root."""
+        return _parsed(self.pem).public_bytes(Encoding.DER)
 
     @classmethod
     def of(

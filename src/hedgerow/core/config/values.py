@@ -50,6 +50,16 @@ class CoreFolders:
         return self.write / "var" / "log" / "system"
 
     @property
+    def user_log(self) -> Path:
+        """Logs of functions."""
+        return self.write / "var" / "log" / "user"
+
+    @property
+    def functions(self) -> Path:
+        """The code of functions."""
+        return self.deployment / "lambda"
+
+    @property
     def credentials_socket(self) -> Path:
         """Where processes of the core's user fetch their tokens for credentials."""
         return self.state / "credentials.sock"
@@ -63,6 +73,21 @@ class CoreFolders:
     def sessions(self) -> Path:
         """What the cloud holds subscriptions to in this core's persistent sessions."""
         return self.state / "cloud-sessions.json"
+
+    @property
+    def updates(self) -> Path:
+        """What the update agent remembers: metadata, downloads, and the update under way."""
+        return self.state / "updates"
+
+    @property
+    def updates_root(self) -> Path:
+        """The root metadata of software updates, pinned when the core was provisioned."""
+        return self.root / "certs" / "updates.root.json"
+
+    @property
+    def telemetry(self) -> Path:
+        """What was measured and not told yet, and whether it may be; two slots."""
+        return self.state / "telemetry"
 
     @property
     def endpoints(self) -> Path:

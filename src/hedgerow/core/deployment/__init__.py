@@ -8,8 +8,10 @@ list of certificates that is replaced by an older one, a half switch, or a succe
 Its tests are in `tests/unit/core/deployment` and `tests/security/test_core_deployment.py`.
 """
 
-from hedgerow.core.deployment.agent import Activation, AgentState, CloudDocuments, DeploymentAgent
+from hedgerow.core.deployment.activation import Activation, UnhealthyError
+from hedgerow.core.deployment.agent import AgentState, CloudDocuments, DeploymentAgent
 from hedgerow.core.deployment.folder import DeploymentFolder, StoredDeployment
+from hedgerow.core.deployment.ledger import Ledger, LedgerFile
 from hedgerow.core.deployment.notices import (
     Complaint,
     Heard,
@@ -17,7 +19,9 @@ from hedgerow.core.deployment.notices import (
     notice_filters,
     read_notice,
 )
+from hedgerow.core.deployment.room import Demand, require_room
 from hedgerow.core.deployment.running import read_membership, read_running_group
+from hedgerow.core.deployment.switching import Mode
 from hedgerow.core.deployment.verification import (
     Expectation,
     VerifiedGroup,
@@ -33,11 +37,16 @@ __all__ = [
     "AgentState",
     "CloudDocuments",
     "Complaint",
+    "Demand",
     "DeploymentAgent",
     "DeploymentFolder",
     "Expectation",
     "Heard",
+    "Ledger",
+    "LedgerFile",
+    "Mode",
     "StoredDeployment",
+    "UnhealthyError",
     "VerifiedGroup",
     "VerifiedManifest",
     "VerifiedMembership",
@@ -46,6 +55,7 @@ __all__ = [
     "read_membership",
     "read_notice",
     "read_running_group",
+    "require_room",
     "verify_group",
     "verify_manifest",
     "verify_membership",

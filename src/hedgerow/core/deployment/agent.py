@@ -1,12 +1,11 @@
 """The agent: one deployment at a time, from notice to report."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
-import msgspec
 from cryptography import x509
 from structlog.typing import FilteringBoundLogger
 
@@ -15,9 +14,12 @@ from hedgerow.contract import (
     ARTIFACT_MEMBERSHIP,
     DeploymentNotice,
     DeploymentStatusReport,
-    deployment_thing,
 )
-from hedgerow.core.deployment.folder import DeploymentFolder, StoredDeployment
+from hedgerow.core.deployment.activation import Activation
+from hedgerow.core.deployment.folder import DeploymentFolder
+from hedgerow.core.deployment.ledger import Outcome
+from hedgerow.core.deployment.reporting import CloudReports, Reporter, failure
+from hedgerow.core.deployment.switching import Mode, Switcher
 from hedgerow.core.deployment.verification import (
     RESET_TYPES,
     Expectation,
@@ -30,44 +32,22 @@ from hedgerow.core.deployment.verification import (
 )
 from hedgerow.kernel import Arn, Clock, HedgerowError, UnavailableError
 
-_ERROR_MESSAGE_LIMIT = 1000
-_CLOCK_TOLERANCE = timedelta(minutes=15)
+_SUCCESS: Final = DeploymentStatusReport(status="Success")
+_CLOCK_TOLERANCE: Final = timedelta(minutes=15)
 
 
-class CloudDocuments(Protocol):
+class CloudDocuments(CloudReports, Protocol):
     """The cloud's data plane, as the agent needs it (`link.CloudHttp`)."""
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far the cloud's clock was ahead of this machine's at its last answer."""
 
     async def manifest(self, group_id: str, deployment_id: str) -> bytes:
         """Fetch the signed manifest of a deployment."""
 
     async def artifact(self, group_id: str, deployment_id: str, name: str) -> bytes:
         """Fetch a file of a deployment."""
-
-    async def report_status(
-        self, group_id: str, deployment_id: str, report: DeploymentStatusReport
-    ) -> None:
-        """Say how a deployment goes."""
-
-    async def report_shadow(self, thing_name: str, reported: object) -> None:
-        """Set the reported state of a thing's shadow."""
-
-
-class Activation(Protocol):
-    """What a deployment does to the running core."""
-
-    async def prepare(
-        self, group: VerifiedGroup, membership: VerifiedMembership
-    ) -> Callable[[], None]:
-        """Make everything ready, change nothing, and return the step that changes over.
-
-        Raises `HedgerowError` if the group cannot run here. The step must not fail.
-        """
-
-    def update_membership(self, membership: VerifiedMembership) -> None:
-        """Put a newer list of certificates in force at once."""
-
-    def reset(self) -> None:
-        """Stop serving the group."""
 
 
 class Retry(Protocol):
@@ -87,13 +67,17 @@ class AgentState:
     running: str | None
     membership_serial: int | None
     problem: str | None
+    mode: Mode = Mode.NONE
+    last_failure: tuple[str, str] | None = None
+    """The last deployment that failed, and why; None once one has succeeded since."""
+    clock_problem: str | None = None
 
 
 class DeploymentAgent:
-    """Runs what the cloud wishes, as far as it can be verified and made ready.
+    """Runs what the cloud wishes, as far as it can be verified and is healthy.
 
-    A failure at any step leaves the running deployment as it is and is reported with its reason;
-    when the cloud cannot be reached the work is tried again, with growing pauses.
+    A failure at any step leaves or brings back the deployment before and is reported with its
+    reason; when the cloud cannot be reached the work is tried again, with growing pauses.
     """
 
     def __init__(
@@ -109,44 +93,52 @@ class DeploymentAgent:
         log: FilteringBoundLogger,
     ) -> None:
         self._core_arn = str(core_thing_arn)
-        self._core_name = core_thing_arn.resource.removeprefix("thing/")
         self._folder = folder
         self._roots = roots
         self._cloud = cloud
-        self._activation = activation
         self._retry = retry
         self._clock = clock
         self._log = log
-        self._group: VerifiedGroup | None = None
-        self._membership: VerifiedMembership | None = None
+        self._switcher = Switcher(folder, activation, log)
+        core_name = core_thing_arn.resource.removeprefix("thing/")
+        self._reporter = Reporter(core_name, folder, cloud, log)
         self._notice: DeploymentNotice | None = None
         self._heard = asyncio.Event()
         self._settled: str | None = None
-        self._unreported: tuple[DeploymentNotice, DeploymentStatusReport] | None = None
-        self._shadow_reported: DeploymentNotice | None = None
+        self._last_failure: tuple[str, str] | None = None
         self._problem: str | None = None
 
     @property
     def state(self) -> AgentState:
         """The state now."""
+        membership = self._switcher.membership
+        problems = (self._problem, self._switcher.problem, self._reporter.problem)
         return AgentState(
-            running=self._running_id,
-            membership_serial=self._membership.membership.serial if self._membership else None,
-            problem=self._problem,
+            running=self._switcher.running_id,
+            membership_serial=membership.membership.serial if membership else None,
+            problem="; ".join(dict.fromkeys(filter(None, problems))) or None,
+            mode=self._switcher.mode,
+            last_failure=self._last_failure,
+            clock_problem=self._clock_problem(),
         )
 
-    def take_up(self, stored: StoredDeployment) -> None:
-        """Begin from what lies on disk; the caller has put it in force."""
-        self._group, self._membership = stored.group, stored.membership
+    def begin(self) -> None:
+        """Serve what lies on disk, as far as it can be run; never fails."""
+        self._switcher.begin()
+        self._note_unfit()
 
     def hear(self, notice: DeploymentNotice) -> None:
-        """Take a notice; the newest counts, and is worked on even if it failed before."""
+        """Take a notice; the newest counts, and is worked on even if it failed before.
+
+        What was found unfit after the switch is not tried again: it takes a new deployment.
+        """
         self._notice = notice
         self._settled = None
         self._heard.set()
 
     async def run(self) -> None:
-        """Work on notices until cancelled."""
+        """Look whether the core has come up well, then work on notices until cancelled."""
+        await self._check_begun()
         while True:
             await self._heard.wait()
             self._heard.clear()
@@ -170,22 +162,44 @@ class DeploymentAgent:
         except TimeoutError:
             return
 
+    async def _check_begun(self) -> None:
+        group = self._switcher.group
+        if await self._switcher.check_begun() and group is not None:
+            self._note(group.group.group_id, group.group.deployment_id, _SUCCESS)
+        self._note_unfit()
+
+    def _note_unfit(self) -> None:
+        unfit, self._switcher.unfit = self._switcher.unfit, None
+        if unfit is not None:
+            self._last_failure = (unfit.deployment_id, unfit.reason)
+            self._note(unfit.group_id, unfit.deployment_id, failure(unfit.reason))
+
+    def _note(self, group_id: str, deployment_id: str, report: DeploymentStatusReport) -> None:
+        self._reporter.note(Outcome(group_id=group_id, deployment_id=deployment_id, report=report))
+
     async def _work_on(self, notice: DeploymentNotice) -> None:
-        self._problem = None
-        await self._send_unreported()
+        self._problem = self._reporter.problem = None
+        await self._reporter.send_outcome()
         await self._refresh_membership(notice)
         if self._is_news(notice):
-            self._unreported = (notice, await self._outcome(notice))
+            report = await self._outcome(notice)
+            self._switcher.unfit = None
+            self._note(notice.group_id, notice.deployment_id, report)
             self._settled = notice.deployment_id
-            await self._send_unreported()
-        elif self._running_id == notice.deployment_id:
-            await self._confirm(notice)
-        await self._report_shadow()
+        else:
+            self._confirm(notice)
+        await self._reporter.send_outcome()
+        await self._reporter.send_running(
+            self._switcher.group,
+            self._switcher.membership,
+            self._notice.role_version if self._notice is not None else "",
+        )
 
     def _is_news(self, notice: DeploymentNotice) -> bool:
-        if notice.deployment_id in {self._running_id, self._settled}:
+        known = {self._switcher.running_id, self._settled, *self._folder.ledger.failed}
+        if notice.deployment_id in known:
             return False
-        done = notice.deployment_type in RESET_TYPES and self._group is None
+        done = notice.deployment_type in RESET_TYPES and self._switcher.group is None
         return not (done and self._folder.reported() == notice.deployment_id)
 
     async def _outcome(self, notice: DeploymentNotice) -> DeploymentStatusReport:
@@ -193,46 +207,70 @@ class DeploymentAgent:
         log = self._log.bind(deployment_id=notice.deployment_id, group_id=notice.group_id)
         log.info("deployment begins", type=notice.deployment_type)
         try:
-            await self._send(notice, DeploymentStatusReport(status="InProgress"))
+            await self._reporter.send(
+                Outcome(
+                    group_id=notice.group_id,
+                    deployment_id=notice.deployment_id,
+                    report=DeploymentStatusReport(status="InProgress"),
+                )
+            )
             await self._deploy(notice)
         except UnavailableError:
             raise
         except (HedgerowError, OSError) as error:
-            self._complain("deployment failed", str(error))
-            return self._failure(str(error))
+            return self._failed(notice, str(error))
         except Exception:  # a bug here must not leave the cloud waiting for ever
-            self._problem = "deployment failed by a fault of the core"
-            log.exception(self._problem)
-            return self._failure("a fault of the core; see its runtime.log")
+            log.exception("deployment failed by a fault of the core")
+            return self._failed(notice, "a fault of the core; see its runtime.log")
         log.info("deployment runs")
-        return DeploymentStatusReport(status="Success")
+        self._last_failure = None
+        return _SUCCESS
+
+    def _failed(self, notice: DeploymentNotice, reason: str) -> DeploymentStatusReport:
+        clock = self._clock_problem()
+        said = f"{reason}; {clock}" if clock is not None else reason
+        self._problem = f"deployment failed: {said}"
+        self._last_failure = (notice.deployment_id, said)
+        self._log.error("deployment failed", reason=said)
+        return failure(said)
 
     async def _deploy(self, notice: DeploymentNotice) -> None:
         manifest = await self._fetch_manifest(notice)
         if manifest.is_reset:
-            self._activation.reset()
-            self._folder.clear(manifest)
-            self._group = self._membership = None
+            self._switcher.reset(manifest)
             return
+        self._switcher.require_room(manifest)
         group = verify_group(manifest, await self._artifact(notice, ARTIFACT_GROUP))
         membership = await self._fetch_membership(group)
-        self._folder.stage(group)
-        change_over = await self._activation.prepare(group, membership)
-        self._folder.switch(group, membership)
-        change_over()
-        self._group, self._membership = group, membership
+        await self._switcher.switch(group, membership)
 
     async def _fetch_manifest(self, notice: DeploymentNotice) -> VerifiedManifest:
         data = await self._cloud.manifest(notice.group_id, notice.deployment_id)
-        now, newest = self._clock.now(), self._folder.newest()
-        if newest is not None and newest > now + _CLOCK_TOLERANCE:
+        newest = self._folder.newest()
+        # By the cloud's clock, which made it: this machine's may be wrong, and then nothing old
+        # may pass for new.
+        if newest is not None and newest > self._cloud_time() + _CLOCK_TOLERANCE:
             newest = None  # it was made by a clock that was wrong; it must not shut others out
         return verify_manifest(
             data,
             self._roots,
-            now,
+            self._clock.now(),
             Expectation(self._core_arn, notice.group_id, notice.deployment_id),
             not_before=newest,
+        )
+
+    def _cloud_time(self) -> datetime:
+        return self._clock.now() + self._cloud.clock_ahead
+
+    def _clock_problem(self) -> str | None:
+        """Return that this machine's clock is wrong, if the cloud's tells another time."""
+        ahead = self._cloud.clock_ahead
+        if abs(ahead) <= _CLOCK_TOLERANCE:
+            return None
+        side = "behind" if ahead > timedelta(0) else "ahead of"
+        return (
+            f"this machine's clock is {_in_words(abs(ahead))} {side} the cloud's; set it, or "
+            "certificates look invalid"
         )
 
     async def _artifact(self, notice: DeploymentNotice, name: str) -> bytes:
@@ -255,7 +293,8 @@ class DeploymentAgent:
 
     def _serial_floor(self, group_id: str) -> int:
         """Return the highest serial of the group, on disk or in force."""
-        running = self._membership.membership if self._membership is not None else None
+        known = self._switcher.membership
+        running = known.membership if known is not None else None
         seen = running.serial if running is not None and running.group_id == group_id else 0
         return max(seen, self._folder.serial_floor(group_id))
 
@@ -265,18 +304,15 @@ class DeploymentAgent:
         It is that of the running deployment even while another one is wished for: a revocation
         takes effect whether or not that other one can be deployed.
         """
-        group = self._group
+        group = self._switcher.group
         if group is None or group.group.group_id != notice.group_id:
             return
-        known = self._membership.membership.serial if self._membership else -1
-        if notice.membership_serial <= known:
+        held = self._switcher.membership
+        if held is not None and notice.membership_serial <= held.membership.serial:
             return
         try:
             membership = await self._fetch_membership(group)
-            # In force first, then on disk: a full one must not keep a revoked device connected.
-            self._membership = membership
-            self._activation.update_membership(membership)
-            self._folder.store_membership(membership)
+            self._switcher.take_membership(membership)
         except UnavailableError:
             raise
         except (HedgerowError, OSError) as error:
@@ -285,64 +321,20 @@ class DeploymentAgent:
             return
         self._log.info("list of certificates renewed", serial=membership.membership.serial)
 
-    async def _confirm(self, notice: DeploymentNotice) -> None:
-        """Report the success of what runs, if the core stopped before it could."""
-        if self._folder.reported() != notice.deployment_id:
-            self._unreported = (notice, DeploymentStatusReport(status="Success"))
-            await self._send_unreported()
-
-    async def _send_unreported(self) -> None:
-        if self._unreported is None:
+    def _confirm(self, notice: DeploymentNotice) -> None:
+        """Report again how a deployment ended, if the core stopped before it could."""
+        if self._folder.reported() == notice.deployment_id:
             return
-        notice, report = self._unreported
-        if await self._send(notice, report):
-            self._folder.mark_reported(notice.deployment_id)
-        self._unreported = None
+        unfit = self._folder.ledger.failed.get(notice.deployment_id)
+        if unfit is not None:
+            self._note(notice.group_id, notice.deployment_id, failure(unfit))
+        elif self._switcher.running_id == notice.deployment_id:
+            self._note(notice.group_id, notice.deployment_id, _SUCCESS)
 
-    async def _send(self, notice: DeploymentNotice, report: DeploymentStatusReport) -> bool:
-        """Report; a refusal is logged with the cloud's words and does not undo what runs."""
-        try:
-            await self._cloud.report_status(notice.group_id, notice.deployment_id, report)
-        except UnavailableError:
-            raise
-        except HedgerowError as error:
-            self._problem = error.message
-            self._log.error("the deployment's state cannot be reported", reason=error.message)
-            return False
-        return True
 
-    async def _report_shadow(self) -> None:
-        if self._group is None or self._membership is None:
-            return
-        manifest, heard = self._group.manifest.manifest, self._notice
-        reported = DeploymentNotice(
-            group_id=manifest.group_id,
-            deployment_id=manifest.deployment_id,
-            deployment_type=manifest.deployment_type,
-            membership_serial=self._membership.membership.serial,
-            role_version=heard.role_version if heard is not None else "",
-        )
-        if reported == self._shadow_reported:
-            return
-        try:
-            await self._cloud.report_shadow(
-                deployment_thing(self._core_name), msgspec.to_builtins(reported)
-            )
-        except UnavailableError:
-            raise
-        except HedgerowError as error:
-            self._problem = error.message
-            self._log.error("the shadow cannot be reported", reason=error.message)
-        self._shadow_reported = reported
-
-    def _complain(self, what: str, reason: str) -> None:
-        self._problem = f"{what}: {reason}"
-        self._log.error(what, reason=reason)
-
-    @staticmethod
-    def _failure(reason: str) -> DeploymentStatusReport:
-        return DeploymentStatusReport(status="Failure", error_message=reason[:_ERROR_MESSAGE_LIMIT])
-
-    @property
-    def _running_id(self) -> str | None:
-        return self._group.group.deployment_id if self._group else None
+def _in_words(span: timedelta) -> str:
+    """Return a span of time in the largest unit that it has two of."""
+    for unit, seconds in (("days", 86_400), ("hours", 3600)):
+        if span.total_seconds() >= 2 * seconds:
+            return f"{span.total_seconds() / seconds:.0f} {unit}"
+    return f"{span.total_seconds() / 60:.0f} minutes"

@@ -6,18 +6,18 @@
         versions/<deployment id>/manifest.json     as the cloud signed it
         versions/<deployment id>/group.json        its digest is in the manifest
         membership/<group id>.json                 the newest list of certificates, as signed
-        serials.json                               the highest serial seen of each group
-        reported                                   the last deployment the cloud heard the end of
-        newest                                     when the newest deployment seen was made
+        ledger.a  ledger.b                         what else is remembered: ledger.py
 
 `group` is a symbolic link that a rename replaces, so there is never a moment without a whole
-group. A file that was changed on disk no longer fits its signature and is not run.
+group. A file that was changed on disk no longer fits its signature and is not run. What is new is
+on trial until its health check has passed: `confirm` ends the trial, `go_back` undoes the switch.
 """
 
+import contextlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,8 @@ import msgspec
 from cryptography import x509
 
 from hedgerow.contract import ARTIFACT_GROUP, DeploymentManifest, SignedDocument
+from hedgerow.core.deployment.ledger import Ledger, LedgerFile, Outcome, Wiping
+from hedgerow.core.deployment.room import Demand, require_room
 from hedgerow.core.deployment.verification import (
     Expectation,
     VerifiedGroup,
@@ -36,25 +38,34 @@ from hedgerow.core.deployment.verification import (
     verify_manifest,
     verify_membership,
 )
-from hedgerow.kernel import ConfigurationError, PeerError, new_token, quoted
+from hedgerow.kernel import CallerError, PeerError, new_token, quoted
 from hedgerow.pki import write_private
 
 _RUNNING = "group"
 _PREVIOUS = "previous"
 _MANIFEST = "manifest.json"
-_REPORTED = "reported"
-_NEWEST = "newest"
+_VERSIONS = "versions"
+_MEMBERSHIP = "membership"
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,127}", re.ASCII)
 _EMPTIED = frozenset({b"", b"{}"})
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDeployment:
-    """What lies on disk and passed every check again; `rejected` says what did not."""
+    """What lies on disk and passed every check again; `rejected` says what did not.
+
+    `emptied`: an administrator has replaced the group by `{}`, and wants the core to start without.
+    """
 
     group: VerifiedGroup | None
     membership: VerifiedMembership | None
     rejected: tuple[str, ...] = ()
+    emptied: bool = False
+
+    @property
+    def deployment_id(self) -> str | None:
+        """The id of the deployment, None without one."""
+        return self.group.group.deployment_id if self.group is not None else None
 
 
 class DeploymentFolder:
@@ -64,19 +75,33 @@ class DeploymentFolder:
         self._path = path
         self._core = core_thing_arn
         self._roots = roots
+        self._ledger = LedgerFile(path)
 
     @property
     def running_group_file(self) -> Path:
         """The documented path of the group that runs."""
         return self._path / _RUNNING / ARTIFACT_GROUP
 
-    def load(self) -> StoredDeployment:
+    @property
+    def ledger(self) -> Ledger:
+        """What is remembered now."""
+        return self._ledger.read()
+
+    @property
+    def lost(self) -> str | None:
+        """What of the memory was lost, as a sentence."""
+        return self._ledger.lost
+
+    # ---- what lies here
+
+    def load(self, passing_over: Collection[str] = ()) -> StoredDeployment:
         """Return the last good deployment, checked again, or none.
 
         A `group.json` that somebody replaced by `{}` means: start without a group (guide page
-        gg-troubleshooting). One that was changed in any other way is passed over for the one
-        before it.
+        gg-troubleshooting). One that was changed in any other way, that was found unfit, or whose
+        id is passed over, is left for the one before it.
         """
+        self._learn_what_was_lost()
         rejected: list[str] = []
         for link in (_RUNNING, _PREVIOUS):
             if not (self._path / link).is_dir():
@@ -87,21 +112,88 @@ class DeploymentFolder:
                 rejected.append(f"{self._path / link}: {error.message}")
                 continue
             if group is None:
-                return StoredDeployment(None, None, (*rejected, f"{link} was emptied"))
-            return self._with_membership(group, rejected)
+                return StoredDeployment(
+                    None, None, (*rejected, f"{link} was emptied"), emptied=True
+                )
+            deployment_id = group.group.deployment_id
+            unfit = self.ledger.failed.get(deployment_id)
+            if unfit is not None:
+                rejected.append(f"deployment {deployment_id} is not run again: {unfit}")
+            elif deployment_id not in passing_over:
+                return self._with_membership(group, rejected)
         return StoredDeployment(None, None, tuple(rejected))
 
+    def running_id(self) -> str | None:
+        """Return the id that `group` points at, whatever lies there; None without one."""
+        running = self._path / _RUNNING
+        return running.readlink().name if running.is_symlink() else None
+
+    def newest(self) -> datetime | None:
+        """Return when the newest deployment this core has seen was made."""
+        return self.ledger.newest
+
+    def serial_floor(self, group_id: str) -> int:
+        """Return the highest serial this core has seen of the group."""
+        return self.ledger.serials.get(group_id, 0)
+
+    def reported(self) -> str:
+        """Return the id of the deployment whose outcome the cloud was last told."""
+        return self.ledger.reported
+
+    # ---- one deployment after another
+
+    def require_room(self, deployment_bytes: int) -> None:
+        """Pass only if the disk takes a deployment of this size; `CallerError` lists every fault.
+
+        Its files are written beside those that run, and so is the list of certificates.
+        """
+        require_room((Demand(self._path, 2 * deployment_bytes, "the deployment"),))
+
     def stage(self, group: VerifiedGroup) -> None:
-        """Write the files of a deployment beside the one that runs."""
+        """Write the files of a deployment beside the one that runs, and read them back.
+
+        Raises `PeerError` if the disk does not hold what was signed.
+        """
         folder = self._version(group.group.deployment_id)
         write_private(folder / _MANIFEST, group.manifest.signed)
         write_private(folder / ARTIFACT_GROUP, group.encoded)
+        _sync_folder(folder.parent)
+        _sync_folder(self._path)
+        self._require_held(folder, group)
 
-    def switch(self, group: VerifiedGroup, membership: VerifiedMembership) -> None:
-        """Make a staged deployment the one that runs, and keep the one before it."""
-        version = self._version(group.group.deployment_id)
-        self._note_newest(group.manifest)
-        self.store_membership(membership)
+    def require_running(self, group: VerifiedGroup) -> None:
+        """Pass only if this deployment is whole on disk, and the one a start would begin with."""
+        if self.running_id() != group.group.deployment_id:
+            raise PeerError(f"{self._path / _RUNNING} does not lead to the deployment that runs")
+        self._require_held(self._path / _RUNNING, group)
+
+    def discard(self, deployment_id: str) -> None:
+        """Remove what was staged of a deployment that is not going to run."""
+        folder = self._version(deployment_id)
+        if folder.name not in {link.readlink().name for link in self._links()}:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def switch(
+        self,
+        group: VerifiedGroup,
+        membership: VerifiedMembership,
+        *,
+        leaving: str | None = None,
+    ) -> None:
+        """Make a staged deployment the one that runs, on trial, and keep the one before it.
+
+        `leaving` is the group whose place it takes, if that is another one.
+        """
+        deployment_id = group.group.deployment_id
+        version = self._version(deployment_id)
+        self._keep_list(membership)
+        failed = {name: why for name, why in self.ledger.failed.items() if name != deployment_id}
+        ledger = self.ledger.with_newest(group.manifest.manifest.created_at)
+        self._ledger.write(
+            msgspec.structs.replace(
+                ledger, trial=deployment_id, starts={}, failed=failed, leaving=leaving
+            )
+        )
         running = self._path / _RUNNING
         if running.is_symlink():
             before = running.readlink()
@@ -110,49 +202,106 @@ class DeploymentFolder:
         elif running.exists():
             running.rename(self._path / f"group.replaced-{new_token(32)}")
         self._point(_RUNNING, version.relative_to(self._path))
+
+    def confirm(self, deployment_id: str) -> None:
+        """End the trial of a deployment that was found healthy."""
+        if self.ledger.trial in {None, deployment_id}:
+            self._ledger.change(trial=None, starts={}, leaving=None)
         self._prune()
+
+    def go_back(self, deployment_id: str, reason: str) -> StoredDeployment:
+        """Never run a deployment again, and return the one to run instead.
+
+        It counts as undone once the ledger says so; the links follow as far as the disk allows.
+        """
+        ledger = self.ledger.with_failed(deployment_id, reason)
+        self._ledger.write(msgspec.structs.replace(ledger, trial=None, starts={}, leaving=None))
+        with contextlib.suppress(OSError):
+            self._point_back(deployment_id)
+        return self.load()
+
+    def note_start(self, deployment_id: str) -> int:
+        """Count a start with a deployment, and return how many there were without good health."""
+        starts = self.ledger.starts.get(deployment_id, 0) + 1
+        self._ledger.change(starts={deployment_id: starts})
+        return starts
+
+    # ---- what the cloud is to know, and what it says
 
     def store_membership(self, membership: VerifiedMembership) -> None:
         """Keep a newer list of certificates; its serial is the floor from now on."""
-        document = membership.membership
-        write_private(self._membership_path(document.group_id), membership.signed)
-        self._raise_floor(document.group_id, document.serial)
+        self._keep_list(membership)
 
-    def serial_floor(self, group_id: str) -> int:
-        """Return the highest serial this core has seen of the group."""
-        return self._serials().get(group_id, 0)
-
-    def reported(self) -> str:
-        """Return the id of the deployment whose outcome the cloud was last told."""
-        try:
-            return (self._path / _REPORTED).read_text(encoding="ascii").strip()
-        except (FileNotFoundError, UnicodeDecodeError):
-            return ""
+    def note_outcome(self, outcome: Outcome) -> None:
+        """Remember how a deployment ended until the cloud has been told."""
+        self._ledger.change(outcome=outcome)
 
     def mark_reported(self, deployment_id: str) -> None:
         """Remember that the cloud was told the outcome of a deployment."""
-        write_private(self._path / _REPORTED, _safe(deployment_id).encode())
+        self._ledger.change(reported=_safe(deployment_id), outcome=None)
 
-    def newest(self) -> datetime | None:
-        """Return when the newest deployment this core has seen was made."""
-        try:
-            text = (self._path / _NEWEST).read_text(encoding="ascii")
-            return datetime.fromisoformat(text.strip())
-        except (FileNotFoundError, ValueError):
-            return None
+    # ---- a reset
 
-    def _note_newest(self, manifest: VerifiedManifest) -> None:
-        made, newest = manifest.manifest.created_at, self.newest()
-        if newest is None or made > newest:
-            write_private(self._path / _NEWEST, made.isoformat().encode())
+    def begin_wiping(self, reset: VerifiedManifest) -> None:
+        """Note that the group is about to be taken away, before anything of it is."""
+        manifest = reset.manifest
+        wiping = Wiping(group_id=manifest.group_id, deployment_id=manifest.deployment_id)
+        ledger = self.ledger.with_newest(manifest.created_at)
+        self._ledger.write(msgspec.structs.replace(ledger, wiping=wiping))
 
-    def clear(self, reset: VerifiedManifest) -> None:
-        """Take the group away, as a reset asks; what keeps old documents out stays."""
-        self._note_newest(reset)
+    def clear(self) -> None:
+        """Take every group away; what keeps old documents out stays.
+
+        Raises `CallerError` that names what could not be removed.
+        """
         for link in (_RUNNING, _PREVIOUS):
-            (self._path / link).unlink(missing_ok=True)
-        for folder in ("versions", "membership"):
-            shutil.rmtree(self._path / folder, ignore_errors=True)
+            path = self._path / link
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        replaced = tuple(self._path.glob("group.replaced-*"))
+        gone = (*(self._path / name for name in (_VERSIONS, _MEMBERSHIP)), *replaced)
+        for folder in gone:
+            shutil.rmtree(folder, ignore_errors=True)
+        left = [str(folder) for folder in gone if folder.exists()]
+        if left:
+            raise CallerError(f"{', '.join(left)} could not be removed; check who owns them")
+        _sync_folder(self._path)
+
+    def end_wiping(self) -> None:
+        """Note that nothing of the group is left."""
+        self._ledger.change(wiping=None, trial=None, starts={}, failed={}, leaving=None)
+
+    # ---- inside
+
+    def _learn_what_was_lost(self) -> None:
+        """Raise the floors of a lost ledger to what the signed documents that lie here say."""
+        ledger = self.ledger
+        if self._ledger.lost is None or ledger.serials:
+            return
+        for path in sorted((self._path / _MEMBERSHIP).glob("*.json")):
+            with contextlib.suppress(PeerError):
+                document = self._read_membership(path.stem).membership
+                ledger = ledger.with_serial(document.group_id, document.serial)
+        for folder in sorted((self._path / _VERSIONS).glob("*")):
+            with contextlib.suppress(PeerError):
+                group = self._read_group(folder)
+                if group is not None:
+                    ledger = ledger.with_newest(group.manifest.manifest.created_at)
+        with contextlib.suppress(OSError):
+            self._ledger.write(ledger)
+
+    def _keep_list(self, membership: VerifiedMembership) -> None:
+        document = membership.membership
+        write_private(self._membership_path(document.group_id), membership.signed)
+        self._ledger.write(self.ledger.with_serial(document.group_id, document.serial))
+
+    @staticmethod
+    def _require_held(folder: Path, group: VerifiedGroup) -> None:
+        held = (_read(folder / _MANIFEST), _read(folder / ARTIFACT_GROUP))
+        if held != (group.manifest.signed, group.encoded):
+            raise PeerError(f"what lies in {folder} is not what was written there; check the disk")
 
     def _with_membership(self, group: VerifiedGroup, rejected: list[str]) -> StoredDeployment:
         """Add the list of certificates; without a good one the group runs and admits nobody."""
@@ -183,6 +332,19 @@ class DeploymentFolder:
             serial_floor=self.serial_floor(group_id),
         )
 
+    def _point_back(self, deployment_id: str) -> None:
+        """Let `group` point at the deployment before, if it points at this one."""
+        if self.running_id() != deployment_id:
+            return
+        previous = self._path / _PREVIOUS
+        if previous.is_symlink() and previous.readlink().name != deployment_id:
+            self._point(_RUNNING, previous.readlink())
+            previous.unlink()
+        else:
+            (self._path / _RUNNING).unlink()
+        _sync_folder(self._path)
+        self.discard(deployment_id)
+
     def _point(self, name: str, target: Path) -> None:
         temporary = self._path / f".{name}.{new_token(32)}"
         temporary.symlink_to(target, target_is_directory=True)
@@ -192,7 +354,7 @@ class DeploymentFolder:
     def _prune(self) -> None:
         """Remove every version but the one that runs and the one before it."""
         kept = {link.readlink().name for link in self._links()}
-        for folder in (self._path / "versions").iterdir():
+        for folder in (self._path / _VERSIONS).iterdir():
             if folder.name not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -202,33 +364,15 @@ class DeploymentFolder:
                 yield self._path / name
 
     def _version(self, deployment_id: str) -> Path:
-        return self._path / "versions" / _safe(deployment_id)
+        return self._path / _VERSIONS / _safe(deployment_id)
 
     def _membership_path(self, group_id: str) -> Path:
         return membership_path(self._path, group_id)
 
-    def _serials(self) -> dict[str, int]:
-        path = self._path / "serials.json"
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=dict[str, int])
-        except FileNotFoundError:
-            return {}
-        except (OSError, msgspec.DecodeError) as error:
-            raise ConfigurationError(
-                f"{path} cannot be read ({error}); it holds the serials of certificate lists this "
-                "core has seen: remove it only if you trust the network until the next deployment"
-            ) from error
-
-    def _raise_floor(self, group_id: str, serial: int) -> None:
-        serials = self._serials()
-        if serials.get(group_id, -1) < serial:
-            serials[group_id] = serial
-            write_private(self._path / "serials.json", msgspec.json.encode(serials))
-
 
 def membership_path(deployment: Path, group_id: str) -> Path:
     """Return where a group's newest list of certificates lies in a folder of deployments."""
-    return deployment / "membership" / f"{_safe(group_id)}.json"
+    return deployment / _MEMBERSHIP / f"{_safe(group_id)}.json"
 
 
 def _claimed(signed: bytes) -> DeploymentManifest:

@@ -6,7 +6,7 @@ on another interface, answering a web page of another origin, or showing a paylo
 tests are in `tests/unit/core/health`.
 """
 
-from hedgerow.core.health.server import HealthServer
+from hedgerow.core.health.server import STATUS_PATH, HealthServer
 from hedgerow.core.health.workers import (
     SYSTEM_FUNCTIONS,
     BadWorkersRequestError,
@@ -16,6 +16,7 @@ from hedgerow.core.health.workers import (
 )
 
 __all__ = [
+    "STATUS_PATH",
     "SYSTEM_FUNCTIONS",
     "BadWorkersRequestError",
     "HealthServer",

@@ -1,8 +1,12 @@
 """The core's calls on the data plane, each under the core's own certificate."""
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Self
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
@@ -50,6 +54,7 @@ _FORBIDDEN = 403
 _NOT_FOUND = 404
 _TOO_MANY = 429
 _SERVER_ERRORS = 500
+_FILE_ANSWERS = frozenset({_OK, 206, 404, 416})
 _SHADOW_ANSWERS = frozenset({_OK, 400, 404, 409, 413})
 
 
@@ -86,6 +91,15 @@ class CloudHttp:
         self._clock = clock
         self._greengrass: _Endpoint | None = None
         self._iot: _Endpoint | None = None
+        self._clock_ahead = timedelta(0)
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far the cloud's clock was ahead of this machine's at its last answer.
+
+        It is known to a second, less the time that the answer took; nothing before the first one.
+        """
+        return self._clock_ahead
 
     async def __aenter__(self) -> Self:
         config = self._config
@@ -169,6 +183,27 @@ class CloudHttp:
             return answer
         raise _refusal(answer.status, answer.body, f"{method} {path}")
 
+    async def thing_jobs(self, method: str, rest: str, body: bytes | None = None) -> bytes:
+        """Call the jobs of the core's thing: `rest` is what follows `/things/<thing>/jobs`.
+
+        Judged as `iot:GetPendingJobExecutions`, `iot:DescribeJobExecution` or
+        `iot:UpdateJobExecution` on the thing's ARN.
+        """
+        path = f"/things/{quote(self._config.thing_name, safe='')}/jobs{rest}"
+        return await self._call(self._iot, method, path, body)
+
+    async def update_file(self, path: str, byte_range: str | None = None) -> HttpAnswer:
+        """Fetch a file of the software updates, or a piece of one (`bytes=FIRST-LAST`).
+
+        That there is none, or nothing more of it, is an answer (`greengrass:GetDeploymentArtifacts`
+        on the account's updates).
+        """
+        headers = {} if byte_range is None else {"Range": byte_range}
+        answer = await self._exchange(self._greengrass, "GET", path, headers=headers)
+        if answer.status in _FILE_ANSWERS:
+            return answer
+        raise _refusal(answer.status, answer.body, f"GET {path}")
+
     async def named_shadows(self, thing_name: str) -> tuple[str, ...]:
         """Fetch the names of a thing's named shadows (`iot:ListNamedShadowsForThing`)."""
         names: list[str] = []
@@ -194,19 +229,37 @@ class CloudHttp:
         raise _refusal(answer.status, answer.body, f"{method} {path}")
 
     async def _exchange(
-        self, endpoint: _Endpoint | None, method: str, path: str, body: bytes | None = None
+        self,
+        endpoint: _Endpoint | None,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> HttpAnswer:
         if endpoint is None:
             raise UnavailableError("the link to the cloud is not open")
         url = URL(f"https://{endpoint}{path}", encoded=True)
-        headers = {} if body is None else {"Content-Type": "application/json"}
+        content = {} if body is None else {"Content-Type": "application/json"}
+        sent = {**content, **(headers or {})}
         try:
             async with endpoint.session.request(
-                method, url, data=body, headers=headers, allow_redirects=False
+                method, url, data=body, headers=sent, allow_redirects=False
             ) as response:
+                self._read_clock(response.headers.get("Date"))
                 return HttpAnswer(response.status, await _read(response, str(endpoint)))
         except (aiohttp.ClientError, OSError) as error:
             raise explain_failure(error, str(endpoint), self._clock.now()) from error
+
+    def _read_clock(self, date: str | None) -> None:
+        """Compare the clocks; the answer comes from a cloud that has proven itself."""
+        if date is None:
+            return
+        try:
+            theirs = parsedate_to_datetime(date).astimezone(UTC)
+        except (ValueError, OverflowError):
+            return
+        self._clock_ahead = theirs - self._clock.now()
 
     def _endpoint(self, host: str, port: int) -> _Endpoint:
         context = self._identity.tls_context(port, HTTPS_PROTOCOL)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hedgerow.core.certificates import ServerCertificate
+from hedgerow.core.server.probe import shown_certificate
 from hedgerow.pki import LegacyTls, ServerProof, TlsSlot, Trust, doorway
 
 
@@ -50,6 +51,13 @@ class Door:
         """Present this certificate, and let exactly these clients' finish their handshakes."""
         self._opened = (certificate, Trust(exact=tuple(clients_pem)))
         self._set(now)
+
+    def shows(self) -> bytes | None:
+        """Return the certificate (DER) that new connections see now; None while it is made ready.
+
+        Raises `ssl.SSLError` if no handshake can begin.
+        """
+        return shown_certificate(self.slot.current) if self._doorway.is_settled else None
 
     def shut(self) -> None:
         """Refuse every handshake from now on; connections that stand go on."""

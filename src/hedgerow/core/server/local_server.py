@@ -48,6 +48,7 @@ class LocalServer:
         self._log = log
         self._clock = clock
         self._certificate: ServerCertificate | None = None
+        self._recalled = False
         self._door = Door(tls)
         self.old_tls = OldTlsWatch(tls.legacy, clock=clock, log=log)
 
@@ -73,6 +74,21 @@ class LocalServer:
     def is_open(self) -> bool:
         """Tell whether new connections are let in."""
         return self.authority.closed_because is None
+
+    @property
+    def is_listening(self) -> bool:
+        """Tell whether connections are accepted, if only to be refused."""
+        return self._listener.is_listening
+
+    def shown_certificate(self) -> bytes | None:
+        """Return the certificate (DER) that new connections see, None while it is made ready."""
+        return self._door.shows()
+
+    def recall(self) -> None:
+        """Let sessions of devices that are in no group now go, once what was kept is judged."""
+        if not self._recalled:
+            self._recalled = True
+            self.broker.recall()
 
     async def start(self, port: int) -> None:
         """Listen on the port, on all addresses of the host."""
@@ -131,6 +147,11 @@ class LocalServer:
     def stop_serving(self) -> None:
         """Let nobody in any more and cut everybody, as a reset asks."""
         self.serve(NOBODY)
+
+    def forget_retained(self) -> None:
+        """Retain no message any more, as a reset asks; `UnavailableError` if the disk does not."""
+        for message in self.broker.retained_topics():
+            self.broker.publish(CLOUD, message.topic, b"", retain=True)
 
     def serve_certificate(self, certificate: ServerCertificate | None) -> None:
         """Prove ourselves with this certificate to new connections; with none refuse them."""

@@ -6,6 +6,7 @@ none; a power cut loses at most the last moments, and never leaves half a docume
 
 import os
 import sqlite3
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -101,8 +102,21 @@ class ShadowDatabase:
         return tuple(ShadowId(thing_name, key.removeprefix(first)) for (key,) in rows)
 
     def clear(self) -> None:
-        """Forget every shadow."""
+        """Forget every shadow; nothing of them stays readable in the file."""
         self._database.execute("DELETE FROM shadow")
+        self._shrink()
+
+    def keep_only(self, things: Collection[str]) -> None:
+        """Forget the shadows of all other things."""
+        found = [key for (key,) in self._database.execute("SELECT thing FROM shadow")]
+        gone = [(key,) for key in found if key.partition("/")[0] not in things]
+        if gone:
+            self._database.executemany("DELETE FROM shadow WHERE thing = ?", gone)
+            self._shrink()
+
+    def _shrink(self) -> None:
+        self._database.execute("VACUUM")
+        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close the file."""

@@ -19,7 +19,7 @@ from hedgerow.contract import (
 )
 from hedgerow.core.shadow.database import Agreed, Kept, Offered, ShadowDatabase
 from hedgerow.core.shadow.reconcile import Copy, State, changes_between, differ, reconciled
-from hedgerow.kernel import Clock, quoted
+from hedgerow.kernel import Clock, UnavailableError, quoted
 from hedgerow.shadow import (
     BAD_REQUEST,
     INTERNAL_FAILURE,
@@ -83,12 +83,28 @@ class LocalShadows:
         )
 
     def reset(self) -> None:
-        """Serve nobody, and forget every shadow."""
+        """Serve nobody, and forget every shadow; `UnavailableError` if the disk does not."""
         self._things = frozenset()
+        self._forget(self._database.clear)
+
+    def withdraw(self) -> None:
+        """Serve nobody, and keep every shadow."""
+        self._things = frozenset()
+
+    def forget_others(self) -> None:
+        """Forget the shadows of all but the members; `UnavailableError` if the disk does not."""
+        self._forget(lambda: self._database.keep_only(self._things))
+
+    def require_readable(self, thing_name: str) -> None:
+        """Pass if shadows can be read; `sqlite3.Error` or `msgspec.DecodeError` if not."""
+        self._database.read(ShadowId(thing_name))
+
+    def _forget(self, forget: Callable[[], None]) -> None:
         try:
-            self._database.clear()
+            forget()
         except sqlite3.Error as error:
             self._tell(error)
+            raise UnavailableError(f"local shadows cannot be forgotten: {error}") from error
 
     # ---- requests
 

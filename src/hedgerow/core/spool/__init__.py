@@ -25,6 +25,7 @@ from hedgerow.core.spool.settings import (
     MINIMUM_SIZE_BYTES,
     SPOOLER_ARN,
     SpoolSettings,
+    StorageType,
 )
 from hedgerow.core.spool.spool import NO_EXTRAS, Extras, QueuedMessage, Spool, size_in_queue
 
@@ -51,5 +52,6 @@ __all__ = [
     "Retry",
     "Spool",
     "SpoolSettings",
+    "StorageType",
     "size_in_queue",
 ]

@@ -1,6 +1,7 @@
 """The queue in force: what waits, what is asked of it, what became of it."""
 
 import asyncio
+import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -227,6 +228,8 @@ class CloudQueue:
                 new.put(message.topic, message.payload, message.extras)
             old.remove(message.number)
         old.close()
+        if isinstance(new, MemorySpool):  # nothing of what was sent stays readable on the disk
+            shutil.rmtree(self._folder, ignore_errors=True)
         return new
 
     def _made(self, settings: SpoolSettings) -> Spool:

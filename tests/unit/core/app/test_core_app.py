@@ -74,25 +74,48 @@ async def test_a_core_without_any_deployment_starts_and_lets_nobody_in(
     async with running_core(root) as core:
         with pytest.raises((ConnectionEndedError, OSError)):
             await connected(core.mqtt_port, double.devices[0], double)
-        assert core.board.status()["deployment"] == {
-            "deploymentId": None,
-            "membershipSerial": None,
-        }
+        deployment = core.board.status()["deployment"]
+        assert deployment["deploymentId"] is None
+        assert deployment["membershipSerial"] is None
+        assert deployment["mode"] == "none"
 
 
-async def test_a_stored_deployment_that_cannot_run_does_not_keep_the_core_from_starting(
+UNABLE = FunctionMember(
+    id="s", function_arn=SPOOLER_ARN, environment={"GG_CONFIG_MAX_SIZE_BYTES": "1"}
+)
+"""What no core can run."""
+
+
+async def test_a_stored_deployment_that_cannot_run_leaves_the_one_before_it(
+    tmp_path: Path, double: GroupDouble
+) -> None:
+    root, first = offline_root(tmp_path, double), double.deployment_id
+    double.functions = [UNABLE]
+    double.new_deployment("22222222-bbbb-4000-8000-000000000002")
+    deploy_offline(root, double)
+    async with (
+        running_core(root) as core,
+        await connected(core.mqtt_port, double.devices[0], double),
+    ):
+        assert core.agent.state.running == first
+        assert core.board.status()["deployment"]["mode"] == "previous"
+        assert any("Spool size should be at least" in problem for problem in core.problems)
+
+
+async def test_a_core_that_can_run_nothing_comes_up_for_the_next_deployment(
     tmp_path: Path, double: GroupDouble
 ) -> None:
     root = offline_root(tmp_path, double)
-    double.functions = [
-        FunctionMember(
-            id="s", function_arn=SPOOLER_ARN, environment={"GG_CONFIG_MAX_SIZE_BYTES": "1"}
-        )
-    ]
-    double.new_deployment("22222222-bbbb-4000-8000-000000000002")
-    deploy_offline(root, double)
+    for number in (2, 3):
+        double.functions = [UNABLE]
+        double.new_deployment(f"22222222-bbbb-4000-8000-00000000000{number}")
+        deploy_offline(root, double)
     async with running_core(root) as core:
         assert core.agent.state.running is None
+        assert core.board.status()["deployment"]["mode"] == "rescue"
+        assert any("until the next deployment comes" in problem for problem in core.problems)
+        with pytest.raises((ConnectionEndedError, OSError)):
+            await connected(core.mqtt_port, double.devices[0], double)
     assert "Spool size should be at least 262144 bytes" in log_of(root)
 
 

@@ -19,6 +19,7 @@ from hedgerow.contract import (
 from hedgerow.core.deployment import (
     DeploymentAgent,
     DeploymentFolder,
+    StoredDeployment,
     VerifiedGroup,
     VerifiedMembership,
 )
@@ -36,6 +37,7 @@ class Cloud:
         self.statuses: list[tuple[str, str, str]] = []
         self.shadows: list[tuple[str, object]] = []
         self.calls: list[str] = []
+        self.clock_ahead = timedelta(0)
 
     def _called(self, call: str) -> None:
         self.calls.append(call)
@@ -75,6 +77,11 @@ class Core:
         self.group: VerifiedGroup | None = None
         self.membership: VerifiedMembership | None = None
         self.refusal: HedgerowError | None = None
+        self.illness: Exception | None = None
+        self.wipe_fault: HedgerowError | None = None
+        self.checked: list[str] = []
+        self.forgotten = 0
+        self.wiped = 0
 
     async def prepare(
         self, group: VerifiedGroup, membership: VerifiedMembership
@@ -87,11 +94,33 @@ class Core:
 
         return change_over
 
+    async def check(self, group: VerifiedGroup) -> None:
+        self.checked.append(group.group.deployment_id)
+        if self.illness is not None:
+            raise self.illness
+
+    def resume(self, stored: StoredDeployment) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.group, self.membership = stored.group, stored.membership
+
+    def go_back(self, stored: StoredDeployment) -> None:
+        self.group, self.membership = stored.group, stored.membership
+
+    def forget_others(self) -> None:
+        self.forgotten += 1
+
     def update_membership(self, membership: VerifiedMembership) -> None:
         self.membership = membership
 
-    def reset(self) -> None:
+    def withdraw(self) -> None:
         self.group = self.membership = None
+
+    def wipe(self) -> None:
+        self.withdraw()
+        if self.wipe_fault is not None:
+            raise self.wipe_fault
+        self.wiped += 1
 
 
 class NoDelay:
@@ -265,8 +294,8 @@ async def test_a_success_that_could_not_be_reported_before_a_stop_is_reported_la
     await until(lambda: bench.folder.reported() != "")
     again = Bench(bench.path)
     again.double = again.cloud.group = bench.double
-    (bench.path / "reported").unlink()
-    again.agent.take_up(bench.folder.load())
+    again.folder._ledger.change(reported="")
+    again.agent.begin()
     task = asyncio.get_running_loop().create_task(again.agent.run())
     await again.deploy()
     task.cancel()

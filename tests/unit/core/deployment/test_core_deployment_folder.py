@@ -11,7 +11,6 @@ from hedgerow.core.deployment import (
     DeploymentFolder,
     read_running_group,
 )
-from hedgerow.kernel import ConfigurationError
 
 SECOND = "22222222-bbbb-4000-8000-000000000002"
 
@@ -32,6 +31,7 @@ def deploy(folder: DeploymentFolder, double: GroupDouble) -> None:
     group, membership = verified(double)
     folder.stage(group)
     folder.switch(group, membership)
+    folder.confirm(group.group.deployment_id)
 
 
 @pytest.mark.spec("A05")
@@ -150,20 +150,45 @@ def test_a_signers_certificate_that_has_expired_since_does_not_stop_local_work(
 def test_the_serial_floor_outlives_a_reset(folder: DeploymentFolder, double: GroupDouble) -> None:
     double.serial = 7
     deploy(folder, double)
-    folder.clear(verified(double)[0].manifest)
+    folder.begin_wiping(verified(double)[0].manifest)
+    folder.clear()
+    folder.end_wiping()
     assert folder.load().group is None
     assert folder.newest() == double.created_at
     assert folder.serial_floor(double.group_id) == 7
     assert folder.serial_floor("another") == 0
 
 
-def test_an_unreadable_serial_file_is_named_and_not_taken_for_none(
+def test_a_lost_record_is_learned_anew_from_the_signed_documents(
     folder: DeploymentFolder, double: GroupDouble, tmp_path: Path
 ) -> None:
+    """It must not strand a core, and not open it to what is older than what lies there."""
+    double.serial = 7
     deploy(folder, double)
-    (tmp_path / "serials.json").write_text("damaged")
-    with pytest.raises(ConfigurationError, match=r"serials\.json"):
-        folder.serial_floor(double.group_id)
+    for slot in tmp_path.glob("ledger.*"):
+        slot.write_bytes(b"damaged")
+    again = DeploymentFolder(tmp_path, thing_arn(double.core), [double.keys.root.certificate])
+    stored = again.load()
+    assert stored.group is not None
+    assert stored.membership is not None
+    assert again.lost is not None
+    assert again.serial_floor(double.group_id) == 7
+    assert again.newest() == double.created_at
+
+
+def test_one_damaged_slot_of_the_record_costs_nothing(
+    folder: DeploymentFolder, double: GroupDouble, tmp_path: Path
+) -> None:
+    double.serial = 7
+    deploy(folder, double)
+    for name in ("ledger.a", "ledger.b"):
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(b"\0torn")
+        again = DeploymentFolder(tmp_path, thing_arn(double.core), [double.keys.root.certificate])
+        assert again.load().group is not None
+        assert again.serial_floor(double.group_id) == 7
+        assert again.lost is None
+        (tmp_path / name).write_bytes(whole)
 
 
 def test_tools_can_read_the_running_group(tmp_path: Path, double: GroupDouble) -> None:
