@@ -6,7 +6,7 @@ from hearing of deployments and revocations.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from structlog.typing import FilteringBoundLogger
 
@@ -26,15 +26,15 @@ class NoticeBoard:
         log: FilteringBoundLogger,
         *,
         on_notice: Callable[[DeploymentNotice], None],
-        on_addresses_changed: Callable[[], None],
+        bells: Mapping[str, Callable[[], None]],
     ) -> None:
+        """`bells` are further topics, with what each message on them rings."""
         self._core = config.thing_name
         self._arn = config.thing_arn
         self._answer_seconds = config.mqtt_operation_timeout.total_seconds()
         self._log = log
         self._on_notice = on_notice
-        self._on_addresses_changed = on_addresses_changed
-        self._addresses_topic = shadow_topic(connectivity_thing(self._core), "update", "delta")
+        self._bells = dict(bells)
         self._bell = asyncio.Event()
         self._answered = asyncio.Event()
         self._connection = 0
@@ -44,7 +44,7 @@ class NoticeBoard:
     @property
     def filters(self) -> tuple[str, ...]:
         """What to subscribe to."""
-        return (*notice_filters(self._core), self._addresses_topic)
+        return (*notice_filters(self._core), *self._bells)
 
     def connected(self) -> None:
         """Ask on a new connection; what was asked on the one before is not answered any more."""
@@ -59,8 +59,9 @@ class NoticeBoard:
 
     def hear(self, message: CloudMessage) -> None:
         """Take a message on one of the topics."""
-        if message.topic == self._addresses_topic:
-            self._on_addresses_changed()
+        ring = self._bells.get(message.topic)
+        if ring is not None:
+            ring()
             return
         heard = read_notice(self._core, message.topic, message.payload)
         if heard is Heard.ASK:
@@ -126,3 +127,8 @@ class AfterNotices:
     async def outlet(self) -> LinkOutlet:
         """Return the first connection, once what to run was heard over it."""
         return await self._notices.outlet(self._link)
+
+
+def addresses_topic(core_thing_name: str) -> str:
+    """Return the topic on which a core hears that its published addresses changed."""
+    return shadow_topic(connectivity_thing(core_thing_name), "update", "delta")

@@ -172,6 +172,11 @@ class CloudClient(asyncio.Protocol):
             answer.add_done_callback(self._queued.discard)
         return answer
 
+    def publish_unanswered(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 0: nobody says whether it has arrived."""
+        self._require_connection()
+        self._send(Publish(topic, payload))
+
     async def subscribe(self, items: Sequence[SubscribeItem]) -> list[Answer]:
         """Subscribe and return the cloud's answers, in the order of the filters."""
         self._require_connection()

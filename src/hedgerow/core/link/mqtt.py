@@ -24,7 +24,7 @@ from hedgerow.core.link.plans import ConnectionPlan, Wanted, plan
 from hedgerow.core.link.sessions import HeldSubscriptions
 from hedgerow.core.link.work import WorkQueue
 from hedgerow.core.spool import Published
-from hedgerow.kernel import Clock
+from hedgerow.kernel import Clock, UnavailableError
 from hedgerow.mqtt import matches
 
 MQTT_PROTOCOL = "x-amzn-mqtt-ca"
@@ -151,6 +151,12 @@ class CloudLink:
     async def publish(self, topic: str, payload: bytes) -> Published:
         """Publish at QoS 1 and return the cloud's answer; `UnavailableError` without one."""
         return as_published(await self._main.publish(topic, payload))
+
+    def publish_unanswered(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 0, or raise `UnavailableError` if the first connection does not stand."""
+        if self._main.client is None:
+            raise UnavailableError("there is no connection to the cloud")
+        self._main.client.publish_unanswered(topic, payload)
 
     def _want(self, wanted: Wanted) -> None:
         self._wanted = wanted
