@@ -94,10 +94,25 @@ class FileKey(PrivateKey):
     @classmethod
     def from_pem(cls, pem: Secret[bytes] | Secret[str]) -> Self:
         """Read an unencrypted PEM key, RSA from 2048 bits or EC on P-256 or P-384."""
+        return cls._read(pem, made_here=False)
+
+    @classmethod
+    def from_own_store(cls, pem: Secret[bytes] | Secret[str]) -> Self:
+        """Read a key that was made here and came whole out of an encrypted store.
+
+        That the numbers of an RSA key fit each other is not proven once more: the proof takes
+        longer than ten signatures, and nobody else can have written what the store decrypts.
+        """
+        return cls._read(pem, made_here=True)
+
+    @classmethod
+    def _read(cls, pem: Secret[bytes] | Secret[str], *, made_here: bool) -> Self:
         value = pem.reveal()
         try:
             key = serialization.load_pem_private_key(
-                value.encode() if isinstance(value, str) else value, password=None
+                value.encode() if isinstance(value, str) else value,
+                password=None,
+                unsafe_skip_rsa_key_validation=made_here,
             )
         except (ValueError, TypeError, UnsupportedAlgorithm):
             # The cause is left out: it could quote the key.

@@ -137,7 +137,7 @@ def has_room_below(document: Authority) -> bool:
 
 def open_authority(document: Authority, clock: Clock) -> CertificateAuthority:
     """Return the authority with its key, ready to issue."""
-    key = FileKey.from_pem(Secret(document.key_pem))
+    key = FileKey.from_own_store(Secret(document.key_pem))
     return CertificateAuthority(load_certificate(document.certificate_pem), key, clock)
 
 
