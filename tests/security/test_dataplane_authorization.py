@@ -170,6 +170,7 @@ def test_the_table_has_every_call_that_is_attacked_here() -> None:
     attacked |= {"greengrass:Discover"}
     attacked |= {"iot:GetThingShadow", "iot:UpdateThingShadow", "iot:DeleteThingShadow"}
     attacked |= {"iot:ListNamedShadowsForThing"}
+    attacked |= {"iot:AssumeRoleWithCertificate"}  # in tests/interop/test_role_aliases.py
     attacked |= {"iot:Publish", "iot:GetRetainedMessage", "iot:ListRetainedMessages"}
     assert {route.action for route in ROUTES} == attacked
 

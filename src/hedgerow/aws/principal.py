@@ -16,7 +16,8 @@ class Session:
     `name` is the role session's or federated user's name, empty for those of GetSessionToken.
     `issuer_arn` and `issuer_id` name the role or user that they come from. `mfa_at` is when a
     code was proven for them. `policies` are session policies as JSON texts: they narrow, never
-    widen. `invoked_by` is the service that assumed the role, as `greengrass.amazonaws.com`.
+    widen. `invoked_by` is the service that assumed the role, as `greengrass.amazonaws.com`, and
+    `context` what else conditions can know because of it, as `credentials-iot:ThingName`.
     """
 
     issued_at: datetime
@@ -29,6 +30,7 @@ class Session:
     tags: Mapping[str, str] = field(default_factory=dict)
     policies: tuple[str, ...] = ()
     invoked_by: str = ""
+    context: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,16 @@ def _of_input(service: str, *members: str) -> OfCall:
     return value
 
 
+def _of_session(key: str) -> OfPrincipal:
+    """Return what reads a key that the service which assumed the role has given to the session."""
+
+    def value(principal: Principal) -> str | None:
+        session = principal.session
+        return None if session is None else session.context.get(key)
+
+    return value
+
+
 OF_PRINCIPAL: Final[Mapping[str, OfPrincipal]] = {
     "aws:principalarn": principal_arn,
     "aws:principalaccount": lambda principal: principal.account,
@@ -90,6 +100,9 @@ OF_PRINCIPAL: Final[Mapping[str, OfPrincipal]] = {
     "aws:tokenissuetime": _token_issue_time,
     "aws:multifactorauthpresent": _mfa_present,
     "aws:sourceidentity": _source_identity,
+    "credentials-iot:thingname": _of_session("credentials-iot:ThingName"),
+    "credentials-iot:thingtypename": _of_session("credentials-iot:ThingTypeName"),
+    "credentials-iot:awscertificateid": _of_session("credentials-iot:AwsCertificateId"),
 }
 """Keys that are the same for every call of a principal."""
 

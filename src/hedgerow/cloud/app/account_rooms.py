@@ -26,6 +26,7 @@ from hedgerow.cloud.broker import CloudBroker, Programs
 from hedgerow.cloud.cloudtrail import CloudTrailService, Deliverer, Deliveries, Trail, TrailKeys
 from hedgerow.cloud.dataplane import (
     CoreCalls,
+    CredentialCalls,
     DataPlane,
     Discovery,
     MessageCalls,
@@ -53,7 +54,14 @@ from hedgerow.cloud.greengrass import (
 )
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iam import IamService
-from hedgerow.cloud.iot import DeviceDirectory, IotService, Newcomers, Registry
+from hedgerow.cloud.iot import (
+    CREDENTIAL_PROVIDER,
+    CredentialProvider,
+    DeviceDirectory,
+    IotService,
+    Newcomers,
+    Registry,
+)
 from hedgerow.cloud.iot_data import IotDataService, ShadowService
 from hedgerow.cloud.organizations import OrganizationsService
 from hedgerow.cloud.sts import StsService
@@ -231,12 +239,28 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         ),
         shadow_calls=ShadowCalls(shadows, SynchronisationRights(index, roles, home, clock)),
         message_calls=MessageCalls(broker, directory),
+        credential_calls=CredentialCalls(
+            CredentialProvider(
+                store,
+                home,
+                directory=directory,
+                sessions=sessions,
+                lender=role_sessions,
+                record=functools.partial(record_assumed_role, trail, service=CREDENTIAL_PROVIDER),
+            )
+        ),
         update_calls=UpdateCalls(ground.updates),
         mqtt=broker.protocol_factory,
         record=refusals.request,
     )
     iot = IotService(
-        store, home, clock, authority=devices, directory=directory, endpoint=ground.endpoint
+        store,
+        home,
+        clock,
+        authority=devices,
+        directory=directory,
+        roles=shared.directory,
+        endpoint=ground.endpoint,
     )
     return AccountRooms(
         home=home,

@@ -1,16 +1,19 @@
-"""Roles that Greengrass assumes in an account, as its trail records them."""
+"""Roles that services assume in an account, as its trail records them."""
 
 from datetime import timedelta
 from typing import Final
 
 from hedgerow.cloud.cloudtrail import ServiceCall, Trail
 from hedgerow.cloud.greengrass import Assumption
+from hedgerow.cloud.iot import RoleAssumption
 
-_SERVICE: Final = "greengrass.amazonaws.com"
+GREENGRASS: Final = "greengrass.amazonaws.com"
 _SOURCE: Final = "sts.amazonaws.com"
 
 
-def record_assumed_role(trail: Trail, assumption: Assumption) -> None:
+def record_assumed_role(
+    trail: Trail, assumption: Assumption | RoleAssumption, service: str = GREENGRASS
+) -> None:
     """Record one attempt, successful or refused. Raises if the trail cannot keep it."""
     request = {
         "RoleArn": assumption.role_arn,
@@ -20,7 +23,7 @@ def record_assumed_role(trail: Trail, assumption: Assumption) -> None:
     keys = assumption.keys
     trail.record_service_call(
         ServiceCall(
-            service=_SERVICE,
+            service=service,
             event_source=_SOURCE,
             operation="AssumeRole",
             input=request,

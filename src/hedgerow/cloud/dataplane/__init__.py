@@ -11,6 +11,7 @@ The tests are in `tests/unit/cloud/dataplane`, `tests/interop/test_discovery_sdk
 """
 
 from hedgerow.cloud.dataplane.core_calls import CoreCalls
+from hedgerow.cloud.dataplane.credential_calls import CredentialCalls
 from hedgerow.cloud.dataplane.discovery import Discovery
 from hedgerow.cloud.dataplane.message_calls import MessageCalls
 from hedgerow.cloud.dataplane.plane import DataPlane, RefusedRequest
@@ -21,6 +22,7 @@ from hedgerow.cloud.dataplane.update_calls import UpdateCalls
 __all__ = [
     "ROUTES",
     "CoreCalls",
+    "CredentialCalls",
     "DataPlane",
     "Discovery",
     "MessageCalls",

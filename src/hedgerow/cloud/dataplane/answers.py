@@ -7,6 +7,7 @@ import msgspec
 from hedgerow.aws import HttpAnswer
 from hedgerow.cloud.dataplane.routes import UnknownPathError, WrongMethodError
 from hedgerow.cloud.greengrass import NoGroupRoleError, NoSuchDeploymentError
+from hedgerow.cloud.iot import NoRoleAliasError
 from hedgerow.kernel import CallerError, DeniedError, HedgerowError, PeerError, UnavailableError
 
 JSON = {"content-type": "application/json"}
@@ -32,6 +33,7 @@ _STATUSES: tuple[tuple[type[HedgerowError], int], ...] = (
     (DeniedError, 403),
     (NoSuchDeploymentError, 404),
     (NoGroupRoleError, 404),
+    (NoRoleAliasError, 404),
     (MissingError, 404),
     (UnknownPathError, 404),
     (WrongMethodError, 405),

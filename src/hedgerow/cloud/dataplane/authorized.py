@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from hedgerow.aws import HttpRequest
 from hedgerow.cloud.dataplane.answers import UnauthenticatedError
@@ -9,6 +10,7 @@ from hedgerow.cloud.dataplane.routes import Match, Parameters
 from hedgerow.cloud.iot import AdmittedDevice, DeviceDirectory
 from hedgerow.kernel import DeniedError, quoted
 
+THING_HEADER: Final = "x-amzn-iot-thingname"
 _SEAL = object()
 
 
@@ -24,6 +26,8 @@ class Authorized:
     body: bytes = field(repr=False)
     raw_query: str
     headers: Mapping[str, str] = field(repr=False)
+    thing_name: str | None
+    """The thing that the device says it is; one of its own."""
     _seal: object = field(repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -50,7 +54,8 @@ def authorize(
         device = directory.admit(certificate_id)
     except DeniedError as error:
         raise UnauthenticatedError(f"{wanted} is refused: {error.message}") from error
-    decision = directory.authorize(device, match.route.action, match.resource)
+    thing_name = _named_thing(device, match, request)
+    decision = directory.authorize(device, match.route.action, match.resource, client_id=thing_name)
     if not decision.allowed:
         raise DeniedError(f"{wanted} is refused: {decision.reason}")
     return Authorized(
@@ -59,8 +64,25 @@ def authorize(
         body=request.body,
         raw_query=request.raw_query,
         headers=request.headers,
+        thing_name=thing_name,
         _seal=_SEAL,
     )
+
+
+def _named_thing(device: AdmittedDevice, match: Match, request: HttpRequest) -> str | None:
+    """Return the thing that a request for credentials names, so that policies know it.
+
+    Raises `DeniedError` if it is not the device's own.
+    """
+    if not match.route.names_thing:
+        return None
+    name = request.headers.get(THING_HEADER)
+    if name is not None and name not in device.things:
+        raise DeniedError(
+            f"{match.route.action} is refused: {THING_HEADER} names {quoted(name)}, and the "
+            "device's certificate is not attached to that thing"
+        )
+    return name
 
 
 def require_own_thing(request: Authorized) -> str:

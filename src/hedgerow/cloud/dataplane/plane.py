@@ -24,6 +24,7 @@ from hedgerow.cloud.broker.websockets import MQTT_PATH, mqtt_upgrade
 from hedgerow.cloud.dataplane.answers import UnauthenticatedError, refusal
 from hedgerow.cloud.dataplane.authorized import Authorized, authorize
 from hedgerow.cloud.dataplane.core_calls import CoreCalls
+from hedgerow.cloud.dataplane.credential_calls import CredentialCalls
 from hedgerow.cloud.dataplane.discovery import Discovery
 from hedgerow.cloud.dataplane.message_calls import MessageCalls
 from hedgerow.cloud.dataplane.routes import asked_path, match
@@ -67,6 +68,7 @@ class DataPlane:
         core_calls: CoreCalls,
         shadow_calls: ShadowCalls,
         message_calls: MessageCalls,
+        credential_calls: CredentialCalls,
         update_calls: UpdateCalls,
         mqtt: Callable[[TlsPeer], AnyProtocol],
         record: Callable[[RefusedRequest], None],
@@ -92,6 +94,7 @@ class DataPlane:
             "list-shadows": shadow_calls.names,
             "get-update-metadata": update_calls.metadata,
             "get-update": update_calls.target,
+            "role-credentials": credential_calls.get,
             "publish": message_calls.publish,
             "get-retained": message_calls.get_retained,
             "list-retained": message_calls.list_retained,

@@ -11,7 +11,7 @@ from typing import Literal
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from hedgerow.cloud.home import Home
-from hedgerow.cloud.iot.arns import thing_arn, topic_arn
+from hedgerow.cloud.iot.arns import role_alias_arn, thing_arn, topic_arn
 from hedgerow.contract import (
     CLASSIC,
     ShadowId,
@@ -58,6 +58,8 @@ class Route:
     action: str
     resource: Callable[[Home, Parameters], str]
     asks: frozenset[str] = frozenset()
+    names_thing: bool = False
+    """Whether a header may say which of its things the device is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,10 @@ def _own_thing(home: Home, parameters: Parameters) -> str:
 def _shadow(home: Home, parameters: Parameters) -> str:
     """Return the thing, and the shadow's name behind it if it is a named one."""
     return thing_arn(home, str(ShadowId(parameters["thing"], parameters.get("name", CLASSIC))))
+
+
+def _role_alias(home: Home, parameters: Parameters) -> str:
+    return role_alias_arn(home, parameters["alias"])
 
 
 def _topic(home: Home, parameters: Parameters) -> str:
@@ -192,6 +198,14 @@ ROUTES: tuple[Route, ...] = (
         "/greengrass/updates/targets/{path+}",
         "greengrass:GetDeploymentArtifacts",
         _updates,
+    ),
+    Route(
+        "role-credentials",
+        "GET",
+        "/role-aliases/{alias}/credentials",
+        "iot:AssumeRoleWithCertificate",
+        _role_alias,
+        names_thing=True,
     ),
     Route("publish", "POST", "/topics/{topic+}", "iot:Publish", _topic, _PUBLISH),
     Route("get-retained", "GET", "/retainedMessage/{topic+}", "iot:GetRetainedMessage", _topic),

@@ -17,9 +17,18 @@ from hedgerow.cloud.iot.arns import (
     client_arn,
     policy_arn,
     read_certificate_arn,
+    role_alias_arn,
     thing_arn,
     topic_arn,
     topic_filter_arn,
+)
+from hedgerow.cloud.iot.credential_provider import (
+    SERVICE as CREDENTIAL_PROVIDER,
+)
+from hedgerow.cloud.iot.credential_provider import (
+    CredentialProvider,
+    NoRoleAliasError,
+    RoleAssumption,
 )
 from hedgerow.cloud.iot.directory import DeviceDirectory, DirectoryChange
 from hedgerow.cloud.iot.door import AnchorSource, DeviceDoor
@@ -28,22 +37,27 @@ from hedgerow.cloud.iot.registry import RegisteredCertificate, Registry
 from hedgerow.cloud.iot.service import IotService
 
 __all__ = [
+    "CREDENTIAL_PROVIDER",
     "AdmittedDevice",
     "AnchorSource",
+    "CredentialProvider",
     "DeviceDirectory",
     "DeviceDoor",
     "DirectoryChange",
     "Home",
     "IotService",
     "Newcomers",
+    "NoRoleAliasError",
     "RegisteredCertificate",
     "Registration",
     "Registry",
+    "RoleAssumption",
     "bound_thing",
     "certificate_arn",
     "client_arn",
     "policy_arn",
     "read_certificate_arn",
+    "role_alias_arn",
     "thing_arn",
     "topic_arn",
     "topic_filter_arn",

@@ -39,6 +39,11 @@ def policy_arn(home: Home, name: str) -> str:
     return _arn(home, f"policy/{name}")
 
 
+def role_alias_arn(home: Home, name: str) -> str:
+    """Return the ARN of a role alias, which `iot:AssumeRoleWithCertificate` is judged on."""
+    return _arn(home, f"rolealias/{name}")
+
+
 def client_arn(home: Home, client_id: str) -> str:
     """Return what `iot:Connect` is judged on."""
     return _arn(home, f"client/{client_id}")

@@ -148,6 +148,10 @@ class DeviceDirectory:
         """
         return self._tables.trust_anchors()
 
+    def thing_type(self, thing_name: str) -> str:
+        """Return the type of a thing, or nothing."""
+        return self._tables.thing_type(thing_name)
+
     def is_registered(self, certificate_id: str) -> bool:
         """Tell whether a certificate is registered, whatever its status."""
         return self._tables.is_registered(certificate_id)

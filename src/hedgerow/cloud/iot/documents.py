@@ -112,13 +112,6 @@ class RoleAlias(msgspec.Struct, frozen=True, kw_only=True):
 
     role_arn: str
     duration_s: int
-    updated_at: datetime
-
-
-class RoleAliasSession(msgspec.Struct, frozen=True, kw_only=True):
-    """Credentials that a device was given (the record's id), under its certificate (the parent)."""
-
-    expires_at: datetime
 
 
 def member_id(group_name: str, thing_name: str) -> str:
@@ -167,7 +160,6 @@ CERTIFICATE = Kind("certificate", Certificate)
 CA_CERTIFICATE = Kind("ca-certificate", CaCertificate)
 EVENT_CONFIGURATIONS = Kind("event-configurations", EventConfigurations)
 ROLE_ALIAS = Kind("role-alias", RoleAlias)
-ROLE_ALIAS_SESSION = Kind("role-alias-session", RoleAliasSession)
 REGISTRATION_CODE = Kind("registration-code", RegistrationCode)
 IOT_POLICY = Kind("iot-policy", IotPolicy)
 POLICY_TARGET = Kind("iot-policy-target", PolicyTarget)

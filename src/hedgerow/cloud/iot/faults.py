@@ -52,6 +52,11 @@ def policy_not_found(name: str) -> AwsError:
     return AwsError("ResourceNotFoundException", f"Policy {quoted(name)} does not exist.")
 
 
+def role_alias_not_found(name: str) -> AwsError:
+    """Return the error for a role alias that does not exist."""
+    return AwsError("ResourceNotFoundException", f"Role alias {quoted(name)} does not exist.")
+
+
 def policy_version_not_found(name: str, version_id: str) -> AwsError:
     """Return the error for a version that a policy does not have."""
     return AwsError(

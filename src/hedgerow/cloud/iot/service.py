@@ -7,6 +7,7 @@ from hedgerow.cloud.iot.certificate_operations import CertificateOperations
 from hedgerow.cloud.iot.event_operations import EventOperations
 from hedgerow.cloud.iot.faults import invalid_request
 from hedgerow.cloud.iot.policy_operations import PolicyOperations
+from hedgerow.cloud.iot.role_alias_operations import RoleAliasOperations
 from hedgerow.cloud.iot.thing_group_operations import ThingGroupOperations
 from hedgerow.cloud.iot.thing_operations import ThingOperations
 from hedgerow.cloud.iot.thing_type_operations import ThingTypeOperations
@@ -24,6 +25,7 @@ class IotService(
     PolicyOperations,
     AuthorizationOperations,
     EventOperations,
+    RoleAliasOperations,
 ):
     """The registry's operations. Every write is known to every door before it is answered."""
 

@@ -12,6 +12,7 @@ from hedgerow.aws import Service
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot.directory import DeviceDirectory
 from hedgerow.cloud.iot.faults import invalid_request
+from hedgerow.cloud.iot.role_aliases import RoleDirectory
 from hedgerow.kernel import Clock
 from hedgerow.pki import CertificateAuthority
 from hedgerow.store import InvalidPageTokenError, Kind, Page, Store, Transaction
@@ -42,9 +43,11 @@ class IotOperations(Service):
         *,
         authority: CertificateAuthority,
         directory: DeviceDirectory,
+        roles: RoleDirectory,
         endpoint: str,
     ) -> None:
         """Take what signs device certificates, and the host that devices connect to."""
+        self._roles = roles
         self._store = store
         self._home = home
         self._clock = clock

@@ -73,6 +73,11 @@ class DirectoryTables:
             self._trust = None
         return changed
 
+    def thing_type(self, thing_name: str) -> str:
+        """Return the type of a thing, or nothing."""
+        thing = self._things.get(thing_name)
+        return "" if thing is None else thing.thing_type
+
     def is_registered(self, certificate_id: str) -> bool:
         """Tell whether a certificate is registered, whatever its status."""
         return certificate_id in self._certificates

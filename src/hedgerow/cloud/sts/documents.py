@@ -33,6 +33,8 @@ class StoredSession(msgspec.Struct, frozen=True, kw_only=True):
     policy: str = ""
     policy_arns: tuple[str, ...] = ()
     invoked_by: str = ""
+    context: dict[str, str] = {}
+    """What the service that assumed the role lets conditions know."""
 
     def __repr__(self) -> str:
         """Show no secret."""

@@ -124,4 +124,5 @@ def _session(
         tags=stored.tags,
         policies=policies,
         invoked_by=stored.invoked_by,
+        context=stored.context,
     )

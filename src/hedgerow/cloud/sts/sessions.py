@@ -49,6 +49,7 @@ class Grant:
     policy: str = ""
     policy_arns: tuple[str, ...] = ()
     invoked_by: str = ""
+    context: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class Sessions:
             policy=grant.policy,
             policy_arns=grant.policy_arns,
             invoked_by=grant.invoked_by,
+            context=dict(grant.context),
         )
         principal = await session_principal(self._directory, grant.account, stored)
         if principal is None:
@@ -161,9 +163,11 @@ class Sessions:
         source_arn: str,
         session_name: str,
         duration: timedelta,
+        context: Mapping[str, str] | None = None,
     ) -> TemporaryCredentials:
         """Let an AWS service (`greengrass.amazonaws.com`) assume a role on behalf of a resource.
 
+        `context` is what conditions know of the session's calls beside what is known of everyone's.
         The role's trust policy is judged with `aws:SourceAccount` and `aws:SourceArn`. Raises
         `DeniedError` that says what the trust policy lacks.
         """
@@ -185,6 +189,7 @@ class Sessions:
                 name=session_name,
                 duration=_at_most(duration, role),
                 invoked_by=service,
+                context=context or {},
             )
         )
 

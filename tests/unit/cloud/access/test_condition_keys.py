@@ -17,7 +17,7 @@ from hedgerow.cloud.access.keys import (
 )
 
 PAGE = Path(__file__).parents[4] / "docs" / "permissions.md"
-KEY = re.compile(r"`((?:aws|iam|sts|greengrass):[A-Za-z]+(?:/KEY)?)`")
+KEY = re.compile(r"`((?:aws|iam|sts|greengrass|credentials-iot):[A-Za-z]+(?:/KEY)?)`")
 
 
 def test_every_known_key_is_on_the_page_and_no_other() -> None:
