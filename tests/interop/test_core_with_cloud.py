@@ -268,7 +268,7 @@ async def test_every_action_of_the_minimal_policy_is_needed_and_missed_by_name(
     await estate.cloud.edit_policy(CORE, policy)
     async with running_core(estate.root) as core:
         await estate.deploy(core)
-        await until(lambda: core.agent._shadow_reported is not None)
+        await until(lambda: core.agent._reporter._shadow is not None)
         assert core.problems == ()
     for action, resource in needed.items():
         await drop_old_versions(estate)
