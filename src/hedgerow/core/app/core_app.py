@@ -299,7 +299,9 @@ class CoreApp:
             clock=self._clock,
             log=self._log,
         )
-        self.board = StatusBoard(parts, self.agent, self.notices, self.role)
+        self.board = StatusBoard(
+            parts, self.agent, self.notices, self.role, self.configuration, self.telemetry
+        )
         self._health = HealthServer(
             self.board.workers,
             self.board.status,

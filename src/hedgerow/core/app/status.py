@@ -13,6 +13,7 @@ from hedgerow.core.credentials import RoleKeeper
 from hedgerow.core.deployment import AgentState, DeploymentAgent
 from hedgerow.core.health import SYSTEM_FUNCTIONS, Worker, WorkerState
 from hedgerow.core.server import LocalServer
+from hedgerow.core.telemetry import RuntimeConfiguration, TelemetryAgent
 from hedgerow.kernel import iso_milliseconds, new_uuid
 
 _DEVICES_SHOWN = 20
@@ -23,12 +24,20 @@ class StatusBoard:
     """Knows every part, changes none."""
 
     def __init__(
-        self, parts: Parts, agent: DeploymentAgent, notices: NoticeBoard, role: RoleKeeper
+        self,
+        parts: Parts,
+        agent: DeploymentAgent,
+        notices: NoticeBoard,
+        role: RoleKeeper,
+        configuration: RuntimeConfiguration,
+        telemetry: TelemetryAgent,
     ) -> None:
         self._parts = parts
         self._agent = agent
         self._notices = notices
         self._role = role
+        self._configuration = configuration
+        self._telemetry = telemetry
         self._version = metadata.version("hedgerow")
         self._worker_ids = {name: new_uuid() for name in SYSTEM_FUNCTIONS}
 
@@ -75,6 +84,7 @@ class StatusBoard:
             self._role.problem,
             parts.shadows.problem,
             parts.sync.problem,
+            self._configuration.problem,
         )
         return tuple(dict.fromkeys(problem for problem in found if problem))
 
@@ -119,6 +129,10 @@ class StatusBoard:
             "role": {
                 "arn": held.role_arn if held else None,
                 "credentialsEnd": iso_milliseconds(held.expires_at) if held else None,
+            },
+            "telemetry": {
+                "setting": self._telemetry.setting,
+                "waiting": len(self._telemetry.record.points),
             },
             "shadows": {"synced": len(parts.sync.filters), "waiting": parts.sync.waiting},
             "spool": {
