@@ -27,6 +27,7 @@ from hedgerow.cloud.iot import (
     topic_filter_arn,
 )
 from hedgerow.contract import parse_shadow_topic
+from hedgerow.contract.job_topics import parse_job_topic
 from hedgerow.kernel import DeniedError, quoted
 from hedgerow.mqtt import (
     Admission,
@@ -105,19 +106,21 @@ class CloudAuthority:
         *,
         programs: Programs | None,
         shadow_tap: Tap,
+        job_tap: Tap | None = None,
         record: Callable[[RefusalEvent], None],
         follow: Callable[[SessionEvent], None],
         may_connect: Callable[[str], bool],
     ) -> None:
         """`follow` hears of clients' lives, `may_connect` says whether it is not too soon again.
 
-        Without `programs` only devices may come in.
+        Without `programs` only devices may come in; without `job_tap` nobody asks about jobs.
         """
         self._may_connect = may_connect
         self._directory = directory
         self._home = home
         self._programs = programs
         self._shadow_taps = (shadow_tap,)
+        self._job_taps = () if job_tap is None else (job_tap,)
         self._record = record
         self._follow = follow
 
@@ -144,8 +147,10 @@ class CloudAuthority:
         return Admitted(identity)
 
     def may_publish(self, session: SessionRef, topic: str) -> Verdict:
-        """Allow what the policy allows; of reserved topics only requests to shadows."""
-        if topic.startswith(_RESERVED) and not _is_shadow_request(topic):
+        """Allow what the policy allows; of reserved topics only requests (shadows and jobs)."""
+        if topic.startswith(_RESERVED) and not (
+            _is_shadow_request(topic) or (self._job_taps and _is_job_request(topic))
+        ):
             return Verdict(
                 allowed=False,
                 reason=f"{PUBLISH} on the reserved topic {quoted(topic)} is not open to devices",
@@ -185,8 +190,10 @@ class CloudAuthority:
         return self._decide(identity_of(session), RECEIVE, topic).allowed
 
     def taps(self, _source: Source, topic: str) -> Sequence[Tap]:
-        """Hand requests to shadows to the shadow service."""
-        return self._shadow_taps if _is_shadow_request(topic) else _NO_TAPS
+        """Hand requests to shadows and about jobs to those who answer them."""
+        if _is_shadow_request(topic):
+            return self._shadow_taps
+        return self._job_taps if self._job_taps and _is_job_request(topic) else _NO_TAPS
 
     def refused(self, event: RefusalEvent) -> None:
         """Keep a record of every refusal."""
@@ -269,6 +276,11 @@ def identity_of(session: SessionRef) -> CloudIdentity:
     if not isinstance(session.identity, CloudIdentity):
         raise TypeError("a session of the cloud's broker has a CloudIdentity")
     return session.identity
+
+
+def _is_job_request(topic: str) -> bool:
+    reserved = parse_job_topic(topic)
+    return reserved is not None and not reserved.event
 
 
 def _is_shadow_request(topic: str) -> bool:

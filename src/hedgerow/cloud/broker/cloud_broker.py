@@ -11,6 +11,7 @@ import structlog
 from hedgerow.aws import Proven
 from hedgerow.cloud.broker.authority import CloudAuthority, CloudIdentity, identity_of
 from hedgerow.cloud.broker.conflicts import CONFLICT, TAKEN_OVER, Conflicts
+from hedgerow.cloud.broker.job_requests import JobRequests
 from hedgerow.cloud.broker.lifecycle import (
     API_INITIATED_DISCONNECT,
     WEBSOCKET_TTL_EXPIRATION,
@@ -22,6 +23,7 @@ from hedgerow.cloud.broker.shadow_requests import ShadowRequests
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot import DeviceDirectory, DirectoryChange
 from hedgerow.cloud.iot_data import ShadowService
+from hedgerow.cloud.jobs import JobDesk
 from hedgerow.kernel import CallerError, Clock, DeniedError, UnavailableError
 from hedgerow.mqtt import (
     NO_KEEPER,
@@ -76,10 +78,12 @@ class CloudBroker:
         limits: Limits | None = None,
         programs: Programs | None = None,
         keeper: Keeper = NO_KEEPER,
+        jobs: JobDesk | None = None,
     ) -> None:
         """`record` hears of every refusal; it must be quick and must not raise.
 
         Without `programs` only devices may come in. `keeper` keeps sessions and retained messages.
+        Without `jobs` nobody can ask about jobs.
         """
         self._directory = directory
         self._shadows = shadows
@@ -89,11 +93,14 @@ class CloudBroker:
         self._conflicts = Conflicts()
         self._lifecycle = Lifecycle(self._tell, clock)
         self._requests = ShadowRequests(shadows, self._tell)
+        self._jobs = jobs
+        self._job_requests = None if jobs is None else JobRequests(jobs, self._tell)
         self._authority = CloudAuthority(
             directory,
             home,
             programs=programs,
             shadow_tap=self._requests.take,
+            job_tap=None if self._job_requests is None else self._job_requests.take,
             record=self._refused,
             follow=self._lifecycle.take,
             may_connect=lambda client_id: self._conflicts.may_connect(client_id, clock.monotonic()),
@@ -108,12 +115,16 @@ class CloudBroker:
         self._stop_listening: list[Callable[[], None]] = []
 
     async def start(self) -> None:
-        """Begin to answer shadow requests and to follow the directory."""
+        """Begin to answer requests and to follow the directory."""
         await self._requests.start()
+        if self._job_requests is not None:
+            await self._job_requests.start()
         self._stop_listening = [
             self._directory.on_change(self._directory_changed),
             self._shadows.on_message(self._tell),
         ]
+        if self._jobs is not None:
+            self._stop_listening.append(self._jobs.on_message(self._tell))
         if self._programs is not None:
             self._programs.changed = self._programs_changed
             await self._programs.start()
@@ -127,6 +138,8 @@ class CloudBroker:
             await self._programs.stop()
         await self._broker.stop()
         await self._requests.stop()
+        if self._job_requests is not None:
+            await self._job_requests.stop()
 
     def protocol_factory(self, peer: TlsPeer) -> AnyProtocol:
         """Return the protocol for one connection whose TLS handshake is done."""

@@ -35,4 +35,4 @@ def envelope(record: Record[Event], home: Home) -> bytes:
 
 def _plain(record: Record[Event], event: Event) -> dict[str, Any]:
     named = {"eventId": record.id} if "eventType" in event.detail else {}
-    return {**event.detail, **named, "timestamp": int(record.created_at.timestamp() * 1000)}
+    return {"timestamp": int(record.created_at.timestamp() * 1000), **event.detail, **named}
