@@ -15,6 +15,9 @@ from botocore.model import OperationModel, ServiceModel
 
 from hedgerow.kernel import ConfigurationError, quoted
 
+OWN_MODELS = Path(__file__).parent / "own"
+"""Models that botocore does not have, laid out as a folder that botocore's loaders can search."""
+
 PROTOCOLS = ("rest-json", "json", "query")
 PINNED: Final = Path(__file__).parent / "pinned"
 

@@ -8,6 +8,7 @@ from hedgerow.kernel import Arn, CallerError
 
 CERTIFICATE_ID: Final = re.compile(r"[0-9a-f]{64}")
 THING_NAME: Final = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
+GROUP_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GROUP: Final = re.compile(r"/greengrass/groups/([0-9A-Za-z-]{1,64})(?:/versions/([0-9A-Za-z-]+))?")
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from hedgerow.estate.certificates import certificates_of
 from hedgerow.estate.findings import Finding, blocks
-from hedgerow.estate.naming import THING_NAME, certificate_id_of, thing_name_of
+from hedgerow.estate.naming import GROUP_ID, THING_NAME, certificate_id_of, thing_name_of
 from hedgerow.estate.values import Estate, Group
 from hedgerow.kernel import quoted
 from hedgerow.policy import MalformedPolicyError, parse_policy
@@ -91,6 +91,8 @@ def _thing_faults(estate: Estate) -> Iterator[Finding]:
 
 
 def _group_faults(estate: Estate, group: Group) -> Iterator[Finding]:
+    if not GROUP_ID.fullmatch(group.id):
+        yield blocks("GROUP_ID_INVALID", quoted(group.id), "a group's id is a UUID, in lower case")
     things = {one.name: one for one in estate.things}
     kinds = Counter(one.kind for one in group.definitions)
     for kind, count in kinds.items():

@@ -13,6 +13,7 @@ import botocore.loaders
 import botocore.session
 from botocore.config import Config
 
+from hedgerow.aws.models import OWN_MODELS
 from hedgerow.kernel import (
     CallerError,
     ConfigurationError,
@@ -121,7 +122,9 @@ class CloudApi:
 @cache
 def _models() -> botocore.loaders.Loader:
     """Return the one loader of this process, which reads each service's model once."""
-    return botocore.loaders.create_loader()
+    loader = botocore.loaders.create_loader()
+    loader.search_paths.append(str(OWN_MODELS))
+    return loader
 
 
 def _without_answer(service: str, error: botocore.exceptions.BotoCoreError) -> HedgerowError:

@@ -33,6 +33,7 @@ from hedgerow.cloud.dataplane import (
     ShadowCalls,
     UpdateCalls,
 )
+from hedgerow.cloud.estate import EstateService
 from hedgerow.cloud.events import EventLog, EventTeller
 from hedgerow.cloud.greengrass import (
     AddressBook,
@@ -298,6 +299,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
                 configurations=RuntimeConfigurations(registry, shadows),
                 clock=clock,
             ),
+            EstateService(store, home, clock, addresses=addresses),
             CloudTrailService(
                 store, home, clock, trail=trail, deliverer=deliverer, keys=ground.trail_keys
             ),
