@@ -15,7 +15,7 @@ from hedgerow.core.app import run_core
     "-i",
     "insecure",
     is_flag=True,
-    help="Start although this system does not protect hard and soft links (insecure).",
+    help="Start although this system protects no links or has no seccomp filters (insecure).",
 )
 def run(root: Path, *, insecure: bool) -> None:
     """Serve client devices until SIGTERM or Ctrl-C; local work needs no cloud."""

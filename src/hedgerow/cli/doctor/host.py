@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hedgerow.cli.doctor.finding import Finding
-from hedgerow.core.config import require_link_protection
+from hedgerow.core.config import require_link_protection, require_seccomp, seccomp
 from hedgerow.kernel import ConfigurationError
 
 _PYTHON = (3, 11)
@@ -45,6 +45,7 @@ def host_findings() -> Iterator[Finding]:
         advice="use a Python that is linked with OpenSSL 3 or newer",
     )
     yield _link_protection()
+    yield _seccomp()
     for package, purpose, advice in _PACKAGES:
         there = importlib.util.find_spec(package) is not None
         yield _optional(f"package {package}", there=there, purpose=purpose, advice=advice)
@@ -59,6 +60,15 @@ def _link_protection() -> Finding:
     except ConfigurationError as error:
         return Finding("link protection", ok=False, found="off", advice=error.message)
     return Finding("link protection", ok=True, found="on")
+
+
+def _seccomp() -> Finding:
+    found = seccomp()
+    try:
+        require_seccomp(found=found)
+    except ConfigurationError as error:
+        return Finding("seccomp", ok=False, found=found.value, advice=error.message)
+    return Finding("seccomp", ok=True, found=found.value)
 
 
 def _program(name: str) -> Path | None:

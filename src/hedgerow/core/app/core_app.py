@@ -17,7 +17,7 @@ from hedgerow.core.app.log import RotatingFile, system_log
 from hedgerow.core.app.notices import AfterNotices, NoticeBoard, addresses_topic
 from hedgerow.core.app.status import StatusBoard
 from hedgerow.core.certificates import CertificateKeeper, OwnAuthority, ServerCertificateStore
-from hedgerow.core.config import CoreConfig, load_config, require_link_protection
+from hedgerow.core.config import CoreConfig, load_config, require_link_protection, require_seccomp
 from hedgerow.core.credentials import (
     CREDENTIALS_PATH,
     Credentials,
@@ -82,6 +82,7 @@ class CoreApp:
         Raises `ConfigurationError` that says what is wrong with the root folder or the host.
         """
         require_link_protection(insecure_skip=self._insecure)
+        require_seccomp(insecure_skip=self._insecure)
         self.config = load_config(self._root)
         lock = RootLock(self.config.folders.state)
         lock.take()
@@ -132,7 +133,9 @@ class CoreApp:
         self._held.callback(file.close)
         self._log = log = system_log(file, clock, self._echo)
         if self._insecure:
-            log.warning("insecure mode: the kernel's link protection was not asked for (-i)")
+            log.warning(
+                "insecure mode: the kernel was not asked for link protection and seccomp (-i)"
+            )
         for key in config.options.unknown:
             log.warning("an option of config.json is not known and has no effect", key=key)
         for key in config.misplaced_options:

@@ -6,7 +6,7 @@ ports and key locations, or a `ConfigurationError` that names the file and the f
 are in `tests/unit/core/config`.
 """
 
-from hedgerow.core.config.host import require_link_protection
+from hedgerow.core.config.host import Seccomp, require_link_protection, require_seccomp, seccomp
 from hedgerow.core.config.key_uri import FileUri, KeyUri, TokenUri, parse_key_uri
 from hedgerow.core.config.load import load_config, misspelt_keys
 from hedgerow.core.config.unknown_keys import MisspeltKey
@@ -20,9 +20,12 @@ __all__ = [
     "KeyUri",
     "MisspeltKey",
     "NetworkProxy",
+    "Seccomp",
     "TokenUri",
     "load_config",
     "misspelt_keys",
     "parse_key_uri",
     "require_link_protection",
+    "require_seccomp",
+    "seccomp",
 ]

@@ -1,4 +1,5 @@
 import asyncio
+import functools
 import json
 import os
 import signal
@@ -183,6 +184,30 @@ async def test_the_core_does_not_start_on_a_host_without_link_protection(
     with pytest.raises(ConfigurationError, match="link protection"):
         await CoreApp(root, clock=SystemClock()).start()
     assert not (root / "ggc/var/state/endpoints.json").exists()
+
+
+@pytest.mark.spec("Y04")
+@pytest.mark.parametrize("missing", ["require_link_protection", "require_seccomp"])
+async def test_the_core_does_not_start_without_link_protection_or_seccomp(
+    tmp_path: Path, double: GroupDouble, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    """On a host that has both, one of them at a time is taken to be missing."""
+    root = offline_root(tmp_path, double)
+    asked: list[str] = []
+
+    def there(name: str, *, insecure_skip: bool) -> None:
+        asked.append(name)
+        if name == missing and not insecure_skip:
+            raise ConfigurationError("this kernel lacks it")
+
+    for name in ("require_link_protection", "require_seccomp"):
+        monkeypatch.setattr(f"hedgerow.core.app.core_app.{name}", functools.partial(there, name))
+    with pytest.raises(ConfigurationError, match="lacks it"):
+        await CoreApp(root, clock=SystemClock()).start()
+    assert missing in asked
+    assert not (root / "ggc/var/state/endpoints.json").exists()
+    async with running_core(root) as core:  # the insecure mode
+        assert core.mqtt_port
 
 
 @pytest.mark.spec("S06", "S08")

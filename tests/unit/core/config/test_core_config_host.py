@@ -1,8 +1,9 @@
+import errno
 from pathlib import Path
 
 import pytest
 
-from hedgerow.core.config import require_link_protection
+from hedgerow.core.config import Seccomp, require_link_protection, require_seccomp, seccomp
 from hedgerow.kernel import ConfigurationError
 
 
@@ -33,3 +34,35 @@ def test_the_core_does_not_start_without_link_protection(
 def test_it_starts_with_protection_or_in_the_insecure_mode(tmp_path: Path) -> None:
     require_link_protection(settings=settings(tmp_path, "1", "1"))
     require_link_protection(settings=settings(tmp_path, "0", "0"), insecure_skip=True)
+
+
+@pytest.mark.parametrize(
+    ("error", "means"),
+    [
+        (errno.EFAULT, Seccomp.THERE),
+        (errno.EINVAL, Seccomp.MISSING),
+        (errno.EPERM, Seccomp.UNKNOWN),
+        (errno.ENOSYS, Seccomp.UNKNOWN),
+        (0, Seccomp.UNKNOWN),
+    ],
+)
+def test_the_kernels_answer_tells_whether_there_are_seccomp_filters(
+    error: int, means: Seccomp
+) -> None:
+    assert seccomp(lambda _option, _mode: error) is means
+
+
+def test_asking_this_kernel_sets_no_filter() -> None:
+    """What is asked first must leave the process as it was."""
+    assert seccomp() is seccomp()
+    status = Path("/proc/self/status").read_text()
+    assert "Seccomp:\t0" in status or seccomp() is not Seccomp.THERE
+
+
+@pytest.mark.spec("Y04")
+def test_without_seccomp_filters_the_core_does_not_start_unless_told_to() -> None:
+    with pytest.raises(ConfigurationError, match="no seccomp filters"):
+        require_seccomp(found=Seccomp.MISSING)
+    require_seccomp(found=Seccomp.MISSING, insecure_skip=True)
+    require_seccomp(found=Seccomp.THERE)
+    require_seccomp(found=Seccomp.UNKNOWN)
