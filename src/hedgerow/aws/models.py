@@ -1,6 +1,7 @@
 """botocore's service models, loaded from botocore itself and from nowhere else but `pinned`.
 
-There lie the models of services that AWS has shut down, as botocore 1.43.11 had them (Apache-2.0):
+There lie the models of services that AWS has shut down, as botocore 1.43.11 had them, without its
+sentences (Apache-2.0, copyright Amazon.com, Inc. or its affiliates):
 a later one may not have them any more, and the API stays what it was.
 """
 
@@ -32,7 +33,7 @@ def load_model(name: str) -> ServiceModel:
     at: the API is not a matter of the environment.
     """
     loader = Loader(include_default_search_paths=False)
-    loader.search_paths.extend([str(PINNED), Loader.BUILTIN_DATA_PATH])
+    loader.search_paths.extend([str(PINNED), Loader.BUILTIN_DATA_PATH, str(OWN_MODELS)])
     try:
         description = loader.load_service_model(name, "service-2")
     except (DataNotFoundError, UnknownServiceError) as missing:
