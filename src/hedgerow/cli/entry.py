@@ -76,6 +76,7 @@ _PLACES = (
     Place("core", "hedgerow.cli.core", "Set up and run a core, the daemon at the edge."),
     Place("device", "hedgerow.cli.device", "Set up client devices."),
     Place("why", "hedgerow.cli.why", "Explain an authorization."),
+    Place("updates", "hedgerow.cli.updates", "Make, sign and publish software updates."),
     Place("trail", "hedgerow.cli.trail", "Verify the record of calls, offline."),
     Place("doctor", "hedgerow.cli.doctor", "Say what this host has and lacks."),
 )

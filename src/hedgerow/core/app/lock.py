@@ -1,8 +1,9 @@
-"""One core a root folder."""
+"""One core, and one update agent, a root folder."""
 
 import fcntl
 import os
 from pathlib import Path
+from typing import Literal
 
 from hedgerow.kernel import ConfigurationError
 
@@ -10,14 +11,18 @@ _FOLDER_MODE = 0o700
 
 
 class RootLock:
-    """Held by the core that runs on a root; the operating system lets go of it however it ends."""
+    """Held by the core that runs on a root; the operating system lets go of it however it ends.
 
-    def __init__(self, state: Path) -> None:
-        self._path = state / "core.lock"
+    `holder` is the other kind of process of which there is one a root: the update agent.
+    """
+
+    def __init__(self, state: Path, holder: Literal["core", "agent"] = "core") -> None:
+        self._path = state / f"{holder}.lock"
+        self._holder = "core" if holder == "core" else "update agent"
         self._descriptor: int | None = None
 
     def take(self) -> None:
-        """Take the lock, or raise `ConfigurationError` if another core has it."""
+        """Take the lock, or raise `ConfigurationError` if another one has it."""
         self._path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -25,7 +30,8 @@ class RootLock:
         except OSError as error:
             os.close(descriptor)
             raise ConfigurationError(
-                f"another core runs on this root already (it holds {self._path}); stop it first"
+                f"another {self._holder} runs on this root already (it holds {self._path}); "
+                "stop it first"
             ) from error
         self._descriptor = descriptor
 

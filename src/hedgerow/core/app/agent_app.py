@@ -1,0 +1,189 @@
+"""One update agent: its parts, joined."""
+
+import asyncio
+import platform
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Final
+
+from structlog.typing import FilteringBoundLogger
+
+from hedgerow.contract.updates import update_metadata_path, update_target_path
+from hedgerow.core.app.lock import RootLock
+from hedgerow.core.app.log import RotatingFile, system_log
+from hedgerow.core.config import CoreFolders, load_config
+from hedgerow.core.link import Backoff, CloudHttp, LinkIdentity
+from hedgerow.core.updates import (
+    CloudJobs,
+    CoreProcess,
+    Journal,
+    Replaced,
+    RepositoryClient,
+    RespawnScripts,
+    Timing,
+    UpdateAgent,
+    Updater,
+    try_agent,
+)
+from hedgerow.kernel import Clock, ConfigurationError, PeerError, SystemClock
+
+DEFAULT_LOG: Final = Path("/var/log/greengrass/ota/ggc_ota.txt")
+"""Source: guide page core-ota-update."""
+
+PIECE_BYTES: Final = 1_048_576
+_LONGEST_PAUSE_SECONDS: Final = 300.0
+_NOT_FOUND: Final = 404
+_NO_MORE: Final = 416
+_PARTIAL: Final = 206
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """How an agent runs."""
+
+    root: Path
+    log: Path = DEFAULT_LOG
+    poll_seconds: float = 30.0
+    start_words: tuple[str, ...] = ()
+    """What the core is started with beside `start`."""
+    settled_seconds: float = 3.0
+    script_owner: int = 0
+
+
+class AgentApp:
+    """The update agent on a root folder: `run` it, or let a new one try itself with `check`."""
+
+    def __init__(
+        self, settings: AgentSettings, *, clock: Clock | None = None, echo: IO[str] | None = None
+    ) -> None:
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._echo = echo
+        self._config = load_config(settings.root)
+
+    async def run(self) -> Replaced:
+        """Take updates; return when the agent itself was replaced.
+
+        `ConfigurationError` if another agent runs on the root, or something of it is wrong.
+        """
+        folders = self._config.folders
+        with ExitStack() as held:
+            lock = RootLock(folders.state, "agent")
+            lock.take()
+            held.callback(lock.release)
+            file = _opened(self._settings.log)
+            held.callback(file.close)
+            log = system_log(file, self._clock, self._echo)
+            log.info("the update agent runs", version=own_version())
+            if not folders.updates_root.exists():
+                log.warning(
+                    "every update is refused: no root of updates is pinned", **_pin(folders)
+                )
+            async with self._http() as http:
+                source = CloudJobs(http, log, self._settings.poll_seconds)
+                retry = Backoff(_LONGEST_PAUSE_SECONDS)
+                agent = UpdateAgent(source, self._updater(http, log), retry=retry, log=log)
+                return await agent.run()
+
+    async def check(self) -> None:
+        """Reach the cloud as the core; raise what is in the way of that. Changes nothing."""
+        async with self._http() as http:
+            await http.thing_jobs("GET", "")
+
+    def _http(self) -> CloudHttp:
+        return CloudHttp(self._config, LinkIdentity.load(self._config), self._clock)
+
+    def _updater(self, http: CloudHttp, log: FilteringBoundLogger) -> Updater:
+        config, settings = self._config, self._settings
+        root, folders = config.folders.root, config.folders
+        timing = Timing(
+            health_seconds=config.runtime.post_start_health_check_timeout.total_seconds(),
+            settled_seconds=settings.settled_seconds,
+        )
+        fetch = RepositoryFiles(http, asyncio.get_running_loop()).pieces
+        return Updater(
+            root,
+            client=RepositoryClient(
+                folders.updates, folders.updates_root, fetch, platform.machine()
+            ),
+            core=CoreProcess(folders, timing, settings.start_words),
+            journal=Journal(folders.updates / "journal.json"),
+            trial=try_agent,
+            own_version=own_version(),
+            log=log,
+            scripts=RespawnScripts(root, log, owner=settings.script_owner)
+            if config.managed_respawn
+            else None,
+        )
+
+
+class RepositoryFiles:
+    """Files of the repository over the core's link, for a thread beside the loop."""
+
+    def __init__(self, http: CloudHttp, loop: asyncio.AbstractEventLoop) -> None:
+        self._http = http
+        self._loop = loop
+
+    def pieces(self, kind: str, name: str) -> Iterator[bytes]:
+        """Give a file in pieces; `FileNotFoundError` if there is none."""
+        if kind == "metadata":
+            yield self._fetched(update_metadata_path(name), None)
+            return
+        path, offset = update_target_path(name), 0
+        while piece := self._fetched(path, f"bytes={offset}-{offset + PIECE_BYTES - 1}"):
+            if len(piece) > PIECE_BYTES:
+                raise PeerError(f"{name} comes in pieces that are longer than was asked for")
+            yield piece
+            offset += len(piece)
+
+    def _fetched(self, path: str, byte_range: str | None) -> bytes:
+        call = self._http.update_file(path, byte_range)
+        answer = asyncio.run_coroutine_threadsafe(call, self._loop).result()
+        if answer.status == _NOT_FOUND:
+            raise FileNotFoundError(path)
+        if answer.status == _NO_MORE:
+            return b""
+        if byte_range is not None and answer.status != _PARTIAL:
+            raise PeerError(f"{path} does not come in pieces")
+        return answer.body
+
+
+async def run_agent(
+    settings: AgentSettings, *, echo: IO[str] | None = sys.stderr
+) -> Replaced | None:
+    """Run an agent until SIGTERM or SIGINT (None), or until it replaced itself."""
+    agent = AgentApp(settings, echo=echo)
+    loop = asyncio.get_running_loop()
+    running = loop.create_task(agent.run(), name="update agent")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, running.cancel)
+    try:
+        return await running
+    except asyncio.CancelledError:
+        return None
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def own_version() -> str:
+    """Return the version of the software that runs here."""
+    return metadata.version("hedgerow")
+
+
+def _pin(folders: CoreFolders) -> dict[str, str]:
+    return {"file": str(folders.updates_root)}
+
+
+def _opened(path: Path) -> RotatingFile:
+    try:
+        return RotatingFile(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write the log {path}: {error.strerror}; name another one with --log"
+        ) from error

@@ -1,0 +1,88 @@
+"""The loop: one job after another, each reported."""
+
+import asyncio
+from collections.abc import Mapping
+
+from structlog.typing import FilteringBoundLogger
+
+from hedgerow.core.link import Backoff
+from hedgerow.core.updates.jobs import JobSource, UpdateJob
+from hedgerow.core.updates.journal import Outcome
+from hedgerow.core.updates.updater import Replaced, Updater
+from hedgerow.kernel import CallerError, DeniedError, HedgerowError
+
+
+class UpdateAgent:
+    """Takes jobs until it is cancelled, or has replaced itself."""
+
+    def __init__(
+        self, source: JobSource, updater: Updater, *, retry: Backoff, log: FilteringBoundLogger
+    ) -> None:
+        self._source = source
+        self._updater = updater
+        self._retry = retry
+        self._log = log
+
+    async def run(self) -> Replaced:
+        """Return only when the agent itself was updated, to go on as the new one."""
+        self._updater.adopt_host()
+        left = await self._updater.recover()
+        if left is not None:
+            job_id, ended = left
+            if isinstance(ended, Replaced):
+                return ended
+            await self._tell(job_id, ended)
+        while True:
+            replaced = await self._once()
+            if replaced is not None:
+                return replaced
+
+    async def _once(self) -> Replaced | None:
+        """Take a job if there is one, else wait until there may be."""
+        try:
+            job = await self._source.next()
+            if job is None:
+                self._retry.reset()
+                await self._source.wait()
+                return None
+            return await self._take(job)
+        except HedgerowError as error:
+            self._log.warning("jobs cannot be taken now", reason=error.message)
+            await asyncio.sleep(self._retry.next_delay())
+            return None
+
+    async def _take(self, job: UpdateJob) -> Replaced | None:
+        update = job.update
+        asked = {"software": update.software, "version": update.version}
+        log = self._log.bind(job=job.job_id, **asked)
+        await self._source.report(job.job_id, "IN_PROGRESS", asked)
+        log.info("an update begins")
+        ended = await self._updater.carry_out(job)
+        if isinstance(ended, Replaced):
+            log.info("the agent goes on as its new version")
+            return ended
+        await self._tell(job.job_id, ended, asked)
+        return None
+
+    async def _tell(
+        self, job_id: str, outcome: Outcome, details: Mapping[str, str] | None = None
+    ) -> None:
+        """Tell the outcome until the cloud has taken it, or wants to hear of it no more."""
+        log = self._log.bind(job=job_id)
+        said = {**(details or {}), "reason": outcome.reason}
+        write = log.info if outcome.status == "SUCCEEDED" else log.error
+        write("an update ended", status=outcome.status, reason=outcome.reason)
+        while True:
+            try:
+                await self._source.report(job_id, outcome.status, said)
+                break
+            except DeniedError as error:
+                log.warning("the outcome may not be told", reason=error.message)
+            except CallerError as error:
+                log.warning("nobody wants to hear the outcome", reason=error.message)
+                break
+            except HedgerowError as error:
+                log.warning("the outcome cannot be told now", reason=error.message)
+            await asyncio.sleep(self._retry.next_delay())
+        self._retry.reset()
+        self._updater.reported()
