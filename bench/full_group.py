@@ -26,11 +26,13 @@ from bench.fleet import ServedCloud, register, served, served_core
 from bench.process import cpu_seconds, pss_mib
 from bench.report import Row, Section
 from hedgerow.cli.demo.waiting import until
+from hedgerow.mqtt.codec import Publish
 from hedgerow.pki import client_context
 
 DEVICES = 2_500
 ROWS = 10_000
 CORE = "full-core"
+CHANGES = 5
 CONNECTED = 100
 """So many devices are connected to the core while it is deployed to again."""
 DISCOVERING = 64
@@ -49,11 +51,11 @@ _METHOD = """\
 `hedgerow cloud run` and `hedgerow core run` as processes of their own, and boto3; {devices:,}
 registered things with an RSA certificate each, {rows:,} subscription rows. The first deployment is
 in force when the core has reported it, which it does after the change. Then one row of all is
-changed: the new version of the definition, the version of the group and its deployment are asked
-for; it is in force when a message along the new row reaches a device that was connected all the
-time. {connected} devices stay connected meanwhile, and answer at the end. Discovery is asked for
-by {discovering} devices of that group at once, each over one connection that it keeps, while the
-core serves the group; the generator shares the machine with the cloud."""
+changed, {changes} times over: the new version of the definition, the version of the group and its
+deployment are asked for; it is in force when a message along the new row reaches a device that was
+connected all the time. {connected} devices stay connected meanwhile, and answer at the end.
+Discovery is asked for by {discovering} devices of that group at once, each over one connection that
+it keeps, while the core serves the group; the generator shares the machine with the cloud."""
 
 
 @dataclass(slots=True)
@@ -141,7 +143,11 @@ def measure(devices: int = DEVICES, rows: int = ROWS) -> Section:
             with served_core(root, folder / "core.log") as (daemon, ports):
                 figures = _measured(cloud, site, daemon.pid, ports["ggMqttPort"], rows)
     method = _METHOD.format(
-        devices=devices, rows=rows, connected=CONNECTED, discovering=DISCOVERING
+        devices=devices,
+        rows=rows,
+        changes=CHANGES,
+        connected=CONNECTED,
+        discovering=DISCOVERING,
     )
     return Section("A full group", method, figures)
 
@@ -158,14 +164,17 @@ def _measured(
         ConnectivityInfo=[{"Id": "here", "HostAddress": "127.0.0.1", "PortNumber": mqtt_port}],
     )
     changed, dropped = uvloop.run(_changed(cloud, site, mqtt_port, rows))
+    ordered = sorted(changed, key=lambda taken: taken.total)
+    slowest, median = ordered[-1], ordered[len(ordered) // 2]
     found = uvloop.run(_discovered(cloud, site))
     memory = {name: pss_mib(pid) for name, pid in pids.items()}
     return (
         *(Row(name, f"{seconds:.2f} s") for name, seconds in first.steps.items()),
         _wanted("in all, until it is in force", first.total, WANTED_DEPLOYED_S),
         Row("processor time of cloud and core", f"{used['cloud']:.1f} s, {used['core']:.1f} s"),
-        *(Row(f"one row changed: {name}", f"{s:.2f} s") for name, s in changed.steps.items()),
-        _wanted("one row changed, until it is in force", changed.total, WANTED_CHANGED_S),
+        *(Row(f"one row changed: {name}", f"{s:.2f} s") for name, s in slowest.steps.items()),
+        _wanted("one row changed, until it is in force: slowest", slowest.total, WANTED_CHANGED_S),
+        Row("one row changed: median", f"{median.total:.2f} s"),
         Row(
             f"of {CONNECTED} connected devices, cut by it",
             f"{dropped}",
@@ -236,7 +245,9 @@ def _first(site: Site, rows: int) -> Taken:
     return taken
 
 
-async def _changed(cloud: ServedCloud, site: Site, mqtt_port: int, rows: int) -> tuple[Taken, int]:
+async def _changed(
+    cloud: ServedCloud, site: Site, mqtt_port: int, rows: int
+) -> tuple[list[Taken], int]:
     """Change a row while devices are connected; return the times, and how many were cut."""
     roots = await _group_roots(cloud, site)
     async with AsyncExitStack() as closing:
@@ -248,12 +259,7 @@ async def _changed(cloud: ServedCloud, site: Site, mqtt_port: int, rows: int) ->
             connected.append(client)
         sender, receiver, *others = connected
         await receiver.subscribe("#")
-        taken = Taken()
-        async with asyncio.TaskGroup() as group:
-            arrival = group.create_task(_arrival(sender, receiver, _subject(1)))
-            await asyncio.to_thread(_change, site, rows, taken)
-            began = time.monotonic()
-            taken.steps["built, fetched, verified and in force"] = await arrival - began
+        taken = [await _one_change(site, sender, receiver, rows, n) for n in range(1, CHANGES + 1)]
         dropped = 0
         for client in others:
             try:
@@ -263,26 +269,41 @@ async def _changed(cloud: ServedCloud, site: Site, mqtt_port: int, rows: int) ->
         return taken, dropped
 
 
-def _change(site: Site, rows: int, taken: Taken) -> None:
-    table = site.rows(rows, _subject(1))
+async def _one_change(
+    site: Site, sender: MqttClient, receiver: MqttClient, rows: int, number: int
+) -> Taken:
+    taken, subject = Taken(), _subject(number)
+    async with asyncio.TaskGroup() as group:
+        arrival = group.create_task(_arrival(sender, receiver, subject))
+        table = site.rows(rows, subject)
+        deployment = await asyncio.to_thread(_change, site, table, taken)
+        began = time.monotonic()
+        taken.steps["built, fetched, verified and in force"] = await arrival - began
+    what = "the core's report"
+    await asyncio.to_thread(until, lambda: site.succeeded(deployment), what, _PATIENCE_SECONDS)
+    return taken
+
+
+def _change(site: Site, table: list[dict[str, str]], taken: Taken) -> str:
     began = time.monotonic()
     made = site.greengrass.create_subscription_definition_version(
         SubscriptionDefinitionId=site.subscriptions_id, Subscriptions=table
     )
     taken.step(f"{len(table):,} subscriptions accepted", began)
     site.versions["SubscriptionDefinitionVersionArn"] = made["Arn"]
-    site.deploy(taken)
+    return site.deploy(taken)
 
 
 async def _arrival(sender: MqttClient, receiver: MqttClient, subject: str) -> float:
-    """Return when the first message arrives; one is sent every few milliseconds."""
+    """Return when the first message along a row arrives; one is sent every few milliseconds."""
     topic = subject.replace("#", "x")
     async with asyncio.timeout(_PATIENCE_SECONDS):
         while True:
             await sender.publish(topic, b"now")
             with contextlib.suppress(TimeoutError):
-                await receiver.receive(_PUBLISH_SECONDS)
-                return time.monotonic()
+                received = await receiver.receive(_PUBLISH_SECONDS)
+                if isinstance(received, Publish) and received.topic == topic:
+                    return time.monotonic()
 
 
 def _subject(number: int) -> str:
