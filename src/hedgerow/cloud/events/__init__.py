@@ -8,9 +8,18 @@ wait before it was told. Its tests are in `tests/unit/cloud/events`.
 """
 
 from hedgerow.cloud.events.documents import EVENT, Event
-from hedgerow.cloud.events.envelope import envelope
-from hedgerow.cloud.events.log import EventLog
+from hedgerow.cloud.events.envelope import bridge_event, envelope
+from hedgerow.cloud.events.log import EventLog, append_lines
 from hedgerow.cloud.events.outbox import note
 from hedgerow.cloud.events.teller import EventTeller
 
-__all__ = ["EVENT", "Event", "EventLog", "EventTeller", "envelope", "note"]
+__all__ = [
+    "EVENT",
+    "Event",
+    "EventLog",
+    "EventTeller",
+    "append_lines",
+    "bridge_event",
+    "envelope",
+    "note",
+]

@@ -4,6 +4,7 @@ So what read those reads these. Source: guide page deployment-notifications; AWS
 Guide, "Registry events".
 """
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -18,17 +19,31 @@ def envelope(record: Record[Event], home: Home) -> bytes:
     event = record.document
     if not event.source:
         return msgspec.json.encode(_plain(record, event))
+    return bridge_event(
+        home,
+        event_id=record.id,
+        at=record.created_at,
+        source=event.source,
+        detail_type=event.detail_type,
+        detail=event.detail,
+    )
+
+
+def bridge_event(
+    home: Home, *, event_id: str, at: datetime, source: str, detail_type: str, detail: Any
+) -> bytes:
+    """Return an event in EventBridge's form, as one line of JSON."""
     return msgspec.json.encode(
         {
             "version": "0",
-            "id": record.id,
-            "detail-type": event.detail_type,
-            "source": event.source,
+            "id": event_id,
+            "detail-type": detail_type,
+            "source": source,
             "account": home.account,
-            "time": f"{record.created_at:%Y-%m-%dT%H:%M:%SZ}",
+            "time": f"{at:%Y-%m-%dT%H:%M:%SZ}",
             "region": home.region,
             "resources": (),
-            "detail": event.detail,
+            "detail": detail,
         }
     )
 

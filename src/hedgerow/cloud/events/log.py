@@ -30,17 +30,8 @@ class EventLog:
         A line that a crash or a full disk cut short is ended first, and told again in whole by
         whoever was not told that it is there.
         """
-        self._folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         self._make_room()
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        descriptor = os.open(self.path, flags, _FILE_MODE)
-        with os.fdopen(descriptor, "r+b", buffering=0) as file:
-            text = b"".join(line + b"\n" for line in lines)
-            if _is_cut_short(file.fileno()):
-                text = b"\n" + text
-            while text:
-                text = text[file.write(text) :]
-            os.fdatasync(file.fileno())
+        append_lines(self.path, lines)
 
     def _make_room(self) -> None:
         try:
@@ -49,6 +40,23 @@ class EventLog:
             return
         if size >= self._limit:
             self.path.replace(self.path.with_name(f"{NAME}.1"))
+
+
+def append_lines(path: Path, lines: Sequence[bytes]) -> None:
+    """Append lines to a file that only this user can read, and have them on the disk.
+
+    A line that was cut short is ended first.
+    """
+    path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    descriptor = os.open(path, flags, _FILE_MODE)
+    with os.fdopen(descriptor, "r+b", buffering=0) as file:
+        text = b"".join(line + b"\n" for line in lines)
+        if _is_cut_short(file.fileno()):
+            text = b"\n" + text
+        while text:
+            text = text[file.write(text) :]
+        os.fdatasync(file.fileno())
 
 
 def _is_cut_short(descriptor: int) -> bool:

@@ -36,6 +36,7 @@ from hedgerow.cloud.greengrass.server_certificates import (
 from hedgerow.cloud.greengrass.service import GreengrassService
 from hedgerow.cloud.greengrass.signing import DocumentSigner
 from hedgerow.cloud.greengrass.synchronisation import SynchronisationRights
+from hedgerow.cloud.greengrass.telemetry import TelemetryDesk, TelemetryLog
 
 __all__ = [
     "MAX_GROUPS_OF_A_DEVICE",
@@ -65,6 +66,8 @@ __all__ = [
     "RuntimeConfigurations",
     "ServerCertificates",
     "SynchronisationRights",
+    "TelemetryDesk",
+    "TelemetryLog",
     "announcement",
     "trusted",
     "usable_certificates",
