@@ -17,9 +17,11 @@ class Place:
     name: str
     module: str
     help: str
+    attribute: str = ""
+    """The command in the module, where it cannot have the command's own name."""
 
     def load(self) -> click.Command:
-        """Import the command: the attribute of the command's own name.
+        """Import the command: the attribute of the command's own name, or the one given.
 
         Raises `ConfigurationError` if a package of an optional extra is not installed.
         """
@@ -32,7 +34,7 @@ class Place:
                 f"'{self.name}' needs the Python package {error.name}, which is not installed; "
                 "pip install 'hedgerow[demo]' brings what the demonstration needs"
             ) from error
-        command: click.Command = getattr(module, self.name)
+        command: click.Command = getattr(module, self.attribute or self.name)
         return command
 
 
@@ -75,6 +77,8 @@ _PLACES = (
     Place("env", "hedgerow.cli.environment", "Print what boto3 and the AWS CLI need."),
     Place("core", "hedgerow.cli.core", "Set up and run a core, the daemon at the edge."),
     Place("device", "hedgerow.cli.device", "Set up client devices."),
+    Place("import", "hedgerow.cli.estate.importing", "Bring an estate in.", "command"),
+    Place("export", "hedgerow.cli.estate.exporting", "Write a group out as files.", "command"),
     Place("why", "hedgerow.cli.why", "Explain an authorization."),
     Place("updates", "hedgerow.cli.updates", "Make, sign and publish software updates."),
     Place("trail", "hedgerow.cli.trail", "Verify the record of calls, offline."),
