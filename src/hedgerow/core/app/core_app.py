@@ -17,7 +17,13 @@ from hedgerow.core.app.log import RotatingFile, system_log
 from hedgerow.core.app.notices import AfterNotices, NoticeBoard, addresses_topic
 from hedgerow.core.app.status import StatusBoard
 from hedgerow.core.certificates import CertificateKeeper, OwnAuthority, ServerCertificateStore
-from hedgerow.core.config import CoreConfig, load_config, require_link_protection, require_seccomp
+from hedgerow.core.config import (
+    CoreConfig,
+    LastGood,
+    load_config,
+    require_link_protection,
+    require_seccomp,
+)
 from hedgerow.core.credentials import (
     CREDENTIALS_PATH,
     Credentials,
@@ -83,6 +89,8 @@ class CoreApp:
         """
         require_link_protection(insecure_skip=self._insecure)
         require_seccomp(insecure_skip=self._insecure)
+        last_good = LastGood(self._root)
+        self._mended = last_good.mend()
         self.config = load_config(self._root)
         lock = RootLock(self.config.folders.state)
         lock.take()
@@ -93,6 +101,7 @@ class CoreApp:
         except BaseException:
             await self._held.aclose()
             raise
+        self._keep_copies(last_good)
         self._log.info("core serves", mqtt_port=self.mqtt_port, daemon_port=self.daemon_port)
 
     async def stop(self) -> None:
@@ -126,6 +135,13 @@ class CoreApp:
         """What is wrong now, each in one sentence."""
         return self.board.problems()
 
+    def _keep_copies(self, last_good: LastGood) -> None:
+        """Keep what the core has just started with, for the day a power cut damages it."""
+        try:
+            last_good.keep(self.config)
+        except OSError as error:
+            self._log.warning("no copies are kept of what this core starts with", reason=str(error))
+
     def _join(self, config: CoreConfig) -> None:
         """Make all parts and join them; opens nothing but the log."""
         clock, folders = self._clock, config.folders
@@ -136,6 +152,8 @@ class CoreApp:
             log.warning(
                 "insecure mode: the kernel was not asked for link protection and seccomp (-i)"
             )
+        for finding in self._mended:
+            log.error("a file was damaged", reason=finding)
         for key in config.options.unknown:
             log.warning("an option of config.json is not known and has no effect", key=key)
         for key in config.misplaced_options:
@@ -305,6 +323,7 @@ class CoreApp:
         self.board = StatusBoard(
             parts, self.agent, self.notices, self.role, self.configuration, self.telemetry
         )
+        self.board.found_at_start = self._mended
         self._health = HealthServer(
             self.board.workers,
             self.board.status,

@@ -36,6 +36,8 @@ class StatusBoard:
         self._agent = agent
         self._notices = notices
         self._role = role
+        self.found_at_start: tuple[str, ...] = ()
+        """What had to be mended before the core could start."""
         self._configuration = configuration
         self._telemetry = telemetry
         self._version = metadata.version("hedgerow")
@@ -73,6 +75,7 @@ class StatusBoard:
         """Return what is wrong now, each in one sentence."""
         parts = self._parts
         found = (
+            *self.found_at_start,
             parts.link.problem,
             parts.queue.problem,
             self._notices.problem,

@@ -55,7 +55,7 @@ def load_config(root: Path) -> CoreConfig:
     document = _parsed(path, data)
     try:
         _require_ranges(document)
-        return _resolve(root, document, _misplaced(msgspec.json.decode(data)))
+        return _resolve(root, path, document, _misplaced(msgspec.json.decode(data)))
     except CallerError as error:
         raise ConfigurationError(f"{path}: {error.message}", code=error.reason_code) from error
 
@@ -112,7 +112,9 @@ def _require_ranges(document: ConfigDocument) -> None:
             raise ConfigurationError(f"{limits.field} is {value}; it must be {limits}")
 
 
-def _resolve(root: Path, document: ConfigDocument, misplaced: tuple[str, ...]) -> CoreConfig:
+def _resolve(
+    root: Path, path: Path, document: ConfigDocument, misplaced: tuple[str, ...]
+) -> CoreConfig:
     thing = document.core_thing
     keys = _keys(root, document)
     folders = CoreFolders(root=root, write=Path(document.write_directory or root / "ggc"))
@@ -122,6 +124,7 @@ def _resolve(root: Path, document: ConfigDocument, misplaced: tuple[str, ...]) -
         or _DEFAULT_RETRY_INTERVAL_SECONDS
     )
     return CoreConfig(
+        path=path,
         folders=folders,
         thing_arn=_thing_arn(thing.thing_arn),
         core_client_id=_client_id(thing.core_client_id),

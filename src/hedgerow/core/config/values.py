@@ -171,6 +171,8 @@ class CoreOptions:
 class CoreConfig:
     """Everything `config.json` says. Ports of 0 mean any free port."""
 
+    path: Path
+    """The `config.json` that was read."""
     folders: CoreFolders
     thing_arn: Arn
     core_client_id: str | None
