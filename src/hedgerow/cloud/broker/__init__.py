@@ -3,10 +3,11 @@
 In come connections whose TLS handshake has proven a certificate (`CloudBroker.protocol_factory`)
 or whose signature has proven an IAM identity (`Programs`), changes of the device directory and of
 identities, and messages of other sub-rooms (`publish`); out go messages to clients, events of
-their lives, requests to shadows and about jobs, the answers to them, and a record of every
-refusal. It imports every room below `cloud`, and of `cloud` what judges and answers: `home`,
-`iot`, `iot_data`, `jobs`, `access`, `iam`, `sts`. What must never happen here: a message passes
-that no policy allows, a refusal leaves no record, or a session outlives the permission to connect.
+their lives, requests to shadows and about jobs, the answers to them, telemetry of cores, and a
+record of every refusal. It imports every room below `cloud`, and of `cloud` what judges and
+answers: `home`, `iot`, `iot_data`, `jobs`, `access`, `iam`, `sts`. What must never happen here: a
+message passes that no policy allows, a refusal leaves no record, or a session outlives the
+permission to connect.
 
 Tests: `tests/unit/cloud/broker`, `tests/security/test_cloud_broker_*`.
 """

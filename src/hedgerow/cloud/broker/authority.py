@@ -26,7 +26,7 @@ from hedgerow.cloud.iot import (
     topic_arn,
     topic_filter_arn,
 )
-from hedgerow.contract import parse_shadow_topic
+from hedgerow.contract import parse_shadow_topic, telemetry_core
 from hedgerow.contract.job_topics import parse_job_topic
 from hedgerow.kernel import DeniedError, quoted
 from hedgerow.mqtt import (
@@ -107,13 +107,15 @@ class CloudAuthority:
         programs: Programs | None,
         shadow_tap: Tap,
         job_tap: Tap | None = None,
+        telemetry_tap: Tap | None = None,
         record: Callable[[RefusalEvent], None],
         follow: Callable[[SessionEvent], None],
         may_connect: Callable[[str], bool],
     ) -> None:
         """`follow` hears of clients' lives, `may_connect` says whether it is not too soon again.
 
-        Without `programs` only devices may come in; without `job_tap` nobody asks about jobs.
+        Without `programs` only devices may come in; without `job_tap` nobody asks about jobs, and
+        without `telemetry_tap` no core tells its telemetry.
         """
         self._may_connect = may_connect
         self._directory = directory
@@ -121,6 +123,7 @@ class CloudAuthority:
         self._programs = programs
         self._shadow_taps = (shadow_tap,)
         self._job_taps = () if job_tap is None else (job_tap,)
+        self._telemetry_taps = () if telemetry_tap is None else (telemetry_tap,)
         self._record = record
         self._follow = follow
 
@@ -147,10 +150,8 @@ class CloudAuthority:
         return Admitted(identity)
 
     def may_publish(self, session: SessionRef, topic: str) -> Verdict:
-        """Allow what the policy allows; of reserved topics only requests (shadows and jobs)."""
-        if topic.startswith(_RESERVED) and not (
-            _is_shadow_request(topic) or (self._job_taps and _is_job_request(topic))
-        ):
+        """Allow what the policy allows; of reserved topics only those that somebody listens on."""
+        if topic.startswith(_RESERVED) and not self.taps(session, topic):
             return Verdict(
                 allowed=False,
                 reason=f"{PUBLISH} on the reserved topic {quoted(topic)} is not open to devices",
@@ -190,10 +191,14 @@ class CloudAuthority:
         return self._decide(identity_of(session), RECEIVE, topic).allowed
 
     def taps(self, _source: Source, topic: str) -> Sequence[Tap]:
-        """Hand requests to shadows and about jobs to those who answer them."""
+        """Hand requests to shadows and about jobs to those who answer them, telemetry likewise."""
+        if not topic.startswith(_RESERVED):
+            return _NO_TAPS
         if _is_shadow_request(topic):
             return self._shadow_taps
-        return self._job_taps if self._job_taps and _is_job_request(topic) else _NO_TAPS
+        if self._job_taps and _is_job_request(topic):
+            return self._job_taps
+        return _NO_TAPS if telemetry_core(topic) is None else self._telemetry_taps
 
     def refused(self, event: RefusalEvent) -> None:
         """Keep a record of every refusal."""

@@ -20,6 +20,7 @@ from hedgerow.cloud.broker.lifecycle import (
 from hedgerow.cloud.broker.limits import cloud_limits
 from hedgerow.cloud.broker.programs import Program, Programs
 from hedgerow.cloud.broker.shadow_requests import ShadowRequests
+from hedgerow.cloud.broker.telemetry_reports import TelemetryReports
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot import DeviceDirectory, DirectoryChange
 from hedgerow.cloud.iot_data import ShadowService
@@ -79,11 +80,12 @@ class CloudBroker:
         programs: Programs | None = None,
         keeper: Keeper = NO_KEEPER,
         jobs: JobDesk | None = None,
+        telemetry: Callable[[str, bytes], None] | None = None,
     ) -> None:
         """`record` hears of every refusal; it must be quick and must not raise.
 
         Without `programs` only devices may come in. `keeper` keeps sessions and retained messages.
-        Without `jobs` nobody can ask about jobs.
+        Without `jobs` nobody can ask about jobs. `telemetry` hears what a core says of itself.
         """
         self._directory = directory
         self._shadows = shadows
@@ -101,6 +103,9 @@ class CloudBroker:
             programs=programs,
             shadow_tap=self._requests.take,
             job_tap=None if self._job_requests is None else self._job_requests.take,
+            telemetry_tap=None
+            if telemetry is None
+            else TelemetryReports(directory, telemetry).take,
             record=self._refused,
             follow=self._lifecycle.take,
             may_connect=lambda client_id: self._conflicts.may_connect(client_id, clock.monotonic()),
