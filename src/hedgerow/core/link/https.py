@@ -186,8 +186,8 @@ class CloudHttp:
     async def thing_jobs(self, method: str, rest: str, body: bytes | None = None) -> bytes:
         """Call the jobs of the core's thing: `rest` is what follows `/things/<thing>/jobs`.
 
-        Judged as `iot:GetPendingJobExecutions`, `iot:DescribeJobExecution` or
-        `iot:UpdateJobExecution` on the thing's ARN.
+        Judged as `iotjobsdata:GetPendingJobExecutions`, `iotjobsdata:DescribeJobExecution` or
+        `iotjobsdata:UpdateJobExecution` on the thing's ARN.
         """
         path = f"/things/{quote(self._config.thing_name, safe='')}/jobs{rest}"
         return await self._call(self._iot, method, path, body)
