@@ -16,12 +16,14 @@ from hedgerow.cli.provision.identity import (
     Identity,
     let_core_carry,
     let_core_sync,
+    let_core_update,
     make_core_identity,
     make_device_identity,
 )
 from hedgerow.cli.provision.row import Row
 from hedgerow.cli.provision.service_role import ensure_service_role
 from hedgerow.cli.provision.undo import Undo, undone_on_failure
+from hedgerow.cli.provision.updates_root import read_update_root, updates_root_path
 from hedgerow.kernel import CallerError, ConfigurationError, quoted
 from hedgerow.pki import write_public
 
@@ -49,6 +51,7 @@ class Wanted:
     rows: tuple[Row, ...]
     synced: tuple[str, ...]
     named_shadows: bool
+    updates_root: bytes | None
 
 
 @click.command()
@@ -84,6 +87,12 @@ class Wanted:
     help="With --sync-shadow: named shadows too, which takes more rights (docs/options.md).",
 )
 @click.option(
+    "--updates-root",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Let the core take software updates of this root (1.root.json of the repository).",
+)
+@click.option(
     "--mqtt-port", default=8883, type=PORT, show_default=True, help="ggMqttPort (0: any free one)."
 )
 @click.option(
@@ -103,6 +112,7 @@ def provision(
     *,
     synced: tuple[str, ...],
     named_shadows: bool,
+    updates_root: Path | None,
     deploy: bool,
     as_json: bool,
 ) -> None:
@@ -111,7 +121,14 @@ def provision(
     Needs the environment that 'hedgerow env' prints.
     """
     wanted = Wanted(
-        root, name, devices, devices_dir, tuple(Row(*row) for row in rows), synced, named_shadows
+        root,
+        name,
+        devices,
+        devices_dir,
+        tuple(Row(*row) for row in rows),
+        synced,
+        named_shadows,
+        read_update_root(updates_root) if updates_root else None,
     )
     _check(wanted)
     api = CloudApi()
@@ -127,6 +144,7 @@ def provision(
         made_devices = [_device(api, undo, devices_dir, device, endpoint) for device in devices]
         with progress("Making the group"):
             version = _filled(api, undo, content, wanted, core, made_devices)
+            _pin_updates(api, undo, wanted, core)
             if there is not None:
                 there.restored_on_failure(api, undo)
         undo.will_make(config_path(root).parent)
@@ -208,6 +226,16 @@ def _filled(
         named=wanted.named_shadows,
     )
     return content.save(api)
+
+
+def _pin_updates(api: CloudApi, undo: Undo, wanted: Wanted, core: Identity) -> None:
+    """Pin the root of software updates, and let the core fetch them, if that is wanted."""
+    if wanted.updates_root is None:
+        return
+    let_core_update(api, undo, core.certificate_arn, f"{wanted.name}-updates", wanted.name)
+    path = updates_root_path(wanted.root)
+    undo.wrote(path)
+    write_public(path, wanted.updates_root)
 
 
 def _deploy(api: CloudApi, group_id: str, version: str) -> str:

@@ -32,6 +32,7 @@ from hedgerow.policy.explain import (
 from hedgerow.policy.generate import (
     core_message_policy,
     core_shadow_policies,
+    core_update_policy,
     minimal_core_policy,
     minimal_device_policy,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "context",
     "core_message_policy",
     "core_shadow_policies",
+    "core_update_policy",
     "decide",
     "decide_trust",
     "document_size",

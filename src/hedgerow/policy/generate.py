@@ -136,6 +136,26 @@ def core_shadow_policies(
     return tuple(policies)
 
 
+def core_update_policy(*, region: str, account: str, core_thing_name: str) -> str:
+    """Return what a core's update agent needs beside the minimal policy: its jobs, and packages.
+
+    Raises `CallerError` if a name is not plain.
+    """
+    for name in (region, account, core_thing_name):
+        _require_plain(name)
+    actions = ("GetPendingJobExecutions", "DescribeJobExecution", "UpdateJobExecution")
+    return _policy(
+        _allow(
+            [f"iotjobsdata:{action}" for action in actions],
+            str(Arn("iot", region, account, f"thing/{core_thing_name}")),
+        ),
+        _allow(
+            ["greengrass:GetDeploymentArtifacts"],
+            str(Arn("greengrass", region, account, "/greengrass/updates")),
+        ),
+    )
+
+
 def _shadow_policy(region: str, account: str, thing_names: Sequence[str], *, named: bool) -> str:
     def iot(kind: str, *names: str) -> list[str]:
         return [str(Arn("iot", region, account, f"{kind}/{name}")) for name in names]

@@ -18,6 +18,7 @@ from hedgerow.pki import FileKey, write_public
 from hedgerow.policy import (
     core_message_policy,
     core_shadow_policies,
+    core_update_policy,
     minimal_core_policy,
     minimal_device_policy,
 )
@@ -100,6 +101,14 @@ def let_core_sync(
     for number, policy in enumerate(policies, 1):
         name = policy_name if len(policies) == 1 else f"{policy_name}-{number}"
         _attach_policy(api, undo, name, policy, certificate_arn)
+
+
+def let_core_update(
+    api: CloudApi, undo: Undo, certificate_arn: str, policy_name: str, thing_name: str
+) -> None:
+    """Give a core's certificate the policy to take software updates."""
+    policy = core_update_policy(region=api.region, account=api.account, core_thing_name=thing_name)
+    _attach_policy(api, undo, policy_name, policy, certificate_arn)
 
 
 def _make(
