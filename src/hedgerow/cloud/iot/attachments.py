@@ -58,6 +58,11 @@ async def attach_thing(tx: Transaction, home: Home, request: Members) -> None:
     await tx.update(thing, msgspec.structs.replace(thing.document, principals=attached))
 
 
+def kind_of(certificate: Record[Certificate]) -> str:
+    """Return how a certificate is attached to its things."""
+    return "EXCLUSIVE_THING" if certificate.document.exclusive_thing else "NON_EXCLUSIVE_THING"
+
+
 async def detach_thing(tx: Transaction, home: Home, request: Members) -> None:
     """Detach a certificate from a thing; from the next moment its holder is refused."""
     thing = await things.existing(tx, home, request["thingName"])

@@ -1,6 +1,8 @@
 """The `iot` service as a whole, as boto3 and the AWS CLI call it."""
 
-from hedgerow.aws import Answer, Call, operation
+from collections.abc import Mapping
+
+from hedgerow.aws import Answer, Call, Operation, operation
 from hedgerow.cloud.iot.authorization_operations import AuthorizationOperations
 from hedgerow.cloud.iot.ca_certificate_operations import CaCertificateOperations
 from hedgerow.cloud.iot.certificate_operations import CertificateOperations
@@ -28,6 +30,13 @@ class IotService(
     RoleAliasOperations,
 ):
     """The registry's operations. Every write is known to every door before it is answered."""
+
+    def operations(self) -> Mapping[str, Operation]:
+        """Return the registry's operations and those of the parts."""
+        built = dict(super().operations())
+        for part in self._parts:
+            built.update(part.operations())
+        return built
 
     @operation("DescribeEndpoint")
     async def describe_endpoint(self, call: Call) -> Answer:

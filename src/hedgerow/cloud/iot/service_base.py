@@ -45,8 +45,13 @@ class IotOperations(Service):
         directory: DeviceDirectory,
         roles: RoleDirectory,
         endpoint: str,
+        parts: Sequence[Service] = (),
     ) -> None:
-        """Take what signs device certificates, and the host that devices connect to."""
+        """Take what signs device certificates, and the host that devices connect to.
+
+        `parts` are operations of this API that other rooms answer.
+        """
+        self._parts = parts
         self._roles = roles
         self._store = store
         self._home = home

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from hedgerow.cloud.home import Home
-from hedgerow.cloud.iot import things
+from hedgerow.cloud.iot import registry_events, things
 from hedgerow.cloud.iot.arns import read_thing_group_arn, thing_group_arn
 from hedgerow.cloud.iot.documents import (
     THING_GROUP,
@@ -40,6 +40,7 @@ async def create(tx: Transaction, home: Home, request: Members) -> Members:
     record = await tx.get(THING_GROUP, home.account, name)
     if record is None:
         record = await tx.insert(THING_GROUP, home.account, name, wanted)
+        await registry_events.thing_group_changed(tx, home, "CREATED", name, wanted)
     elif _properties(record.document) != _properties(wanted):
         raise already_exists("Thing group", name, thing_group_arn(home, name))
     return {
@@ -71,10 +72,12 @@ async def update(tx: Transaction, home: Home, request: Members) -> Members:
     """Change description and attributes; the version grows by one."""
     record = await existing(tx, home, request["thingGroupName"])
     _require_version(record.document, request)
-    changed = _with_properties(record.document, request)
-    version = record.document.version + 1
-    await tx.update(record, msgspec.structs.replace(changed, version=version))
-    return {"version": version}
+    changed = msgspec.structs.replace(
+        _with_properties(record.document, request), version=record.document.version + 1
+    )
+    await tx.update(record, changed)
+    await registry_events.thing_group_changed(tx, home, "UPDATED", record.id, changed)
+    return {"version": changed.version}
 
 
 async def delete(tx: Transaction, home: Home, request: Members) -> None:
@@ -92,6 +95,7 @@ async def delete(tx: Transaction, home: Home, request: Members) -> None:
     for member in await tx.all(THING_GROUP_MEMBER, home.account, parent=name):
         await remove(tx, home, name, member.document.thing_name)
     await tx.delete(record)
+    await registry_events.thing_group_changed(tx, home, "DELETED", name, record.document)
 
 
 async def add(tx: Transaction, home: Home, name: str, thing_name: str) -> None:
@@ -104,13 +108,10 @@ async def add(tx: Transaction, home: Home, name: str, thing_name: str) -> None:
     if len(groups) >= MAX_GROUPS_PER_THING:
         raise invalid_request(f"A thing is in at most {MAX_GROUPS_PER_THING} groups.")
     await tx.update(thing, msgspec.structs.replace(thing.document, groups=(*groups, group.id)))
-    await tx.insert(
-        THING_GROUP_MEMBER,
-        home.account,
-        member_id(group.id, thing.id),
-        ThingGroupMember(thing_name=thing.id),
-        parent=group.id,
-    )
+    member = ThingGroupMember(thing_name=thing.id, membership_id=new_uuid())
+    identifier = member_id(group.id, thing.id)
+    await tx.insert(THING_GROUP_MEMBER, home.account, identifier, member, parent=group.id)
+    await registry_events.member_moved(tx, home, "ADDED", group, thing, member)
 
 
 async def remove(tx: Transaction, home: Home, name: str, thing_name: str) -> None:
@@ -123,6 +124,7 @@ async def remove(tx: Transaction, home: Home, name: str, thing_name: str) -> Non
     remaining = tuple(other for other in thing.document.groups if other != group.id)
     await tx.delete(member)
     await tx.update(thing, msgspec.structs.replace(thing.document, groups=remaining))
+    await registry_events.member_moved(tx, home, "REMOVED", group, thing, member.document)
 
 
 async def existing(reader: Store | Transaction, home: Home, name: str) -> Record[ThingGroup]:

@@ -19,6 +19,7 @@ from hedgerow.cloud.iot.faults import (
     refuse_tags,
     thing_type_not_found,
 )
+from hedgerow.cloud.iot.registry_events import thing_type_changed
 from hedgerow.kernel import new_uuid, quoted
 from hedgerow.store import Record, Store, Transaction
 
@@ -36,6 +37,7 @@ async def create(tx: Transaction, home: Home, request: Members) -> Members:
     record = await tx.get(THING_TYPE, home.account, name)
     if record is None:
         record = await tx.insert(THING_TYPE, home.account, name, wanted)
+        await thing_type_changed(tx, home, "CREATED", name, wanted)
     elif _properties(record.document) != _properties(wanted):
         raise already_exists("Thing type", name, thing_type_arn(home, name))
     return {
@@ -65,14 +67,15 @@ def described(home: Home, record: Record[ThingType]) -> Members:
 async def update(tx: Transaction, home: Home, request: Members) -> None:
     """Change description and searchable attributes."""
     record = await existing(tx, home, request["thingTypeName"])
-    await tx.update(record, _with_properties(record.document, request))
+    await _change(tx, home, record, _with_properties(record.document, request))
 
 
 async def deprecate(tx: Transaction, home: Home, request: Members, now: datetime) -> None:
     """Let no new thing have the type, or (`undoDeprecate`) let them again."""
     record = await existing(tx, home, request["thingTypeName"])
     since = None if request.get("undoDeprecate") else record.document.deprecated_at or now
-    await tx.update(record, msgspec.structs.replace(record.document, deprecated_at=since))
+    changed = msgspec.structs.replace(record.document, deprecated_at=since)
+    await _change(tx, home, record, changed)
 
 
 async def delete(tx: Transaction, home: Home, name: str, now: datetime) -> None:
@@ -95,6 +98,7 @@ async def delete(tx: Transaction, home: Home, name: str, now: datetime) -> None:
             "use UpdateThing with removeThingType."
         )
     await tx.delete(record)
+    await thing_type_changed(tx, home, "DELETED", name, record.document)
 
 
 async def existing(reader: Store | Transaction, home: Home, name: str) -> Record[ThingType]:
@@ -113,6 +117,13 @@ async def usable(tx: Transaction, home: Home, name: str) -> str:
             f"Thing type {quoted(name)} is deprecated; no more things can be given it."
         )
     return record.id
+
+
+async def _change(
+    tx: Transaction, home: Home, record: Record[ThingType], changed: ThingType
+) -> None:
+    await tx.update(record, changed)
+    await thing_type_changed(tx, home, "UPDATED", record.id, changed)
 
 
 def _with_properties(thing_type: ThingType, request: Members) -> ThingType:

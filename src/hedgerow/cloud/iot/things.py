@@ -1,12 +1,12 @@
 """Things: create, describe, list, update, delete."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from hedgerow.cloud.home import Home
-from hedgerow.cloud.iot import thing_types
+from hedgerow.cloud.iot import registry_events, thing_types
 from hedgerow.cloud.iot.arns import read_thing_arn, thing_arn
 from hedgerow.cloud.iot.documents import THING, THING_GROUP_MEMBER, Thing, member_id
 from hedgerow.cloud.iot.faults import (
@@ -20,7 +20,10 @@ from hedgerow.store import AlreadyExistsError, Record, Store, Transaction
 
 Members = Mapping[str, Any]
 
-MAX_ATTRIBUTES = 50
+MAX_ATTRIBUTES: Final = 50
+MAX_ATTRIBUTES_WITHOUT_TYPE: Final = 3
+"""Both are AWS IoT's quotas. Names and values of 128 and 800 characters are the model's limits, so
+that the quota of 47 KB for all of them together cannot be reached."""
 
 
 async def create(tx: Transaction, home: Home, request: Members) -> Members:
@@ -31,6 +34,7 @@ async def create(tx: Transaction, home: Home, request: Members) -> Members:
     thing_type = request.get("thingTypeName") or ""
     if thing_type:
         await thing_types.usable(tx, home, thing_type)
+    _require_few(attributes, thing_type)
     thing = Thing(thing_id=new_uuid(), attributes=attributes, thing_type=thing_type)
     try:
         await tx.insert(THING, home.account, name, thing)
@@ -38,6 +42,9 @@ async def create(tx: Transaction, home: Home, request: Members) -> Members:
         thing = (await existing(tx, home, name)).document
         if (thing.attributes, thing.thing_type) != (attributes, thing_type):
             raise already_exists("Thing", name, thing_arn(home, name)) from None
+    else:
+        await registry_events.thing_changed(tx, home, "CREATED", name, thing)
+        await registry_events.type_of_thing_changed(tx, home, name, "", thing)
     return {
         "thingName": name,
         "thingArn": thing_arn(home, name),
@@ -93,15 +100,16 @@ async def update(tx: Transaction, home: Home, request: Members) -> None:
     attributes = (
         thing.attributes if payload is None else changed_attributes(thing.attributes, payload)
     )
-    await tx.update(
-        record,
-        msgspec.structs.replace(
-            thing,
-            attributes=attributes,
-            thing_type=await _changed_type(tx, home, thing, request),
-            version=thing.version + 1,
-        ),
+    changed = msgspec.structs.replace(
+        thing,
+        attributes=attributes,
+        thing_type=await _changed_type(tx, home, thing, request),
+        version=thing.version + 1,
     )
+    _require_few(changed.attributes, changed.thing_type)
+    await tx.update(record, changed)
+    await registry_events.thing_changed(tx, home, "UPDATED", record.id, changed)
+    await registry_events.type_of_thing_changed(tx, home, record.id, thing.thing_type, changed)
 
 
 async def delete(tx: Transaction, home: Home, request: Members) -> None:
@@ -120,6 +128,7 @@ async def delete(tx: Transaction, home: Home, request: Members) -> None:
         if member is not None:
             await tx.delete(member)
     await tx.delete(record)
+    await registry_events.thing_changed(tx, home, "DELETED", record.id, record.document)
 
 
 async def existing(reader: Store | Transaction, home: Home, name: str) -> Record[Thing]:
@@ -148,6 +157,15 @@ def changed_attributes(current: Mapping[str, str], payload: Members) -> dict[str
     if len(attributes) > MAX_ATTRIBUTES:
         raise invalid_request(f"There are at most {MAX_ATTRIBUTES} attributes.")
     return attributes
+
+
+def _require_few(attributes: Mapping[str, str], thing_type: str) -> None:
+    if not thing_type and len(attributes) > MAX_ATTRIBUTES_WITHOUT_TYPE:
+        raise invalid_request(
+            f"A thing without a type has at most {MAX_ATTRIBUTES_WITHOUT_TYPE} attributes, and "
+            f"this one would have {len(attributes)}; give it a thing type to have up to "
+            f"{MAX_ATTRIBUTES}."
+        )
 
 
 def _require_version(thing: Thing, request: Members) -> None:
