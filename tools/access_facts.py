@@ -14,6 +14,7 @@ SERVICES: Mapping[str, str] = {
     "greengrass": "greengrass",
     "iot": "iot",
     "iot-data": "iot",
+    "iot-jobs-data": "iotjobsdata",
     "iam": "iam",
     "sts": "sts",
     "cloudtrail": "cloudtrail",
@@ -82,6 +83,7 @@ WAYS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "topic": (f"{_IOT}topic/{{topic}}",),
         "*": ("{resourceArn}",),
     },
+    "iotjobsdata": {"thing": (f"{_IOT}thing/{{thingName}}",)},
     "iam": {
         "user": (
             f"{_IAM}user{{Path=/}}{{UserName}}",
@@ -225,6 +227,13 @@ ROWS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "access": "Write",
             "on": [{"arn": f"{_IOT}topic/{{topic}}"}],
             "also": [{"action": "iot:RetainPublish", "when": "retain"}],
+        },
+    },
+    "iotjobsdata": {
+        "StartCommandExecution": {
+            "access": "Write",
+            "action": "iot:StartCommandExecution",
+            "on": [{"arn": "{commandArn}"}, {"arn": "{targetArn}"}],
         },
     },
     "sts": {

@@ -19,7 +19,7 @@ from hedgerow.cloud.iam.documents import MANAGED_POLICY, ROLE, USER, ManagedPoli
 from hedgerow.cloud.iam.documents import PolicyVersion as ManagedPolicyVersion
 from hedgerow.store import Store
 
-PREFIXES = {"iot-data": "iot"}
+PREFIXES = {"iot-data": "iot", "iot-jobs-data": "iotjobsdata"}
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}],

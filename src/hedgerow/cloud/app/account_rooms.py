@@ -29,6 +29,7 @@ from hedgerow.cloud.dataplane import (
     CredentialCalls,
     DataPlane,
     Discovery,
+    JobCalls,
     MessageCalls,
     ShadowCalls,
     UpdateCalls,
@@ -52,6 +53,8 @@ from hedgerow.cloud.greengrass import (
     RuntimeConfigurations,
     ServerCertificates,
     SynchronisationRights,
+    TelemetryDesk,
+    TelemetryLog,
 )
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iam import IamService
@@ -64,6 +67,14 @@ from hedgerow.cloud.iot import (
     Registry,
 )
 from hedgerow.cloud.iot_data import IotDataService, ShadowService
+from hedgerow.cloud.jobs import (
+    IotJobsDataService,
+    JobDesk,
+    JobIndex,
+    JobOperations,
+    JobRunner,
+    SignerRoles,
+)
 from hedgerow.cloud.organizations import OrganizationsService
 from hedgerow.cloud.sts import StsService
 from hedgerow.kernel import Clock
@@ -119,7 +130,9 @@ class AccountRooms:
     role_sessions: RoleSessions
     keeper: FileKeeper
     broker: CloudBroker
+    jobs: JobRunner
     events: EventTeller
+    telemetry: TelemetryDesk
     newcomers: Newcomers
     dataplane: DataPlane
     services: Sequence[Service]
@@ -153,8 +166,12 @@ class AccountRooms:
             started.callback(self.keeper.close)
             await self.broker.start()
             started.push_async_callback(self.broker.stop)
+            await self.jobs.start()
+            started.push_async_callback(self.jobs.stop)
             await self.events.start()
             started.push_async_callback(self.events.stop)
+            await self.telemetry.start()
+            started.push_async_callback(self.telemetry.stop)
             started.push_async_callback(self.dataplane.stop)
             await self.newcomers.start()
             started.push_async_callback(self.newcomers.stop)
@@ -215,6 +232,9 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
     addresses = AddressBook(store, home, shadows)
     programs = Programs(store, home, shared.credentials, shared.decider, clock)
     keeper = ground.sessions.keeper(home.account, clock)
+    job_index = JobIndex(store, home)
+    jobs = JobDesk(store, home, clock, index=job_index)
+    signers = SignerRoles(home, shared.directory, clock)
     broker = CloudBroker(
         directory,
         shadows,
@@ -223,7 +243,11 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         record=refusals.message,
         programs=programs,
         keeper=keeper,
+        jobs=jobs,
+        telemetry=lambda core, said: telemetry.hear(core, said),  # noqa: PLW0108 - made below
     )
+    told = ground.events / home.account
+    telemetry = TelemetryDesk(home, broker, TelemetryLog(told / "telemetry"), clock)
     desk = CoreDesk(store, home, index=index, ledger=ledger, signer=signer)
     dataplane = DataPlane(
         home,
@@ -251,6 +275,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
             )
         ),
         update_calls=UpdateCalls(ground.updates),
+        job_calls=JobCalls(jobs),
         mqtt=broker.protocol_factory,
         record=refusals.request,
     )
@@ -262,6 +287,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         directory=directory,
         roles=shared.directory,
         endpoint=ground.endpoint,
+        parts=[JobOperations(jobs, signers)],
     )
     return AccountRooms(
         home=home,
@@ -275,9 +301,9 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         role_sessions=role_sessions,
         keeper=keeper,
         broker=broker,
-        events=EventTeller(
-            store, home, publisher=broker, log=EventLog(ground.events / home.account)
-        ),
+        jobs=JobRunner(store, home, desk=jobs, index=job_index, clock=clock),
+        events=EventTeller(store, home, publisher=broker, log=EventLog(told)),
+        telemetry=telemetry,
         newcomers=Newcomers(
             store,
             home,
@@ -289,6 +315,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         services=(
             iot,
             IotDataService(shadows, broker),
+            IotJobsDataService(jobs),
             GreengrassService(
                 store,
                 home,

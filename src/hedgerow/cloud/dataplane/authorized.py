@@ -9,6 +9,7 @@ from hedgerow.cloud.dataplane.answers import UnauthenticatedError
 from hedgerow.cloud.dataplane.routes import Match, Parameters
 from hedgerow.cloud.iot import AdmittedDevice, DeviceDirectory
 from hedgerow.kernel import DeniedError, quoted
+from hedgerow.policy import Decision
 
 THING_HEADER: Final = "x-amzn-iot-thingname"
 _SEAL = object()
@@ -55,7 +56,7 @@ def authorize(
     except DeniedError as error:
         raise UnauthenticatedError(f"{wanted} is refused: {error.message}") from error
     thing_name = _named_thing(device, match, request)
-    decision = directory.authorize(device, match.route.action, match.resource, client_id=thing_name)
+    decision = _decided(directory, device, match, thing_name)
     if not decision.allowed:
         raise DeniedError(f"{wanted} is refused: {decision.reason}")
     return Authorized(
@@ -67,6 +68,18 @@ def authorize(
         thing_name=thing_name,
         _seal=_SEAL,
     )
+
+
+def _decided(
+    directory: DeviceDirectory, device: AdmittedDevice, match: Match, thing_name: str | None
+) -> Decision:
+    """Decide by the action, and by its older name if it has one: either allows, either denies."""
+    route, resource = match.route, match.resource
+    decision = directory.authorize(device, route.action, resource, client_id=thing_name)
+    if not route.older_action or decision.effect == "explicit-deny":
+        return decision
+    older = directory.authorize(device, route.older_action, resource, client_id=thing_name)
+    return older if older.allowed or older.effect == "explicit-deny" else decision
 
 
 def _named_thing(device: AdmittedDevice, match: Match, request: HttpRequest) -> str | None:

@@ -26,6 +26,7 @@ from hedgerow.cloud.dataplane.authorized import Authorized, authorize
 from hedgerow.cloud.dataplane.core_calls import CoreCalls
 from hedgerow.cloud.dataplane.credential_calls import CredentialCalls
 from hedgerow.cloud.dataplane.discovery import Discovery
+from hedgerow.cloud.dataplane.job_calls import JobCalls
 from hedgerow.cloud.dataplane.message_calls import MessageCalls
 from hedgerow.cloud.dataplane.routes import asked_path, match
 from hedgerow.cloud.dataplane.shadow_calls import ShadowCalls
@@ -70,6 +71,7 @@ class DataPlane:
         message_calls: MessageCalls,
         credential_calls: CredentialCalls,
         update_calls: UpdateCalls,
+        job_calls: JobCalls,
         mqtt: Callable[[TlsPeer], AnyProtocol],
         record: Callable[[RefusedRequest], None],
     ) -> None:
@@ -95,6 +97,10 @@ class DataPlane:
             "get-update-metadata": update_calls.metadata,
             "get-update": update_calls.target,
             "role-credentials": credential_calls.get,
+            "get-pending-jobs": job_calls.pending,
+            "start-next-job": job_calls.start_next,
+            "describe-job": job_calls.describe,
+            "update-job": job_calls.update,
             "publish": message_calls.publish,
             "get-retained": message_calls.get_retained,
             "list-retained": message_calls.list_retained,

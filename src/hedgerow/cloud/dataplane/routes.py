@@ -60,6 +60,8 @@ class Route:
     asks: frozenset[str] = frozenset()
     names_thing: bool = False
     """Whether a header may say which of its things the device is."""
+    older_action: str = ""
+    """Another name of the same permission, by which older policies give or deny it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ def _anything(_home: Home, _parameters: Parameters) -> str:
 _DEPLOYMENT = "/greengrass/groups/{group}/deployments/{deployment}"
 _CONNECTIVITY = "/greengrass/things/{thing}/connectivityInfo"
 _SHADOW = "/things/{thing}/shadow"
+_JOBS = "/things/{thing}/jobs"
 _NAME = frozenset({"name"})
 _PUBLISH = frozenset({"qos", "retain", "contentType", "responseTopic", "messageExpiry"})
 
@@ -206,6 +209,39 @@ ROUTES: tuple[Route, ...] = (
         "iot:AssumeRoleWithCertificate",
         _role_alias,
         names_thing=True,
+    ),
+    Route(
+        "get-pending-jobs",
+        "GET",
+        _JOBS,
+        "iotjobsdata:GetPendingJobExecutions",
+        _own_thing,
+        older_action="iot:GetPendingJobExecutions",
+    ),
+    Route(
+        "start-next-job",
+        "PUT",
+        _JOBS + "/$next",
+        "iotjobsdata:StartNextPendingJobExecution",
+        _own_thing,
+        older_action="iot:StartNextPendingJobExecution",
+    ),
+    Route(
+        "describe-job",
+        "GET",
+        _JOBS + "/{job}",
+        "iotjobsdata:DescribeJobExecution",
+        _own_thing,
+        frozenset({"includeJobDocument", "executionNumber"}),
+        older_action="iot:DescribeJobExecution",
+    ),
+    Route(
+        "update-job",
+        "POST",
+        _JOBS + "/{job}",
+        "iotjobsdata:UpdateJobExecution",
+        _own_thing,
+        older_action="iot:UpdateJobExecution",
     ),
     Route("publish", "POST", "/topics/{topic+}", "iot:Publish", _topic, _PUBLISH),
     Route("get-retained", "GET", "/retainedMessage/{topic+}", "iot:GetRetainedMessage", _topic),
