@@ -27,6 +27,7 @@ from bench import (
     spool_speed,
     tls_handshakes,
 )
+from bench.deployment_faults import measured as deployment_faults
 from bench.kill9 import measured as kill9
 from bench.report import Section, render
 
@@ -51,9 +52,10 @@ BENCHMARKS = {
     "link-cuts": link_cuts.measure,
     "rotations": rotations.measure,
     "membership": membership.measure,
+    "deployment-faults": deployment_faults.measure,
 }
 
-LONG = {"bulk", "kill9", "link-cuts", "rotations", "membership"}
+LONG = {"bulk", "kill9", "link-cuts", "rotations", "membership", "deployment-faults"}
 """Those that take minutes; they run when they are named."""
 
 

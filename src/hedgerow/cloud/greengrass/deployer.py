@@ -305,11 +305,15 @@ class Deployer:
 
     async def _fail_internally(self, deployment_id: str) -> None:
         message = "The deployment could not be built: an internal error; see the cloud's log."
-        # If not even that can be written, it is built again later (`DeadlineKeeper`).
-        with contextlib.suppress(HedgerowError):
+        try:
             record = await self._store.get(DEPLOYMENT, self._home.account, deployment_id)
             if record is not None and record.document.state == "Building":
                 await self._fail(record, message, ())
+        except HedgerowError as error:
+            # Not even that can be written: it is built again as soon as there is room.
+            _LOG.warning("a deployment is built again soon", id=deployment_id, reason=error.message)
+            loop = asyncio.get_running_loop()
+            loop.call_later(RETRY_SECONDS, self.build_soon, deployment_id)
 
     async def _follow_members(self) -> None:
         """Tell every core whose list of members became another one."""
