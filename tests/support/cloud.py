@@ -376,11 +376,13 @@ class DeviceHttps:
         """POST a body."""
         return await self.request("POST", path, body)
 
-    async def request(self, method: str, path: str, body: bytes = b"") -> Answer:
+    async def request(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """Send any request."""
         assert self._session is not None
         url = URL(self._base + path, encoded=True)
-        async with self._session.request(method, url, data=body) as response:
+        async with self._session.request(method, url, data=body, headers=headers) as response:
             return Answer(response.status, await response.read())
 
 
