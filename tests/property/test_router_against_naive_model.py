@@ -19,7 +19,7 @@ filters = (
 rows = st.builds(SubscriptionRow, id=st.just("r"), source=PARTIES, subject=filters, target=PARTIES)
 
 
-@given(st.lists(rows, max_size=12), PARTIES, topics)
+@given(st.lists(rows, max_size=12) | st.lists(rows, min_size=60, max_size=80), PARTIES, topics)
 def test_the_router_delivers_exactly_along_the_rows(
     table: list[SubscriptionRow], source: str, topic: str
 ) -> None:

@@ -28,6 +28,7 @@ from hedgerow.contract.documents import (
     SubscriptionRow,
     decode,
     encode,
+    with_shared_names,
 )
 from hedgerow.contract.paths import (
     ARTIFACT_GROUP,
@@ -134,4 +135,5 @@ __all__ = [
     "telemetry_state",
     "telemetry_topic",
     "verify",
+    "with_shared_names",
 ]

@@ -80,6 +80,25 @@ class GroupDeployment(_Document, frozen=True):
     server_certificate_validity_in_milliseconds: int = 604_800_000
 
 
+def with_shared_names(deployment: GroupDeployment) -> GroupDeployment:
+    """Return an equal document in which equal sources and targets of rows are one object.
+
+    A full group has 20,000 of them, of 2,500 devices.
+    """
+    known = {device.thing_arn: device.thing_arn for device in deployment.devices}
+
+    def one(text: str) -> str:
+        return known.setdefault(text, text)
+
+    rows = tuple(
+        SubscriptionRow(
+            id=row.id, source=one(row.source), subject=row.subject, target=one(row.target)
+        )
+        for row in deployment.subscriptions
+    )
+    return msgspec.structs.replace(deployment, subscriptions=rows)
+
+
 class DeviceCertificate(_Document, frozen=True):
     """A certificate that a member device may present. `certificate_id` is SHA-256 of its DER."""
 

@@ -37,7 +37,10 @@ class FilterTree(Generic[K, V]):
             return
         node = self._root
         for level in topic_filter.split("/"):
-            node = node.children.setdefault(level, _Node())
+            below = node.children.get(level)
+            if below is None:
+                below = node.children[level] = _Node()
+            node = below
         node.values[key] = value
 
     def remove(self, topic_filter: str, key: K) -> bool:

@@ -9,6 +9,7 @@ from hedgerow.contract import (
     SubscriptionRow,
     decode,
     encode,
+    with_shared_names,
 )
 from hedgerow.kernel import PeerError
 
@@ -52,3 +53,11 @@ def test_a_bad_document_is_refused_with_the_place(data: bytes, named: str) -> No
 def test_fields_of_a_newer_cloud_are_ignored() -> None:
     newer = encode(DEPLOYMENT).replace(b'"GroupId":"g"', b'"GroupId":"g","Newer":1')
     assert decode(newer, GroupDeployment) == DEPLOYMENT
+
+
+def test_names_that_occur_often_are_kept_once() -> None:
+    """The document stays equal; a row's source is the device's own ARN then."""
+    read = decode(encode(DEPLOYMENT), GroupDeployment)
+    shared = with_shared_names(read)
+    assert shared == read
+    assert shared.subscriptions[0].source is shared.devices[0].thing_arn

@@ -24,6 +24,7 @@ from hedgerow.contract import (
     SignedDocument,
     decode,
     verify,
+    with_shared_names,
 )
 from hedgerow.kernel import CallerError, PeerError, quoted
 from hedgerow.pki import certificate_id, load_certificate
@@ -120,7 +121,7 @@ def verify_group(manifest: VerifiedManifest, data: bytes) -> VerifiedGroup:
             f"{ARTIFACT_GROUP} of {document.deployment_id} is not the one that was signed: "
             f"its SHA-256 is {digest}, the manifest says {quoted(reference.sha256)}"
         )
-    group = decode(data, GroupDeployment)
+    group = with_shared_names(decode(data, GroupDeployment))
     _require_equal("deployment", group.deployment_id, document.deployment_id)
     _require_equal("group", group.group_id, document.group_id)
     _require_equal("core", group.core.thing_arn, document.core_thing_arn)

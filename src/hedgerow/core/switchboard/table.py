@@ -6,6 +6,7 @@ from typing import Self
 
 from hedgerow.contract import CLOUD, SubscriptionRow
 from hedgerow.core.switchboard.filters import covering, overlap
+from hedgerow.core.switchboard.source_rows import SourceRows
 from hedgerow.kernel import CallerError, quoted
 from hedgerow.mqtt import FilterTree, valid_filter
 
@@ -27,16 +28,16 @@ class Switchboard:
 
     def __init__(self, rows: Iterable[SubscriptionRow] = ()) -> None:
         self._rows = tuple(rows)
-        self._by_source: dict[str, FilterTree[int, SubscriptionRow]] = {}
+        by_source: dict[str, list[SubscriptionRow]] = {}
         self._by_target: dict[str, dict[str, SubscriptionRow]] = {}
         self._to_cloud: FilterTree[str, str] = FilterTree()
         self._judged: dict[tuple[str, str], Decision] = {}
-        for number, row in enumerate(self._rows):
-            tree = self._by_source.setdefault(row.source, FilterTree())
-            tree.add(row.subject, number, row)
+        for row in self._rows:
+            by_source.setdefault(row.source, []).append(row)
             if row.target == CLOUD:
                 self._to_cloud.add(row.subject, row.subject, row.subject)
             self._by_target.setdefault(row.target, {}).setdefault(row.subject, row)
+        self._by_source = {source: SourceRows(found) for source, found in by_source.items()}
 
     @classmethod
     def compile(cls, rows: Iterable[SubscriptionRow]) -> Self:
@@ -52,8 +53,8 @@ class Switchboard:
 
     def routes(self, source: str, topic: str) -> list[SubscriptionRow]:
         """Return the rows along which a message from the source on the topic goes."""
-        tree = self._by_source.get(source)
-        return tree.find(topic) if tree is not None else []
+        rows = self._by_source.get(source)
+        return rows.find(topic) if rows is not None else []
 
     def targets(self, source: str, topic: str) -> frozenset[str]:
         """Return the targets of a message."""
