@@ -172,6 +172,26 @@ async def test_nothing_is_told_of_what_is_off_or_was_refused(cloud: RunningCloud
         assert (await heard(program))[0] == "thing/silent/deleted"
 
 
+async def test_of_clients_that_come_and_go_is_told_only_while_that_is_on(
+    cloud: RunningCloud,
+) -> None:
+    async def come_and_go(name: str) -> None:
+        thing = await cloud.enrol(name, POLICY)
+        port = cloud.endpoints.device_mqtt_port
+        client = MqttDevice(port, thing.identity, thing.name, roots=cloud.roots_pem)
+        assert (await client.connect())[0] == 0
+        await client.close()
+
+    async with listening(cloud, "presence/connected/#") as program:
+        await come_and_go("first")
+        assert (await program.event())[0] == f"{EVENTS}presence/connected/first"
+        await turn(cloud, CERTIFICATE=False)
+        await come_and_go("second")
+        await turn(cloud, CERTIFICATE=True)
+        await come_and_go("third")
+        assert (await program.event())[0] == f"{EVENTS}presence/connected/third"
+
+
 async def test_a_kind_that_does_not_exist_cannot_be_turned_on(cloud: RunningCloud) -> None:
     with pytest.raises(ClientError) as refused:
         await turn(cloud, SOMETHING=True)

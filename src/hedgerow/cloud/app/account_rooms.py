@@ -52,6 +52,7 @@ from hedgerow.cloud.greengrass import (
     RoleSessions,
     RuntimeConfigurations,
     ServerCertificates,
+    SoftwareUpdates,
     SynchronisationRights,
     TelemetryDesk,
     TelemetryLog,
@@ -62,6 +63,7 @@ from hedgerow.cloud.iot import (
     CREDENTIAL_PROVIDER,
     CredentialProvider,
     DeviceDirectory,
+    EventSwitches,
     IotService,
     Newcomers,
     Registry,
@@ -77,6 +79,7 @@ from hedgerow.cloud.jobs import (
 )
 from hedgerow.cloud.organizations import OrganizationsService
 from hedgerow.cloud.sts import StsService
+from hedgerow.cloud.updates import UpdateCatalogue
 from hedgerow.kernel import Clock
 from hedgerow.mqtt.keeping import FileKeeper
 from hedgerow.store import Store
@@ -133,6 +136,7 @@ class AccountRooms:
     jobs: JobRunner
     events: EventTeller
     telemetry: TelemetryDesk
+    switches: EventSwitches
     newcomers: Newcomers
     dataplane: DataPlane
     services: Sequence[Service]
@@ -164,6 +168,8 @@ class AccountRooms:
             started.push_async_callback(self.role_sessions.stop)
             await asyncio.to_thread(self.keeper.open)
             started.callback(self.keeper.close)
+            await self.switches.start()
+            started.callback(self.switches.stop)
             await self.broker.start()
             started.push_async_callback(self.broker.stop)
             await self.jobs.start()
@@ -235,6 +241,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
     job_index = JobIndex(store, home)
     jobs = JobDesk(store, home, clock, index=job_index)
     signers = SignerRoles(home, shared.directory, clock)
+    switches = EventSwitches(store, home)
     broker = CloudBroker(
         directory,
         shadows,
@@ -245,6 +252,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         keeper=keeper,
         jobs=jobs,
         telemetry=lambda core, said: telemetry.hear(core, said),  # noqa: PLW0108 - made below
+        tells_of_clients=lambda: switches.is_told("CERTIFICATE"),
     )
     told = ground.events / home.account
     telemetry = TelemetryDesk(home, broker, TelemetryLog(told / "telemetry"), clock)
@@ -304,6 +312,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         jobs=JobRunner(store, home, desk=jobs, index=job_index, clock=clock),
         events=EventTeller(store, home, publisher=broker, log=EventLog(told)),
         telemetry=telemetry,
+        switches=switches,
         newcomers=Newcomers(
             store,
             home,
@@ -324,6 +333,12 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
                 roles=roles,
                 addresses=addresses,
                 configurations=RuntimeConfigurations(registry, shadows),
+                updates=SoftwareUpdates(
+                    home,
+                    jobs=jobs,
+                    signers=signers,
+                    catalogue=UpdateCatalogue(ground.updates, clock),
+                ),
                 clock=clock,
             ),
             EstateService(store, home, clock, addresses=addresses),

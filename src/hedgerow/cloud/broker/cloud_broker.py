@@ -81,11 +81,13 @@ class CloudBroker:
         keeper: Keeper = NO_KEEPER,
         jobs: JobDesk | None = None,
         telemetry: Callable[[str, bytes], None] | None = None,
+        tells_of_clients: Callable[[], bool] = lambda: True,
     ) -> None:
         """`record` hears of every refusal; it must be quick and must not raise.
 
         Without `programs` only devices may come in. `keeper` keeps sessions and retained messages.
         Without `jobs` nobody can ask about jobs. `telemetry` hears what a core says of itself.
+        `tells_of_clients` says whether lifecycle events are told now.
         """
         self._directory = directory
         self._shadows = shadows
@@ -93,7 +95,7 @@ class CloudBroker:
         self._record = record
         self._programs = programs
         self._conflicts = Conflicts()
-        self._lifecycle = Lifecycle(self._tell, clock)
+        self._lifecycle = Lifecycle(self._tell, clock, tells_of_clients)
         self._requests = ShadowRequests(shadows, self._tell)
         self._jobs = jobs
         self._job_requests = None if jobs is None else JobRequests(jobs, self._tell)

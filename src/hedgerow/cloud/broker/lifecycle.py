@@ -72,8 +72,12 @@ class Lifecycle:
     Clients whose ids hold `+` or `#` are not told of: their ids could not be topics.
     """
 
-    def __init__(self, publish: Publish, clock: Clock) -> None:
+    def __init__(
+        self, publish: Publish, clock: Clock, is_told: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`is_told` says whether anything is to be told now."""
         self._publish = publish
+        self._is_told = is_told
         self._clock = clock
         self._connections: dict[int, _Connection] = {}
         self._last: OrderedDict[str, tuple[_Connection, float]] = OrderedDict()
@@ -88,7 +92,7 @@ class Lifecycle:
     def take(self, event: SessionEvent) -> None:
         """Have an event published."""
         message = self._message(event)
-        if message is None or _UNTOLD & set(event.session.client_id):
+        if message is None or not self._is_told() or _UNTOLD & set(event.session.client_id):
             return
         topic = _TOPICS[event.kind] + event.session.client_id
         self._waiting.append((topic, msgspec.json.encode(message)))

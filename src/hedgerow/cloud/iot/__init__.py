@@ -32,6 +32,7 @@ from hedgerow.cloud.iot.credential_provider import (
 )
 from hedgerow.cloud.iot.directory import DeviceDirectory, DirectoryChange
 from hedgerow.cloud.iot.door import AnchorSource, DeviceDoor
+from hedgerow.cloud.iot.event_switches import EventSwitches
 from hedgerow.cloud.iot.newcomers import Newcomers, Registration
 from hedgerow.cloud.iot.registry import RegisteredCertificate, Registry
 from hedgerow.cloud.iot.service import IotService
@@ -44,6 +45,7 @@ __all__ = [
     "DeviceDirectory",
     "DeviceDoor",
     "DirectoryChange",
+    "EventSwitches",
     "Home",
     "IotService",
     "Newcomers",
