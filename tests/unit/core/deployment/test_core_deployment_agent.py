@@ -1,5 +1,7 @@
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import structlog
 from tests.support.clock import ManualClock
 from tests.support.cloud_documents import GroupDouble, thing_arn
 from tests.support.core import until
+from tests.support.local_server import verified
 
 from hedgerow.contract import (
     ARTIFACT_GROUP,
@@ -20,6 +23,7 @@ from hedgerow.core.deployment import (
     DeploymentAgent,
     DeploymentFolder,
     StoredDeployment,
+    UnhealthyError,
     VerifiedGroup,
     VerifiedMembership,
 )
@@ -475,3 +479,159 @@ async def test_the_newest_notice_counts_while_the_cloud_cannot_be_reached(bench:
     bench.double.new_deployment(SECOND)
     await bench.deploy()
     assert bench.agent.state.running == SECOND
+
+
+async def restarted(bench: Bench) -> Bench:
+    """Return the agent of a core that was stopped and started again, at work."""
+    again = Bench(bench.path)
+    again.double = again.cloud.group = bench.double
+    again.agent.begin()
+    return again
+
+
+@asynccontextmanager
+async def at_work(bench: Bench) -> AsyncIterator[Bench]:
+    task = asyncio.get_running_loop().create_task(bench.agent.run())
+    try:
+        yield bench
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+ILL = UnhealthyError("the local MQTT server: it lets nobody in")
+
+
+@pytest.mark.spec("P06")
+async def test_a_failed_health_check_brings_the_last_good_one_back_and_is_reported(
+    bench: Bench,
+) -> None:
+    await bench.deploy()
+    first = bench.agent.state.running
+    bench.double.new_deployment(SECOND)
+    bench.core.illness = ILL
+    await bench.deploy()
+    number, status, reason = bench.cloud.statuses[-1]
+    assert (number, status) == ("2", "Failure")
+    assert "health check failed: the local MQTT server: it lets nobody in" in reason
+    assert f"the core runs deployment {first} again" in reason
+    assert bench.agent.state.running == first
+    assert bench.core.group is not None
+    assert bench.core.group.group.deployment_id == first
+    assert bench.agent.state.last_failure == (SECOND, reason)
+
+
+async def test_what_was_found_unfit_is_not_tried_again_and_again(bench: Bench) -> None:
+    await bench.deploy()
+    bench.double.new_deployment(SECOND)
+    bench.core.illness = ILL
+    await bench.deploy()
+    checked = list(bench.core.checked)
+    bench.core.illness = None
+    bench.tell()
+    await until(lambda: not bench.agent._heard.is_set())
+    async with at_work(await restarted(bench)) as again:
+        again.tell()
+        await until(lambda: bool(again.cloud.shadows))
+        assert SECOND not in again.core.checked
+        assert "InProgress" not in again.cloud.calls
+    assert bench.core.checked == checked
+    bench.double.new_deployment(SECOND[:-1] + "3")
+    await bench.deploy()
+    assert bench.cloud.statuses[-1][:2] == ("3", "Success")
+
+
+@pytest.mark.parametrize("is_ill", [False, True])
+async def test_an_outcome_that_could_not_be_told_is_told_after_a_restart(
+    bench: Bench, *, is_ill: bool
+) -> None:
+    await bench.deploy()
+    bench.double.new_deployment(SECOND)
+    bench.core.illness = ILL if is_ill else None
+    word = "Failure" if is_ill else "Success"
+    bench.cloud.failures[word] = [UnavailableError("no route to host")] * 10_000
+    told = bench.cloud.calls.count(word)
+    bench.tell()
+    await until(lambda: bench.cloud.calls.count(word) > told)
+    async with at_work(await restarted(bench)) as again:
+        again.tell()
+        await until(lambda: again.folder.reported() == SECOND)
+        assert [status[:2] for status in again.cloud.statuses] == [("2", word)]
+        assert again.agent.state.running != SECOND or not is_ill
+
+
+async def test_a_core_that_was_stopped_on_trial_reports_what_it_then_finds(bench: Bench) -> None:
+    await bench.deploy()
+    bench.double.new_deployment(SECOND)
+    group, membership = verified(bench.double)
+    bench.folder.stage(group)
+    bench.folder.switch(group, membership)
+    again = await restarted(bench)
+    again.core.illness = ILL
+    async with at_work(again):
+        again.tell()
+        await until(lambda: again.folder.reported() == SECOND)
+        assert again.cloud.statuses[-1][:2] == ("2", "Failure")
+        assert again.agent.state.running != SECOND
+    async with at_work(await restarted(bench)) as third:
+        assert third.agent.state.mode == "running"
+
+
+async def test_a_wrong_clock_is_named_in_the_reason(bench: Bench) -> None:
+    bench.cloud.clock_ahead = timedelta(days=2)
+    bench.cloud.failures["manifest"] = [CallerError("not this time")]
+    await bench.deploy()
+    assert (
+        "not this time; this machine's clock is 2 days behind the cloud's"
+        in (bench.cloud.statuses[-1][2])
+    )
+    bench.cloud.clock_ahead = -timedelta(days=1)
+    assert "24 hours ahead of" in (bench.agent.state.clock_problem or "")
+    bench.cloud.clock_ahead = timedelta(minutes=14)
+    assert bench.agent.state.clock_problem is None
+
+
+@pytest.mark.promise(2)
+async def test_a_clock_set_back_does_not_let_an_old_deployment_pass_for_new(bench: Bench) -> None:
+    """What is new is judged by the cloud's clock; whoever has this machine's gains nothing."""
+    bench.double.created_at += timedelta(days=1)
+    bench.clock.advance(timedelta(days=1))
+    older, made = bench.double.deployment_id, bench.double.created_at
+    await bench.deploy()
+    bench.double.new_deployment(SECOND)
+    await bench.deploy()
+    bench.clock.advance(-timedelta(days=1))
+    bench.cloud.clock_ahead = timedelta(days=1)
+    bench.double.deployment_id, bench.double.created_at = older, made
+    await bench.deploy()
+    assert bench.cloud.statuses[-1][:2] == ("1", "Failure")
+    assert "redeploy the group" in bench.cloud.statuses[-1][2]
+
+
+@pytest.mark.spec("P10")
+async def test_a_reset_that_could_not_wipe_everything_is_no_success(bench: Bench) -> None:
+    await bench.deploy()
+    bench.double.new_deployment(SECOND, "ResetDeployment")
+    bench.core.wipe_fault = CallerError("ggc/var/log/user/x cannot be removed")
+    await bench.deploy()
+    number, status, reason = bench.cloud.statuses[-1]
+    assert (number, status) == ("2", "Failure")
+    assert "ggc/var/log/user/x cannot be removed" in reason
+    assert bench.core.group is None
+
+
+async def test_a_disk_without_room_is_a_failure_that_says_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.deploy()
+    running = bench.agent.state.running
+    nothing = os.statvfs_result((4096, 4096, 1000, 0, 0, 1000, 0, 0, 0, 255))
+    monkeypatch.setattr("hedgerow.core.deployment.room.os.statvfs", lambda _path: nothing)
+    bench.double.new_deployment(SECOND)
+    await bench.deploy()
+    number, status, reason = bench.cloud.statuses[-1]
+    assert (number, status) == ("2", "Failure")
+    assert "the deployment needs" in reason
+    assert "no room for more files" in reason
+    assert ARTIFACT_GROUP not in bench.cloud.calls[bench.cloud.calls.index("Success") :]
+    assert bench.agent.state.running == running

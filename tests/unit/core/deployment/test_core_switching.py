@@ -281,9 +281,8 @@ async def _cut_at_every_step(
     for step in range(1, _MANY_STEPS):
         core = DeployedCore(tmp_path / f"{story.__name__}-{step}")
         await core.deploy(FIRST)
-        with failing_disk(core.path, "power", step) as disk:
-            with contextlib.suppress(PowerCut):
-                await story(core)
+        with failing_disk(core.path, "power", step) as disk, contextlib.suppress(PowerCut):
+            await story(core)
         core.restart()
         core.switcher.begin()
         await check(core)
