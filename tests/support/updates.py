@@ -81,11 +81,25 @@ class UpdatePlace:
         """The first root, as cores have it pinned."""
         return self.repository.first_root.read_bytes()
 
-    def publish(self, version: str = "1.1.0", *, software: Software = "core", **more: str) -> str:
+    def publish(
+        self,
+        version: str = "1.1.0",
+        *,
+        software: Software = "core",
+        program: str = "#!/bin/sh\nexit 0\n",
+        site: Iterable[Content] = (),
+        architecture: str = "x86_64",
+    ) -> str:
         """Publish a package and return its target path."""
-        package = make_package(self.folder, version, software=software, **more)  # type: ignore[arg-type]
+        package = make_package(
+            self.folder,
+            version,
+            software=software,
+            program=program,
+            site=site,
+            architecture=architecture,
+        )
         self.repository.publish(package, self.keys)
-        architecture = more.get("architecture", "x86_64")
         return f"{software}/{version}/ubuntu-{architecture}.tar.gz"
 
     def at(self, ago: timedelta) -> "UpdatePlace":
