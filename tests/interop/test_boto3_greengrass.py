@@ -478,17 +478,11 @@ async def test_what_create_deployment_cannot_do_it_says(cloud: RunningCloud) -> 
 
 
 async def test_an_operation_that_is_not_built_says_so(cloud: RunningCloud) -> None:
-    error = await refused(
-        cloud,
-        "create_software_update_job",
-        S3UrlSignerRole=ROLE,
-        SoftwareToUpdate="core",
-        UpdateTargets=["arn"],
-        UpdateTargetsArchitecture="x86_64",
-        UpdateTargetsOperatingSystem="ubuntu",
-    )
+    with pytest.raises(ClientError) as caught:
+        await cloud.iot("create_billing_group", billingGroupName="b")
+    error = caught.value.response["Error"]
     assert error["Code"] not in {"InternalServerErrorException", "InternalFailure"}
-    assert "CreateSoftwareUpdateJob" in error["Message"]
+    assert "CreateBillingGroup" in error["Message"]
 
 
 async def test_sts_says_who_the_caller_is(cloud: RunningCloud) -> None:

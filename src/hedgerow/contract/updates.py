@@ -5,7 +5,7 @@ core-ota-update; the operating systems and machines are spelt as the API spells 
 """
 
 import re
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -14,7 +14,7 @@ from hedgerow.kernel import PeerError, quoted
 
 Software = Literal["core", "ota_agent"]
 
-UPDATE_OPERATION = "greengrass-software-update"
+UPDATE_OPERATION: Final = "greengrass-software-update"
 """The `operation` of an update's job document; jobs of other operations are not the agent's."""
 
 PACKAGE_FACTS = "package.json"

@@ -27,6 +27,7 @@ from hedgerow.cloud.greengrass.kinds import DEFINITION_KINDS
 from hedgerow.cloud.greengrass.lookup import existing_group
 from hedgerow.cloud.greengrass.role_desk import RoleDesk
 from hedgerow.cloud.greengrass.runtime_configuration import RuntimeConfigurations
+from hedgerow.cloud.greengrass.software_updates import SoftwareUpdates
 from hedgerow.cloud.home import Home
 from hedgerow.contract import ConnectivityEntry
 from hedgerow.kernel import CallerError, Clock, new_uuid
@@ -94,6 +95,7 @@ class GreengrassService(Service):
         roles: RoleDesk,
         addresses: AddressBook,
         configurations: RuntimeConfigurations,
+        updates: SoftwareUpdates,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -103,6 +105,7 @@ class GreengrassService(Service):
         self._roles = roles
         self._addresses = addresses
         self._configurations = configurations
+        self._updates = updates
         self._clock = clock
 
     def operations(self) -> Mapping[str, Operation]:
@@ -166,6 +169,16 @@ class GreengrassService(Service):
         answer = await self._write(call, bulk_deployments.stop)
         self._bulk.stop_soon()
         return answer
+
+    @operation("CreateSoftwareUpdateJob")
+    async def create_software_update_job(self, call: Call) -> Members:
+        """Make a job that has cores take the newest published software."""
+        update = await self._updates.possible(call.input)
+
+        async def make(tx: Transaction, _home: Home, _request: Members) -> Members:
+            return await self._updates.make(tx, update)
+
+        return await self._write(call, make)
 
     @operation("GetConnectivityInfo")
     async def get_connectivity_info(self, call: Call) -> Members:
