@@ -6,6 +6,7 @@ What depends on the registry or on other definitions is checked at deployment, i
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from hedgerow.cloud.home import Home
@@ -25,10 +26,13 @@ MAX_CORE_NAME_BYTES = 124
 MAX_SUBJECT_BYTES = 256
 MAX_SUBJECT_SLASHES = 7
 SPOOLER_ARN = "arn:aws:lambda:::function:GGCloudSpooler:1"
+MIN_LOG_KB = 128
 ADDRESS_DETECTOR_ARN = "arn:aws:lambda:::function:GGIPDetector:1"
 
+_PREFIXES_KEPT = 256
 _ID = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 _THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
+_CONNECTOR = re.compile(r"/connectors/[A-Za-z0-9_-]+/versions/[0-9]+")
 _CERTIFICATE_ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -45,7 +49,10 @@ def certificate_id_of(arn: str, home: Home) -> str | None:
 def core_faults(content: Content, home: Home) -> tuple[str, ...]:
     """Check a core definition version: at most one core, a registered form of names."""
     cores = content.get("Cores") or ()
-    return (*list_faults("core", cores, MAX_CORES), *faults_of_each(_core_faults, cores, home))
+    return (
+        *list_faults("core", cores, MAX_CORES),
+        *faults_of_each("Cores", _core_faults, cores, home),
+    )
 
 
 def device_faults(content: Content, home: Home) -> tuple[str, ...]:
@@ -53,7 +60,7 @@ def device_faults(content: Content, home: Home) -> tuple[str, ...]:
     devices = content.get("Devices") or ()
     return (
         *list_faults("device", devices, MAX_DEVICES),
-        *faults_of_each(_thing_faults, devices, home),
+        *faults_of_each("Devices", _thing_faults, devices, home),
         *_repeated("device", "ThingArn", devices),
     )
 
@@ -63,18 +70,31 @@ def subscription_faults(content: Content, home: Home) -> tuple[str, ...]:
     rows = content.get("Subscriptions") or ()
     return (
         *list_faults("subscription", rows, MAX_SUBSCRIPTIONS),
-        *faults_of_each(_row_faults, rows, home),
+        *faults_of_each("Subscriptions", _row_faults, rows, home),
     )
 
 
-def connector_faults(content: Content, _home: Home) -> tuple[str, ...]:
-    """Check a connector definition version: ids and number."""
-    return tuple(list_faults("connector", content.get("Connectors") or (), MAX_CONNECTORS))
+def connector_faults(content: Content, home: Home) -> tuple[str, ...]:
+    """Check a connector definition version: each connector at most once (page connectors)."""
+    connectors = content.get("Connectors") or ()
+    return (
+        *list_faults("connector", connectors, MAX_CONNECTORS),
+        *faults_of_each("Connectors", _connector_faults, connectors, home),
+        *_instances(connectors),
+    )
 
 
-def logger_faults(content: Content, _home: Home) -> tuple[str, ...]:
-    """Check a logger definition version: ids and number."""
-    return tuple(list_faults("logger", content.get("Loggers") or (), MAX_LOGGERS))
+def logger_faults(content: Content, home: Home) -> tuple[str, ...]:
+    """Check a logger definition version: one of each component and type, with room for files.
+
+    Source: guide page greengrass-logs-overview.
+    """
+    loggers = content.get("Loggers") or ()
+    return (
+        *list_faults("logger", loggers, MAX_LOGGERS),
+        *faults_of_each("Loggers", _logger_faults, loggers, home),
+        *_doubled_loggers(loggers),
+    )
 
 
 def subject_fault(subject: str) -> str | None:
@@ -115,12 +135,20 @@ def _repeated(noun: str, member: str, entities: Sequence[Content]) -> Iterator[s
 
 
 def faults_of_each(
-    check: Callable[[Content, Home], Iterator[str]], entities: Sequence[Content], home: Home
+    member: str,
+    check: Callable[[Content, Home], Iterator[str]],
+    entities: Sequence[Content],
+    home: Home,
 ) -> Iterator[str]:
-    """Yield what a check says of each entity, with the entity's id before it."""
-    for entity in entities:
+    """Yield what a check says of each entity of a list, with the entity's place before it."""
+    for number, entity in enumerate(entities):
         for fault in check(entity, home):
-            yield f"{quoted(entity.get('Id', ''))}: {fault}"
+            yield f"{place(member, number, entity)}: {fault}"
+
+
+def place(member: str, number: int, entity: Content) -> str:
+    """Return where an entity stands, e.g. `Devices[3] 'press'`."""
+    return f"{member}[{number}] {quoted(entity.get('Id', ''))}"
 
 
 def _thing_faults(entity: Content, home: Home) -> Iterator[str]:
@@ -155,6 +183,46 @@ def _row_faults(entity: Content, home: Home) -> Iterator[str]:
         yield fault
 
 
+def _connector_faults(entity: Content, _home: Home) -> Iterator[str]:
+    text = entity.get("ConnectorArn", "")
+    arn = parsed_arn(text)
+    if arn is None or arn.service != "greengrass" or not _CONNECTOR.fullmatch(arn.resource):
+        yield (
+            f"{quoted(text)} does not name a connector; the form is "
+            "arn:aws:greengrass:<region>::/connectors/<name>/versions/<number>"
+        )
+
+
+def _instances(connectors: Sequence[Content]) -> Iterator[str]:
+    seen: set[str] = set()
+    for number, entity in enumerate(connectors):
+        name = entity.get("ConnectorArn", "").rpartition("/versions/")[0]
+        if name and name in seen:
+            yield (
+                f"{place('Connectors', number, entity)}: a group has one instance of a connector, "
+                f"and {quoted(name)} stands there already"
+            )
+        seen.add(name)
+
+
+def _logger_faults(entity: Content, _home: Home) -> Iterator[str]:
+    space = entity.get("Space")
+    if entity["Type"] == "FileSystem" and (space is None or space < MIN_LOG_KB):
+        yield f"a FileSystem logger needs a Space of at least {MIN_LOG_KB} KB"
+
+
+def _doubled_loggers(loggers: Sequence[Content]) -> Iterator[str]:
+    seen: set[tuple[str, str]] = set()
+    for number, entity in enumerate(loggers):
+        what = (entity["Component"], entity["Type"])
+        if what in seen:
+            yield (
+                f"{place('Loggers', number, entity)}: there is a {what[1]} logger of {what[0]} "
+                "already"
+            )
+        seen.add(what)
+
+
 def _is_party(text: str, home: Home) -> bool:
     if text in {CLOUD, SHADOW_SERVICE} or thing_name_of(text, home) is not None:
         return True
@@ -167,6 +235,9 @@ def _is_party(text: str, home: Home) -> bool:
 
 
 def _resource_name(text: str, home: Home, prefix: str, pattern: re.Pattern[str]) -> str | None:
+    name = text.removeprefix(_beginning(home, prefix))
+    if name != text:  # this goes for all but other partitions: a full group has 25,000 names
+        return name if pattern.fullmatch(name) else None
     arn = parsed_arn(text)
     if arn is None or not arn.resource.startswith(prefix):
         return None
@@ -174,6 +245,11 @@ def _resource_name(text: str, home: Home, prefix: str, pattern: re.Pattern[str])
         return None
     name = arn.resource.removeprefix(prefix)
     return name if pattern.fullmatch(name) else None
+
+
+@lru_cache(_PREFIXES_KEPT)
+def _beginning(home: Home, prefix: str) -> str:
+    return str(Arn("iot", home.region, home.account, prefix))
 
 
 def parsed_arn(text: str) -> Arn | None:

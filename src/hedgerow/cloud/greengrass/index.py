@@ -8,6 +8,9 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Self
+
+import msgspec
 
 from hedgerow.cloud.greengrass import connectivity
 from hedgerow.cloud.greengrass.documents import (
@@ -20,7 +23,7 @@ from hedgerow.cloud.greengrass.documents import (
     Rollout,
 )
 from hedgerow.cloud.home import Home
-from hedgerow.contract import ConnectivityInfo, CoreMember, GroupDeployment, decode
+from hedgerow.contract import ConnectivityInfo, CoreMember, decode
 from hedgerow.store import Change, Record, Store
 
 
@@ -43,6 +46,31 @@ class GroupView:
     connectivity: ConnectivityInfo = field(default_factory=ConnectivityInfo)
 
 
+class _Member(msgspec.Struct, frozen=True, rename="pascal"):
+    thing_name: str
+
+
+class _Members(msgspec.Struct, frozen=True, rename="pascal"):
+    """The part of a `GroupDeployment` that says who is in the group."""
+
+    core: CoreMember
+    devices: tuple[_Member, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Deployed:
+    """Whom a deployment serves."""
+
+    core: CoreMember
+    devices: frozenset[str]
+
+    @classmethod
+    def read(cls, group: bytes) -> Self:
+        """Read it from the file of a deployment; the rows of its table are passed over."""
+        found = decode(group, _Members)
+        return cls(found.core, frozenset(device.thing_name for device in found.devices))
+
+
 class GroupIndex:
     """Answers which groups a thing is in, from memory. `epoch` grows with every reload."""
 
@@ -52,6 +80,7 @@ class GroupIndex:
         self._views: dict[str, GroupView] = {}
         self._by_device: dict[str, set[str]] = defaultdict(set)
         self._by_core: dict[str, set[str]] = defaultdict(set)
+        self._deployments: dict[str, _Deployed] = {}
         self._stale: set[str] = set()
         self._reloading = asyncio.Lock()
         self._unsubscribe: Callable[[], None] | None = None
@@ -113,6 +142,8 @@ class GroupIndex:
             self._stale.add(change.id)
         elif change.kind in {DEPLOYMENT.name, AUTHORITY.name} and change.parent is not None:
             self._stale.add(change.parent)
+        elif change.kind == DEPLOYMENT_FILES.name:
+            self._deployments.pop(change.id, None)
         elif change.kind == CONNECTIVITY.name:
             self._stale.update(self._by_core.get(change.id, ()))
 
@@ -146,6 +177,8 @@ class GroupIndex:
                 self._by_device[name].add(group_id)
             for name in _core_names(view):
                 self._by_core[name].add(group_id)
+        for deployment_id in _deployment_ids(old) - _deployment_ids(view):
+            self._deployments.pop(deployment_id or "", None)
         self.epoch += 1
 
     async def _load(self, group_id: str) -> GroupView | None:
@@ -161,8 +194,8 @@ class GroupIndex:
             group_id=group_id,
             rollout=rollout,
             core=served.core if served else None,
-            devices=_device_names(served),
-            claimed=_device_names(serving) | _device_names(target),
+            devices=served.devices if served else frozenset(),
+            claimed=_devices(serving) | _devices(target),
             deployed=serving is not None or target is not None,
             authorities=await self._store.all(AUTHORITY, account, parent=group_id),
             connectivity=await connectivity.read(self._store, account, rollout.core_thing_name),
@@ -174,13 +207,22 @@ class GroupIndex:
         record = await self._store.get(DEPLOYMENT, self._home.account, deployment_id)
         return record is not None and record.document.state == "InProgress"
 
-    async def _deployment(self, deployment_id: str | None) -> GroupDeployment | None:
+    async def _deployment(self, deployment_id: str | None) -> _Deployed | None:
+        """Return what a deployment brings; its files never change, and a large group's are large.
+
+        It is remembered for as long as a group has it as its newest or the one that serves.
+        """
         if deployment_id is None:
             return None
+        known = self._deployments.get(deployment_id)
+        if known is not None:
+            return known
         files = await self._store.get(DEPLOYMENT_FILES, self._home.account, deployment_id)
         if files is None or not files.document.group:
             return None
-        return decode(files.document.group, GroupDeployment)
+        found = _Deployed.read(files.document.group)
+        self._deployments[deployment_id] = found
+        return found
 
 
 def _core_names(view: GroupView) -> frozenset[str]:
@@ -189,7 +231,11 @@ def _core_names(view: GroupView) -> frozenset[str]:
     return frozenset({view.rollout.core_thing_name, *serving})
 
 
-def _device_names(deployment: GroupDeployment | None) -> frozenset[str]:
-    if deployment is None:
+def _deployment_ids(view: GroupView | None) -> frozenset[str | None]:
+    if view is None:
         return frozenset()
-    return frozenset(device.thing_name for device in deployment.devices)
+    return frozenset({view.rollout.target, view.rollout.serving})
+
+
+def _devices(deployment: _Deployed | None) -> frozenset[str]:
+    return frozenset() if deployment is None else deployment.devices
