@@ -21,14 +21,30 @@ from tests.support.pki import (
 )
 from tests.support.registry import POLICY
 
+from hedgerow.cloud.iot.newcomers import TOLD_AGAIN_S
+from hedgerow.kernel import SystemClock
 from hedgerow.pki import CertificateAuthority, Profile, client_context
 
 REGISTERED = "$aws/events/certificates/registered/"
 
 
+class PassingClock(SystemClock):
+    """The system's clock, on which time can be let go by."""
+
+    passed = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.passed
+
+
 @pytest.fixture
-async def cloud(tmp_path: Path) -> AsyncIterator[RunningCloud]:
-    async with running_cloud(tmp_path) as running:
+def clock() -> PassingClock:
+    return PassingClock()
+
+
+@pytest.fixture
+async def cloud(tmp_path: Path, clock: PassingClock) -> AsyncIterator[RunningCloud]:
+    async with running_cloud(tmp_path, clock=clock) as running:
         yield running
 
 
@@ -88,7 +104,7 @@ async def recorded(cloud: RunningCloud, name: str) -> list[Mapping[str, Any]]:
 
 
 async def test_a_device_is_registered_when_it_first_connects_and_comes_in_once_activated(
-    cloud: RunningCloud,
+    cloud: RunningCloud, clock: PassingClock
 ) -> None:
     authority = new_authority("plant")
     ca_id = await register(cloud, authority)
@@ -108,6 +124,9 @@ async def test_a_device_is_registered_when_it_first_connects_and_comes_in_once_a
         "awsAccountId": ACCOUNT,
     }
     assert await status_of(cloud, lamp) == "PENDING_ACTIVATION"
+    for _ in range(3):  # a device that does not give up is told of now and then only
+        await turned_away(cloud, lamp)
+    clock.passed += TOLD_AGAIN_S
     await turned_away(cloud, lamp)
     assert (await heard(program))[1]["certificateId"] == lamp.certificate_id
 
@@ -117,7 +136,6 @@ async def test_a_device_is_registered_when_it_first_connects_and_comes_in_once_a
     await cloud.iot("attach_policy", policyName="all", target=arn)
     await cloud.iot("attach_thing_principal", thingName="lamp", principal=arn)
     await turned_away(cloud, lamp)
-    await heard(program)
     await cloud.iot("update_certificate", certificateId=lamp.certificate_id, newStatus="ACTIVE")
     admitted = device(cloud, lamp)
     assert (await admitted.connect())[0] == 0
@@ -217,3 +235,33 @@ async def test_registrations_are_told_only_while_that_is_on(cloud: RunningCloud)
     assert (await heard(program))[1]["certificateId"] == loud.certificate_id
     assert await status_of(cloud, quiet) == "PENDING_ACTIVATION"
     await program.close()
+
+
+async def test_what_waits_for_activation_still_waits_after_a_restart(tmp_path: Path) -> None:
+    authority = new_authority("plant")
+    lamp, late = new_identity(authority), new_identity(authority)
+    async with running_cloud(tmp_path) as cloud:
+        await register(cloud, authority)
+        await turned_away(cloud, lamp)
+    async with running_cloud(tmp_path) as cloud:
+        program = await listener(cloud)
+        await turned_away(cloud, lamp)
+        assert (await heard(program))[1]["certificateId"] == lamp.certificate_id
+        await turned_away(cloud, late)
+        assert (await heard(program))[1]["certificateId"] == late.certificate_id
+        await program.close()
+
+
+async def test_newcomers_come_by_either_protocol_of_the_combined_port(cloud: RunningCloud) -> None:
+    authority = new_authority("plant")
+    await register(cloud, authority)
+    port = cloud.endpoints.combined_port
+    assert port is not None
+    for alpn in ("x-amzn-mqtt-ca", "x-amzn-http-ca"):
+        lamp = new_identity(authority)
+        context = client_context(cloud.roots_pem, lamp.key, lamp.certificate_pem, alpn=[alpn])
+        reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.close()
+        assert await status_of(cloud, lamp) == "PENDING_ACTIVATION"

@@ -33,6 +33,10 @@ WAITING_LIMIT: Final = 256
 PENDING_LIMIT: Final = 10_000
 """Certificates of an account that wait for activation; no more are registered until some are."""
 
+TOLD_AGAIN_S: Final = 5.0
+"""How long after it was told of a certificate that waits is not told of again, however often its
+device comes: nobody has vouched for it yet."""
+
 _LOG = structlog.get_logger("hedgerow.cloud.iot.newcomers")
 
 
@@ -77,6 +81,7 @@ class Newcomers:
         self._directory = directory
         self._record = record
         self._waiting: asyncio.Queue[_Arrival] = asyncio.Queue(WAITING_LIMIT)
+        self._told_at: dict[str, float] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -146,8 +151,20 @@ class Newcomers:
             known = await tx.get(CERTIFICATE, self._home.account, arrival.certificate_id)
             if known is None:
                 known = await self._registered(tx, arrival)
-            if known.document.status == PENDING:
+            if known.document.status == PENDING and self._is_news(known.id):
                 await certificate_registered(tx, self._home, known)
+
+    def _is_news(self, certificate_id: str) -> bool:
+        """Tell whether it is time to tell of a certificate, and take it for told."""
+        now = self._clock.monotonic()
+        told_at = self._told_at.get(certificate_id)
+        if told_at is not None and now - told_at < TOLD_AGAIN_S:
+            return False
+        if len(self._told_at) >= PENDING_LIMIT:
+            pending = self._directory.pending
+            self._told_at = {one: at for one, at in self._told_at.items() if one in pending}
+        self._told_at[certificate_id] = now
+        return True
 
     async def _registered(self, tx: Transaction, arrival: _Arrival) -> Record[Certificate]:
         if len(self._directory.pending) >= PENDING_LIMIT:

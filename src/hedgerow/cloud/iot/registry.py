@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot.documents import CERTIFICATE, THING, CertificateStatus
-from hedgerow.store import Store
+from hedgerow.store import Store, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class RegisteredCertificate:
 class Registry:
     """Reads things and certificates of one account."""
 
-    def __init__(self, store: Store, home: Home) -> None:
+    def __init__(self, store: Store | Transaction, home: Home) -> None:
         self._store = store
         self._home = home
 
