@@ -71,7 +71,7 @@ def _files(path: Path, prefix: str) -> Iterator[tuple[str, bytes]]:
 def _found(root: Path) -> Iterator[Path]:
     """Yield the files to read; a link to a folder is followed if it stays inside, once."""
     inside = root.resolve()
-    seen: set[Path] = set()
+    seen = {inside}
     for folder, names, files in os.walk(root, followlinks=True, onerror=_unreadable):
         names[:] = sorted(
             name
