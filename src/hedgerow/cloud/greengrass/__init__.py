@@ -2,11 +2,10 @@
 
 In come requests by the model's member names, and what cores report; out go answers, deployment
 files that are written once and signed, and notices in the shadow of `<core>-gda`. It may import
-every room below `cloud`, and of `cloud` the registry (`iot`), shadows (`iot_data`), `jobs` and
-what is published of software (`updates`). What must never happen here: a version that changes, a
-private key of an authority outside the store, a deployment that mixes two versions, a membership
-list whose serial goes back, a role assumed for another account or group than its own, an input
-file read from outside its account's folder. The
+every room below `cloud`, and of `cloud` the registry (`iot`) and shadows (`iot_data`). What must
+never happen here: a version that changes, a private key of an authority outside the store, a
+deployment that mixes two versions, a membership list whose serial goes back, a role assumed for
+another account or group than its own, an input file read from outside its account's folder. The
 tests are in `tests/unit/cloud/greengrass`,
 `tests/interop/test_boto3_greengrass.py`, `tests/security/test_deployment_signing.py` and
 `tests/security/test_confused_deputy.py`.

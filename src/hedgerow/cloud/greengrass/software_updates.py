@@ -8,12 +8,11 @@ The role is checked all the same, and kept with the job.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from hedgerow.cloud.greengrass.faults import bad_request
 from hedgerow.cloud.home import Home
-from hedgerow.cloud.jobs import JobDesk, SignerRoles, job_arn
-from hedgerow.cloud.updates import UpdateCatalogue
+from hedgerow.cloud.iot.arns import job_arn
 from hedgerow.contract import encode
 from hedgerow.contract.updates import (
     DEFAULT_AGENT_LOG_LEVEL,
@@ -49,11 +48,46 @@ class PossibleUpdate:
             raise TypeError("a PossibleUpdate comes from SoftwareUpdates.possible only")
 
 
+class UpdateJobs(Protocol):
+    """Where jobs are made (`cloud.jobs.JobDesk`)."""
+
+    async def create(self, request: Members, tx: Transaction | None = None) -> Members:
+        """Make a job, in a transaction that goes on after it."""
+
+
+class SignerCheck(Protocol):
+    """Who knows whether AWS IoT can use a role (`cloud.jobs.SignerRoles`)."""
+
+    async def require_signer(self, role_arn: str, job_id: str) -> None:
+        """Return if it can for a job, else raise `CallerError`."""
+
+
+class Published(Protocol):
+    """A version that cores can be told to take."""
+
+    @property
+    def version(self) -> str:
+        """The version."""
+
+    @property
+    def target(self) -> str:
+        """Its path in the repository."""
+
+
+class Catalogue(Protocol):
+    """What is published (`cloud.updates.UpdateCatalogue`)."""
+
+    def newest(
+        self, software: Software, operating_system: str, architecture: str
+    ) -> Published | None:
+        """Return the newest version of a software for a pair. Blocking."""
+
+
 class SoftwareUpdates:
     """Makes the update jobs of one account."""
 
     def __init__(
-        self, home: Home, *, jobs: JobDesk, signers: SignerRoles, catalogue: UpdateCatalogue
+        self, home: Home, *, jobs: UpdateJobs, signers: SignerCheck, catalogue: Catalogue
     ) -> None:
         self._home = home
         self._jobs = jobs

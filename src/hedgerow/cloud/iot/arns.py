@@ -44,6 +44,11 @@ def role_alias_arn(home: Home, name: str) -> str:
     return _arn(home, f"rolealias/{name}")
 
 
+def job_arn(home: Home, job_id: str) -> str:
+    """Return the ARN of a job."""
+    return _arn(home, f"job/{job_id}")
+
+
 def client_arn(home: Home, client_id: str) -> str:
     """Return what `iot:Connect` is judged on."""
     return _arn(home, f"client/{client_id}")

@@ -12,7 +12,6 @@ Whether the asker may ask is decided before it comes here.
 Tests: `tests/unit/cloud/jobs`, `tests/interop/test_boto3_jobs.py`, `tests/security/test_jobs_*`.
 """
 
-from hedgerow.cloud.jobs.arns import job_arn
 from hedgerow.cloud.jobs.data_service import IotJobsDataService
 from hedgerow.cloud.jobs.desk import JobDesk
 from hedgerow.cloud.jobs.faults import IN_AWS, JobError
@@ -45,7 +44,6 @@ __all__ = [
     "JobRunner",
     "RoleCheck",
     "SignerRoles",
-    "job_arn",
     "read_json",
     "read_members",
     "state_shown",

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from hedgerow.cloud.home import Home
+from hedgerow.cloud.iot.arns import job_arn
 from hedgerow.cloud.jobs import executions, steps
-from hedgerow.cloud.jobs.arns import job_arn
 from hedgerow.cloud.jobs.documents import (
     JOB,
     JOB_ROLLOUT,

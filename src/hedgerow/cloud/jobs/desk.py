@@ -12,7 +12,15 @@ from typing import Any
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot.documents import THING
 from hedgerow.cloud.jobs import control, executions
-from hedgerow.cloud.jobs.documents import JOB_QUEUE, OUR_KINDS, JobQueue
+from hedgerow.cloud.jobs.documents import (
+    JOB_EXECUTION,
+    JOB_QUEUE,
+    JOB_TEXT,
+    OUR_KINDS,
+    PENDING,
+    JobQueue,
+    execution_id,
+)
 from hedgerow.cloud.jobs.executions import Wanted
 from hedgerow.cloud.jobs.faults import (
     JobError,
@@ -157,18 +165,20 @@ class JobDesk:
             if first is None:
                 return {}
             job_id = first.job_id
-        async with self._store.transaction() as tx:
-            work = JobWork(tx, self._home, self._clock.now())
-            record = await control.existing_execution(work, job_id, thing_name)
-            attempt = record.document.attempt(asked.execution_number)
-            if attempt is None:
-                raise no_such_execution(job_id, thing_name)
-            if attempt.status not in {"QUEUED", "IN_PROGRESS"}:
-                raise JobError(
-                    "TerminalStateReached", f"The execution has ended: it is {attempt.status}."
-                )
-            text = await work.text_of(job_id) if asked.include_job_document else None
-            return {"execution": execution_shown(record.document, attempt, text, work.now)}
+        account = self._home.account
+        record = await self._store.get(JOB_EXECUTION, account, execution_id(job_id, thing_name))
+        attempt = None if record is None else record.document.attempt(asked.execution_number)
+        if record is None or attempt is None:
+            raise no_such_execution(job_id, thing_name)
+        if attempt.status not in PENDING:
+            raise JobError(
+                "TerminalStateReached", f"The execution has ended: it is {attempt.status}."
+            )
+        text = None
+        if asked.include_job_document:
+            document = await self._store.get(JOB_TEXT, account, job_id)
+            text = None if document is None else document.document.text
+        return {"execution": execution_shown(record.document, attempt, text, self._clock.now())}
 
     async def update(self, thing_name: str, job_id: str, asked: AskUpdate) -> Members:
         """Take a device's report on an execution."""

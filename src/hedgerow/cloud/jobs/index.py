@@ -3,6 +3,7 @@
 It follows the change feed, so it knows of a change as soon as that is committed.
 """
 
+import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +39,7 @@ class JobIndex:
         self._unsettled: dict[str, None] = {}
         self._continuous: dict[str, frozenset[str]] = {}
         self._timers: dict[str, Mapping[str, datetime]] = {}
+        self._ends: list[tuple[datetime, str, str]] = []
         self._with_jobs: set[str] = set()
         self._moved: list[Moved] = []
         self._stop: Callable[[], None] | None = None
@@ -91,17 +93,16 @@ class JobIndex:
 
     def due(self, now: datetime) -> Sequence[tuple[str, str]]:
         """Return the (thing, job) of every execution whose time is up."""
-        return tuple(
-            (thing, job)
-            for thing, timers in self._timers.items()
-            for job, moment in timers.items()
-            if moment <= now
-        )
+        found: dict[tuple[str, str], None] = {}
+        while self._ends and self._ends[0][0] <= now:
+            moment, thing, job = heapq.heappop(self._ends)
+            if self._timers.get(thing, {}).get(job) == moment:
+                found[thing, job] = None
+        return tuple(found)
 
     def next_due(self) -> datetime | None:
-        """Return when the next timer ends."""
-        moments = (moment for timers in self._timers.values() for moment in timers.values())
-        return min(moments, default=None)
+        """Return when the next timer ends, or one did that was set anew since."""
+        return self._ends[0][0] if self._ends else None
 
     def take_moved(self) -> Sequence[Moved]:
         """Return what happened to things since this was asked last."""
@@ -109,14 +110,15 @@ class JobIndex:
         return moved
 
     def _committed(self, changes: Sequence[Change]) -> None:
-        heard = False
-        for change in changes:
-            if change.account == self._home.account:
-                heard = self._heard(change) or heard
-        if heard:
+        before = self.next_due()
+        ours = [self._hear(one) for one in changes if one.account == self._home.account]
+        after = self.next_due()
+        is_sooner = after is not None and (before is None or after < before)
+        if self._moved or is_sooner or (any(ours) and self._unsettled):
             self._wake()
 
-    def _heard(self, change: Change) -> bool:
+    def _hear(self, change: Change) -> bool:
+        """Take a change in; return whether it is one of jobs."""
         document = change.document
         if change.kind == JOB.name:
             self._put_job(change.id, document if isinstance(document, Job) else None)
@@ -127,11 +129,8 @@ class JobIndex:
             if self.of_group(group):
                 self._moved.append(Moved(thing, group, joined=change.operation == "insert"))
         elif change.kind == THING.name and change.operation == "delete":
-            if change.id in self._with_jobs:
-                self._moved.append(Moved(change.id))
-        else:
-            return False
-        return True
+            self._moved += [Moved(change.id)] if change.id in self._with_jobs else []
+        return change.kind in {JOB.name, JOB_QUEUE.name}
 
     def _put_job(self, job_id: str, job: Job | None) -> None:
         is_active = job is not None and job.status == "IN_PROGRESS"
@@ -148,8 +147,10 @@ class JobIndex:
     def _put_queue(self, thing: str, queue: JobQueue | None) -> None:
         pending = () if queue is None else queue.pending
         (self._with_jobs.add if pending else self._with_jobs.discard)(thing)
+        before = self._timers.pop(thing, {})
         timers = {one.job_id: one.due for one in pending if one.due is not None}
         if timers:
             self._timers[thing] = timers
-        else:
-            self._timers.pop(thing, None)
+        for job, moment in timers.items():
+            if before.get(job) != moment:
+                heapq.heappush(self._ends, (moment, thing, job))

@@ -5,10 +5,9 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Final, Protocol
 
 from hedgerow.aws import Answer, AwsError, Call, Service, operation
-from hedgerow.cloud.iot.arns import thing_arn
+from hedgerow.cloud.iot.arns import job_arn, thing_arn
 from hedgerow.cloud.iot.documents import THING, THING_GROUP
 from hedgerow.cloud.jobs import control
-from hedgerow.cloud.jobs.arns import job_arn
 from hedgerow.cloud.jobs.control import JobExistsError
 from hedgerow.cloud.jobs.desk import JobDesk
 from hedgerow.cloud.jobs.documents import (

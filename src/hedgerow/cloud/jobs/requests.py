@@ -67,7 +67,8 @@ def read_members(members: Any, kind: type[A]) -> A:
         raise invalid("The request is no JSON object.")
     given = {name: value for name, value in members.items() if value is not None}
     try:
-        asked = msgspec.convert(given, kind)
+        # Version and number come as texts from the older SDK, so a text of a number is one.
+        asked = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
         raise invalid(f"The request cannot be read: {error}") from None
     if len(asked.client_token) > MAX_TOKEN_LENGTH:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iam.facts import RoleFacts
-from hedgerow.cloud.jobs.arns import job_arn
+from hedgerow.cloud.iot.arns import job_arn
 from hedgerow.cloud.jobs.faults import invalid
 from hedgerow.cloud.sts.service_trust import require_service_trust
 from hedgerow.kernel import Clock, DeniedError, quoted
