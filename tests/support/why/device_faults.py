@@ -1,14 +1,17 @@
 """Faults of devices in the cloud: certificates, things, client ids, policies, groups."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 
-from tests.support.cloud import EnrolledThing
+from tests.support.cloud import ACCOUNT, EnrolledThing
 from tests.support.core_estate import CORE
 from tests.support.pki import new_authority, new_identity
+from tests.support.roles import trust_policy
 from tests.support.why.fault import Faults
 from tests.support.why.plant import Plant, Words, allow, deny, document, greengrass, iot
 
+from hedgerow.cloud.iot import CREDENTIAL_PROVIDER
 from hedgerow.pki import device_certificate
 
 DEVICE = Faults("A device in the cloud")
@@ -403,3 +406,43 @@ def _join_group(plant: Plant, thing: EnrolledThing, statement: dict[str, object]
     )
     plant.call("iot", "attach_policy", policyName=f"{name}-policy", target=made["thingGroupArn"])
     plant.call("iot", "add_thing_to_thing_group", thingGroupName=name, thingName=thing.name)
+
+
+@DEVICE.named(
+    "it asks for credentials by a role alias that does not exist",
+    step="role alias",
+    code="no-role-alias",
+)
+def no_role_alias(plant: Plant) -> Iterator[Words]:
+    words, alias, _ = _credentials(plant)
+    yield words
+    plant.call("iot", "delete_role_alias", roleAlias=alias)
+    yield words
+
+
+@DEVICE.named(
+    "the role of its role alias trusts another alias only", step="trust", code="trust-condition"
+)
+def role_of_other_alias(plant: Plant) -> Iterator[Words]:
+    words, alias, role = _credentials(plant)
+    yield words
+    trust = _trust_of_alias(f"{alias}-of-line-2")
+    plant.call("iam", "update_assume_role_policy", RoleName=role, PolicyDocument=json.dumps(trust))
+    yield words
+
+
+def _credentials(plant: Plant) -> tuple[Words, str, str]:
+    """Make a device with a role alias that it may use; return the question, alias and role."""
+    alias = plant.fresh("line")
+    role = plant.role(_trust_of_alias(alias))
+    arn = plant.call("iam", "get_role", RoleName=role)["Role"]["Arn"]
+    plant.call("iot", "create_role_alias", roleAlias=alias, roleArn=arn)
+    press = plant.device(allow("iot:AssumeRoleWithCertificate", iot(f"rolealias/{alias}")))
+    action = "iot:AssumeRoleWithCertificate"
+    return ask(press.name, action, "--resource", f"rolealias/{alias}"), alias, role
+
+
+def _trust_of_alias(alias: str) -> dict[str, object]:
+    return trust_policy(
+        service=CREDENTIAL_PROVIDER, account=ACCOUNT, source=iot(f"rolealias/{alias}")
+    )

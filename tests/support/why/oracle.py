@@ -1,6 +1,6 @@
 """What the cloud itself says to the same question, by APIs that judge without `hedgerow why`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -26,12 +26,9 @@ def allowed_by_cloud(plant: Plant, words: Words) -> bool | None:
     """Return what the cloud says, or None where it has no operation to ask."""
     options = dict(zip(words[2::2], words[3::2], strict=False))
     options = {name.removeprefix("--"): text for name, text in options.items()}
-    if words[1] == "device" and options["action"] == "greengrass:Discover":
-        return _discovered(plant, options)
-    if words[1] == "device" and options["action"] in _TESTED:
-        return _tested(plant, options)
-    if words[1] == "device" and options["action"] == "iot:UpdateThingShadow":
-        return _updated(plant, options)
+    if words[1] == "device":
+        ask = _OF_DEVICES.get(options["action"])
+        return None if ask is None else ask(plant, options)
     if words[1] == "role" and not options.get("for", "arn:").startswith("arn:"):
         return _assumed(plant, options)
     account = f":{ACCOUNT}:" in options.get("resource", "")
@@ -117,6 +114,12 @@ def _discovered(plant: Plant, options: Mapping[str, str]) -> bool:
     return plant.attempt(who, "GET", f"/greengrass/discover/thing/{asked}") == HTTPStatus.OK
 
 
+def _given_credentials(plant: Plant, options: Mapping[str, str]) -> bool:
+    """Let the device ask for credentials of a role alias."""
+    path = f"/role-aliases/{options['resource'].removeprefix('rolealias/')}/credentials"
+    return plant.attempt(plant.identities[options["thing"]], "GET", path) == HTTPStatus.OK
+
+
 def _updated(plant: Plant, options: Mapping[str, str]) -> bool | None:
     """Let the core ask for an update (of nothing) of another thing's shadow."""
     if options["thing"] != plant.group.core.name:
@@ -146,3 +149,11 @@ def _assumed(plant: Plant, options: Mapping[str, str]) -> bool | None:
     except ClientError:
         return False
     return True
+
+
+_OF_DEVICES: Final[Mapping[str, Callable[[Plant, Mapping[str, str]], bool | None]]] = {
+    "greengrass:Discover": _discovered,
+    "iot:UpdateThingShadow": _updated,
+    "iot:AssumeRoleWithCertificate": _given_credentials,
+    **dict.fromkeys(_TESTED, _tested),
+}

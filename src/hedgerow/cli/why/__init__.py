@@ -14,6 +14,7 @@ why = LazyGroup(
     places=(
         Place("device", f"{_ROOM}.device", "A device in the cloud: how far its request gets."),
         Place("message", f"{_ROOM}.message", "A message on a core: which row lets it pass."),
+        Place("deployment", f"{_ROOM}.deployment", "A core: why it runs what it runs."),
         Place("access", f"{_ROOM}.access", "An IAM user or role: which policy decides."),
         Place("role", f"{_ROOM}.role", "A role: may a service, a user or a role assume it."),
         Place("refusals", f"{_ROOM}.refusals", "What was refused last, with the ids of each."),

@@ -8,6 +8,7 @@ from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cli.why.path import Step
 from hedgerow.cli.why.signatures import signature_step
 from hedgerow.cli.why.trail import Event, what, who
+from hedgerow.cloud.iot import CREDENTIAL_PROVIDER
 
 _BY_LAYER: Final[Mapping[str, str]] = {
     "resource": "other-account",
@@ -94,6 +95,8 @@ def _service_refused(event: Event, message: str, source: str) -> Step:
     role = str((event.get("requestParameters") or {}).get("roleArn", "")).rpartition("/")[2]
     group = source.partition(":/greengrass/groups/")[2]
     question = f"hedgerow why role --role {role}" + (f" --group {group}" if group else "")
+    if ":rolealias/" in source:
+        question += f" --for {CREDENTIAL_PROVIDER} --context aws:SourceArn={source}"
     return Step(
         "trust",
         passed=False,

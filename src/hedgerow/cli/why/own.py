@@ -8,13 +8,15 @@ from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cli.why.deployed import core_of, deployed_group_step, is_core_of
 from hedgerow.cli.why.names import resource_arn
 from hedgerow.cli.why.path import Step
-from hedgerow.cli.why.role import group_role_steps
+from hedgerow.cli.why.registry import found
+from hedgerow.cli.why.role import alias_role_steps, group_role_steps
 from hedgerow.cli.why.synchronised import SHADOW_ACTIONS, synchronisation_steps
 from hedgerow.contract import connectivity_thing
 from hedgerow.kernel import Clock, quoted
 
 DISCOVER: Final = "greengrass:Discover"
 _ASSUME: Final = "greengrass:AssumeRoleForGroup"
+_ASSUME_BY_CERTIFICATE: Final = "iot:AssumeRoleWithCertificate"
 _CERTIFICATE: Final = "greengrass:CreateCertificate"
 WITHOUT_RESOURCE: Final = frozenset({_ASSUME, _CERTIFICATE})
 """Actions of a core that are judged on `*`."""
@@ -60,6 +62,8 @@ def deployed_steps(api: CloudApi, question: Question, clock: Clock) -> Iterator[
     elif question.action in _OF_DEPLOYMENT:
         group_id = question.resource.partition("/groups/")[2].partition("/")[0]
         yield _own_group(thing, group_id, own=is_core_of(api, arn, group_id))
+    elif question.action == _ASSUME_BY_CERTIFICATE:
+        yield from _alias_steps(api, question.resource, clock)
     elif question.action in SHADOW_ACTIONS:
         yield from synchronisation_steps(api, thing, question.action, question.resource, clock)
     elif question.action in WITHOUT_RESOURCE:
@@ -67,6 +71,25 @@ def deployed_steps(api: CloudApi, question: Question, clock: Clock) -> Iterator[
         yield _core(thing, groups)
         if question.action == _ASSUME:
             yield from group_role_steps(api, groups[0], clock)
+
+
+def _alias_steps(api: CloudApi, alias_arn: str, clock: Clock) -> Iterator[Step]:
+    """Yield whether there is such a role alias, and whether its role can be assumed by it."""
+    name = alias_arn.partition(":rolealias/")[2]
+    alias = found(api, "iot", "describe_role_alias", roleAlias=name)
+    if alias is None:
+        yield Step(
+            "role alias",
+            passed=False,
+            says=f"there is no role alias {quoted(name)}",
+            code="no-role-alias",
+            change=f"make it with: aws iot create-role-alias --role-alias {name} --role-arn "
+            f"arn:aws:iam::{api.account}:role/ROLE",
+        )
+        return
+    role_arn = alias["roleAliasDescription"]["roleArn"]
+    yield Step("role alias", passed=True, says=f"it stands for {role_arn}")
+    yield from alias_role_steps(api, role_arn, alias_arn, clock)
 
 
 def _own_thing(question: Question, name: str, arn: str) -> Step:

@@ -18,6 +18,7 @@ from hedgerow.cli.why.registry import found
 from hedgerow.cloud.access.keys import OF_PRINCIPAL, principal_values, wanted_keys
 from hedgerow.cloud.greengrass.trust import GREENGRASS, trust_findings
 from hedgerow.cloud.iam import RoleFacts
+from hedgerow.cloud.iot import CREDENTIAL_PROVIDER
 from hedgerow.cloud.sts import explain_assumption, service_request
 from hedgerow.kernel import Arn, CallerError, Clock, SystemClock, quoted
 from hedgerow.policy import (
@@ -96,6 +97,13 @@ def service_role_steps(api: CloudApi, group_id: str, clock: Clock) -> Iterator[S
     name = service_role_of(api)
     yield _association(api, name, None)
     yield from role_steps(api, name, question, None, clock)
+
+
+def alias_role_steps(api: CloudApi, role_arn: str, alias_arn: str, clock: Clock) -> Iterator[Step]:
+    """Yield whether the credential provider can assume the role of an alias for a device."""
+    source = context({"aws:SourceArn": alias_arn})
+    question = Question(CREDENTIAL_PROVIDER, None, known_of(api, {}, clock), source)
+    yield from role_steps(api, role_arn, question, None, clock)
 
 
 def service_role_of(api: CloudApi) -> str | None:
