@@ -39,6 +39,13 @@ class Process:
         """Whether it has not ended yet."""
         return not self.ended.is_set()
 
+    @property
+    def state(self) -> str:
+        """Return how it stands, in words."""
+        if not self.is_alive:
+            return f"ended with status {self.status}"
+        return "ready" if self._ready.done() else "starting"
+
     async def ports(self) -> dict[str, int]:
         """Return where it listens once it is ready. Raises `EndedError`."""
         async with asyncio.timeout(PATIENCE_S):

@@ -243,10 +243,13 @@ class Story:
             await self._world.start_cloud()
 
     def _evidence(self) -> str:
-        """Return what the core said last."""
+        """Return what the core said last; what both do now is printed by themselves."""
+        for process in (self._world.core, self._world.cloud):
+            process.send(signal.SIGUSR2)
         log = self._world.root / "ggc/var/log/system/runtime.log"
         lines = log.read_text(encoding="utf-8").splitlines()[-_LINES_SHOWN:]
-        return "\n    ".join(["the core's log ends:", *lines])
+        alive = f"core {self._world.core.state}, cloud {self._world.cloud.state}"
+        return "\n    ".join([f"{alive}; the core's log ends:", *lines])
 
     def _ended(self, who: str, status: int | None) -> None:
         if status not in {-signal.SIGKILL, 0}:

@@ -5,6 +5,7 @@ its children tell there when they are ready, armed, or struck. It has one thread
 """
 
 import contextlib
+import faulthandler
 import gc
 import os
 import select
@@ -100,6 +101,7 @@ def _obey(order: Order, children: dict[int, int]) -> None:
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        faulthandler.register(signal.SIGUSR2)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         uvloop.run({"core": _core, "cloud": _cloud}[order.what](order))
         code = 0

@@ -68,6 +68,16 @@ class StoredDeployment:
         return self.group.group.deployment_id if self.group is not None else None
 
 
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One of the two places; `group` is None for what is not run, and `fault` says why."""
+
+    name: str
+    group: VerifiedGroup | None
+    fault: str = ""
+    emptied: bool = False
+
+
 class DeploymentFolder:
     """The deployments of one core. Blocking, and short: call it from the loop."""
 
@@ -101,27 +111,36 @@ class DeploymentFolder:
         gg-troubleshooting). One that was changed in any other way, that was found unfit, or whose
         id is passed over, is left for the one before it.
         """
-        self._learn_what_was_lost()
         rejected: list[str] = []
-        for link in (_RUNNING, _PREVIOUS):
-            if not (self._path / link).is_dir():
+        for slot in self.slots():
+            if slot.emptied:
+                return StoredDeployment(None, None, (*rejected, slot.fault), emptied=True)
+            if slot.group is None:
+                rejected.append(slot.fault)
+            elif slot.group.group.deployment_id not in passing_over:
+                return self._with_membership(slot.group, rejected)
+        return StoredDeployment(None, None, tuple(rejected))
+
+    def slots(self) -> Iterator[Slot]:
+        """Yield what lies in the two places that a start looks at, in this order."""
+        for name in (_RUNNING, _PREVIOUS):
+            path = self._path / name
+            if not path.is_dir():
                 continue
             try:
-                group = self._read_group(self._path / link)
+                group = self._read_group(path)
             except PeerError as error:
-                rejected.append(f"{self._path / link}: {error.message}")
+                yield Slot(name, None, f"{path}: {error.message}")
                 continue
             if group is None:
-                return StoredDeployment(
-                    None, None, (*rejected, f"{link} was emptied"), emptied=True
-                )
+                yield Slot(name, None, f"{name} was emptied", emptied=True)
+                continue
             deployment_id = group.group.deployment_id
             unfit = self.ledger.failed.get(deployment_id)
-            if unfit is not None:
-                rejected.append(f"deployment {deployment_id} is not run again: {unfit}")
-            elif deployment_id not in passing_over:
-                return self._with_membership(group, rejected)
-        return StoredDeployment(None, None, tuple(rejected))
+            if unfit is None:
+                yield Slot(name, group)
+            else:
+                yield Slot(name, None, f"deployment {deployment_id} is not run again: {unfit}")
 
     def running_id(self) -> str | None:
         """Return the id that `group` points at, whatever lies there; None without one."""
@@ -191,7 +210,12 @@ class DeploymentFolder:
         ledger = self.ledger.with_newest(group.manifest.manifest.created_at)
         self._ledger.write(
             msgspec.structs.replace(
-                ledger, trial=deployment_id, starts={}, failed=failed, leaving=leaving
+                ledger,
+                trial=deployment_id,
+                starts={},
+                failed=failed,
+                leaving=leaving,
+                wiping=None,  # a reset that could not be finished must not take this one away
             )
         )
         running = self._path / _RUNNING
@@ -205,19 +229,25 @@ class DeploymentFolder:
 
     def confirm(self, deployment_id: str) -> None:
         """End the trial of a deployment that was found healthy."""
-        if self.ledger.trial in {None, deployment_id}:
-            self._ledger.change(trial=None, starts={}, leaving=None)
+        ledger = self.ledger
+        if ledger.trial == deployment_id:  # what failed before it is history now
+            ledger = msgspec.structs.replace(ledger, failed={})
+        if ledger.trial in {None, deployment_id}:
+            self._ledger.write(msgspec.structs.replace(ledger, trial=None, starts={}, leaving=None))
         self._prune()
 
     def go_back(self, deployment_id: str, reason: str) -> StoredDeployment:
         """Never run a deployment again, and return the one to run instead.
 
-        It counts as undone once the ledger says so; the links follow as far as the disk allows.
+        It counts as undone once the ledger says so. On a full disk, where that cannot be written,
+        the links are put back all the same: that takes no room.
         """
         ledger = self.ledger.with_failed(deployment_id, reason)
-        self._ledger.write(msgspec.structs.replace(ledger, trial=None, starts={}, leaving=None))
-        with contextlib.suppress(OSError):
-            self._point_back(deployment_id)
+        try:
+            self._ledger.write(msgspec.structs.replace(ledger, trial=None, starts={}, leaving=None))
+        finally:
+            with contextlib.suppress(OSError):
+                self._point_back(deployment_id)
         return self.load()
 
     def note_start(self, deployment_id: str) -> int:
@@ -273,9 +303,7 @@ class DeploymentFolder:
         """Note that nothing of the group is left."""
         self._ledger.change(wiping=None, trial=None, starts={}, failed={}, leaving=None)
 
-    # ---- inside
-
-    def _learn_what_was_lost(self) -> None:
+    def recover(self) -> None:
         """Raise the floors of a lost ledger to what the signed documents that lie here say."""
         ledger = self.ledger
         if self._ledger.lost is None or ledger.serials:
@@ -291,6 +319,8 @@ class DeploymentFolder:
                     ledger = ledger.with_newest(group.manifest.manifest.created_at)
         with contextlib.suppress(OSError):
             self._ledger.write(ledger)
+
+    # ---- inside
 
     def _keep_list(self, membership: VerifiedMembership) -> None:
         document = membership.membership
@@ -338,8 +368,7 @@ class DeploymentFolder:
             return
         previous = self._path / _PREVIOUS
         if previous.is_symlink() and previous.readlink().name != deployment_id:
-            self._point(_RUNNING, previous.readlink())
-            previous.unlink()
+            previous.replace(self._path / _RUNNING)
         else:
             (self._path / _RUNNING).unlink()
         _sync_folder(self._path)

@@ -79,6 +79,7 @@ class Switcher:
         It never fails: a core that cannot run anything must still hear of the next deployment.
         """
         self._finish_wiping()
+        self._folder.recover()
         last = self._folder.running_id()
         passed_over: set[str] = set()
         reasons: dict[str, None] = {}
@@ -179,6 +180,8 @@ class Switcher:
         Raises `HedgerowError` or `OSError` with the reason if not; what ran before then runs.
         """
         deployment_id, log = group.group.deployment_id, self._log
+        if self.group is None:
+            self._finish_wiping()
         try:
             self._folder.stage(group)
             change_over = await self._activation.prepare(group, membership)
