@@ -233,3 +233,37 @@ async def test_the_documented_paths_lead_to_their_operations(cloud: RunningCloud
         json.loads(event["CloudTrailEvent"])["requestID"]: event["EventName"] for event in events
     }
     assert {request_id: heard.get(request_id) for request_id in sent} == sent
+
+
+@pytest.mark.refusal("CreateGroupVersion", "CreateGroup")
+async def test_everything_wrong_with_a_group_version_is_told_at_once(cloud: RunningCloud) -> None:
+    """Unknown things and unknown ends of rows do not wait for a deployment to be found out."""
+    nobody = f"arn:aws:iot:{REGION}:{ACCOUNT}:thing/nobody"
+    member = {
+        "Id": "d",
+        "ThingArn": nobody,
+        "CertificateArn": f"arn:aws:iot:{REGION}:{ACCOUNT}:cert/{'ab' * 32}",
+    }
+    row = {"Id": "r", "Source": nobody, "Target": f"{nobody}2", "Subject": "a"}
+    devices = await cloud.greengrass(
+        "create_device_definition", InitialVersion={"Devices": [member]}
+    )
+    rows = await cloud.greengrass(
+        "create_subscription_definition", InitialVersion={"Subscriptions": [row]}
+    )
+    version = {
+        "DeviceDefinitionVersionArn": devices["LatestVersionArn"],
+        "SubscriptionDefinitionVersionArn": rows["LatestVersionArn"],
+    }
+    group = await cloud.greengrass("create_group", Name="g")
+    for operation, members in (
+        ("CreateGroupVersion", {"GroupId": group["Id"], **version}),
+        ("CreateGroup", {"Name": "h", "InitialVersion": version}),
+    ):
+        code, status, sentence = await refused(cloud, operation, **members)
+        assert (code, status) == ("BadRequestException", 400)
+        assert "Devices[0] 'd': no thing" in sentence
+        assert "Subscriptions[0] 'r': the Target" in sentence
+    await cloud.iot("create_thing", thingName="nobody")
+    _, _, sentence = await refused(cloud, "CreateGroupVersion", GroupId=group["Id"], **version)
+    assert "Devices[0] 'd': no certificate" in sentence

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from hedgerow.aws import AwsError
 
 MAX_SHOWN_FAULTS = 20
+"""So many stand in the sentence; the details have up to `MAX_LISTED_FAULTS`."""
+MAX_LISTED_FAULTS = 1_000
 
 
 def bad_request(message: str, details: Sequence[tuple[str, str]] = ()) -> AwsError:
@@ -22,11 +24,13 @@ def bad_request(message: str, details: Sequence[tuple[str, str]] = ()) -> AwsErr
 
 
 def invalid_definition(path: str, faults: Sequence[str]) -> AwsError:
-    """Return the error for a definition version whose content is wrong."""
-    shown = faults[:MAX_SHOWN_FAULTS]
+    """Return the error for a definition version whose content is wrong: every fault at once."""
+    shown = list(faults[:MAX_SHOWN_FAULTS])
+    if len(faults) > MAX_SHOWN_FAULTS:
+        shown.append(f"and {len(faults) - MAX_SHOWN_FAULTS} more")
     return bad_request(
         f"The {path} definition is invalid or corrupted. (ErrorDetails: [{'; '.join(shown)}])",
-        [("INVALID_DEFINITION", fault) for fault in shown],
+        [("INVALID_DEFINITION", fault) for fault in faults[:MAX_LISTED_FAULTS]],
     )
 
 

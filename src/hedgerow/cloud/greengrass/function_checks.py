@@ -5,6 +5,7 @@ Source for the rules: pages lambda-group-config, access-local-resources, access-
 gg-core.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
@@ -55,6 +56,8 @@ RESOURCE_TYPES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What kind of thing a resource is, by the member that describes it."""
 
+_SHARED: Final = "/dev/shm"  # noqa: S108 - a path on the core, not one of ours
+_QUALIFIER: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _NEEDS_CONTAINER: Final = frozenset({"Local.Device", "Local.Volume"})
 """Since GGC 1.10 functions without a container may have machine learning models."""
 
@@ -67,7 +70,7 @@ def function_faults(content: Content, home: Home) -> tuple[str, ...]:
         return ("Your 'IsolationMode' configuration for the group is invalid.",)
     return (
         *list_faults("function", functions, MAX_FUNCTIONS),
-        *faults_of_each(_function_faults, functions, home),
+        *faults_of_each("Functions", _function_faults, functions, home),
         *(fault for one in functions for fault in _isolation_faults(one, default or CONTAINER)),
     )
 
@@ -77,7 +80,7 @@ def resource_faults(content: Content, home: Home) -> tuple[str, ...]:
     resources = content.get("Resources") or ()
     return (
         *list_faults("resource", resources, MAX_RESOURCES),
-        *faults_of_each(_resource_faults, resources, home),
+        *faults_of_each("Resources", _resource_faults, resources, home),
     )
 
 
@@ -102,6 +105,11 @@ def _function_faults(entity: Content, _home: Home) -> Iterator[str]:
     arn = parsed_arn(text)
     if arn is None or arn.service != "lambda" or not arn.resource.startswith("function:"):
         yield f"{quoted(text)} is not the ARN of a function"
+    elif text not in SYSTEM_FUNCTIONS and not _is_version(arn.resource):
+        yield (
+            f"{quoted(text)} must name a version or an alias of the function; $LATEST and "
+            "functions without either are not deployed"
+        )
     if text in SETTINGS:
         yield from _setting_faults(entity, SETTINGS[text])
     if text == SPOOLER_ARN:
@@ -166,12 +174,38 @@ def _resource_faults(entity: Content, _home: Home) -> Iterator[str]:
     if len(given) != 1:
         yield f"ResourceDataContainer holds exactly one of {', '.join(RESOURCE_TYPES)}"
         return
+    yield from _path_faults(given[0], container[given[0]])
     owner = container[given[0]].get("OwnerSetting")
     if owner is not None and not (owner.get("GroupOwner") and owner.get("GroupPermission")):
         yield (
             "InvalidMLModelOwner - GroupOwnerSetting is provided in ML model resource, but "
             "GroupOwner or GroupPermission is not present"
         )
+
+
+def _path_faults(member: str, data: Content) -> Iterator[str]:
+    """Check where a local resource lies (page access-local-resources)."""
+    source = data.get("SourcePath") or ""
+    if member == "LocalDeviceResourceData" and not source.startswith("/dev/"):
+        yield f"the SourcePath of a device is a file under /dev, not {quoted(source)}"
+    if member != "LocalVolumeResourceData":
+        return
+    for name in ("SourcePath", "DestinationPath"):
+        path = data.get(name) or ""
+        if not path.startswith("/"):
+            yield f"the {name} of a volume is an absolute path, not {quoted(path)}"
+    if _is_under(source, "/sys") or (_is_under(source, "/dev") and not _is_under(source, _SHARED)):
+        yield f"the SourcePath of a volume is not under /sys or /dev, but it is {quoted(source)}"
+
+
+def _is_under(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
+def _is_version(resource: str) -> bool:
+    """Tell whether `function:<name>:<qualifier>` names a version or an alias."""
+    _, _, qualifier = resource.removeprefix("function:").partition(":")
+    return bool(_QUALIFIER.fullmatch(qualifier))
 
 
 def _setting_faults(entity: Content, known: tuple[str, ...]) -> Iterator[str]:

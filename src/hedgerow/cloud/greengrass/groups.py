@@ -21,13 +21,15 @@ from hedgerow.cloud.greengrass.documents import (
     GroupVersion,
 )
 from hedgerow.cloud.greengrass.faults import bad_request, invalid_definition
-from hedgerow.cloud.greengrass.function_checks import access_faults
-from hedgerow.cloud.greengrass.kinds import DEFINITION_KINDS, FUNCTION, KINDS_BY_PATH, RESOURCE
+from hedgerow.cloud.greengrass.group_checks import Registered, group_faults
+from hedgerow.cloud.greengrass.kinds import DEFINITION_KINDS, KINDS_BY_PATH
 from hedgerow.cloud.greengrass.lookup import existing_group, existing_group_version
 from hedgerow.cloud.greengrass.paging import Paging, page_answer
+from hedgerow.cloud.greengrass.resolve import certificates_named_in, things_named_in
 from hedgerow.cloud.greengrass.states import RUNNING
 from hedgerow.cloud.greengrass.tagging import checked_tags
 from hedgerow.cloud.home import Home
+from hedgerow.cloud.iot import Registry
 from hedgerow.kernel import iso_milliseconds, new_uuid, quoted
 from hedgerow.store import Kind, Record, Store, Transaction
 
@@ -144,11 +146,11 @@ async def _add_version(
         if request.get(kind.version_arn_member)
     }
     contents = {
-        member: await _version_content(tx, home, member, arn) for member, arn in arns.items()
+        kind.name: await _version_content(tx, home, member, arns[member])
+        for kind in DEFINITION_KINDS
+        if (member := kind.version_arn_member) in arns
     }
-    faults = access_faults(
-        contents.get(FUNCTION.version_arn_member, {}), contents.get(RESOURCE.version_arn_member, {})
-    )
+    faults = group_faults(contents, await _registered(tx, home, contents), home)
     if faults:
         raise invalid_definition("group", faults)
     version = await tx.insert(
@@ -156,6 +158,18 @@ async def _add_version(
     )
     newer = msgspec.structs.replace(record.document, latest_version=version.id)
     return await tx.update(record, newer), version
+
+
+async def _registered(
+    tx: Transaction, home: Home, contents: Mapping[str, Mapping[str, Any]]
+) -> Registered:
+    """Return what the registry has of the things and certificates that definitions name."""
+    registry = Registry(tx, home)
+    certificates = await registry.certificates(certificates_named_in(contents, home))
+    return Registered(
+        things=await registry.thing_principals(things_named_in(contents, home)),
+        certificates=frozenset(certificates),
+    )
 
 
 async def _version_content(tx: Transaction, home: Home, member: str, arn: str) -> Mapping[str, Any]:

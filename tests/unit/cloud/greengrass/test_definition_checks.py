@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from hedgerow.cloud.greengrass.faults import invalid_definition
 from hedgerow.cloud.greengrass.kinds import DEFINITION_KINDS, KINDS_BY_PATH
 from hedgerow.cloud.home import Home
 
@@ -10,6 +11,8 @@ HOME = Home(account="123456789012", region="eu-west-1")
 THING = "arn:aws:iot:eu-west-1:123456789012:thing/"
 CERTIFICATE = "arn:aws:iot:eu-west-1:123456789012:cert/" + "ab" * 32
 DEVICE = {"ResourceDataContainer": {"LocalDeviceResourceData": {"SourcePath": "/dev/x"}}}
+CONNECTOR = "arn:aws:greengrass:eu-west-1::/connectors"
+SHARED = "/dev/shm"  # noqa: S108 - a path on the core, not one of ours
 SPOOLER = "arn:aws:lambda:::function:GGCloudSpooler:1"
 
 
@@ -81,7 +84,8 @@ def test_an_id_has_128_plain_characters(identifier: str) -> None:
 
 
 def test_an_id_stands_once_in_a_version() -> None:
-    (fault,) = faults("connectors", {"Connectors": [{"Id": "x"}, {"Id": "x"}]})
+    twins = [{"Id": "x", "ConnectorArn": f"{CONNECTOR}/{name}/versions/1"} for name in "ab"]
+    (fault,) = faults("connectors", {"Connectors": twins})
     assert "more than once" in fault
 
 
@@ -203,3 +207,77 @@ def test_a_group_has_200_functions_and_200_resources() -> None:
 def test_a_function_is_named_by_a_lambda_arn() -> None:
     (fault, _) = faults("functions", {"Functions": [{"Id": "f", "FunctionArn": "press"}]})
     assert "is not the ARN of a function" in fault
+
+
+def test_a_connector_has_one_instance_and_a_version() -> None:
+    twins = [
+        {"Id": f"c{version}", "ConnectorArn": f"{CONNECTOR}/SNS/versions/{version}"}
+        for version in (1, 2)
+    ]
+    assert faults("connectors", {"Connectors": twins[:1]}) == ()
+    (fault,) = faults("connectors", {"Connectors": twins})
+    assert "Connectors[1] 'c2'" in fault
+    for wrong in ("SNS", "arn:aws:sns:eu-west-1:1:t", f"{CONNECTOR}/SNS", f"{CONNECTOR}/SNS/7"):
+        (fault,) = faults("connectors", {"Connectors": [{"Id": "c", "ConnectorArn": wrong}]})
+        assert "does not name a connector" in fault
+
+
+def test_loggers_have_room_and_stand_once() -> None:
+    files = {"Component": "Lambda", "Level": "INFO", "Type": "FileSystem", "Space": 128}
+    cloud = {"Component": "Lambda", "Level": "INFO", "Type": "AWSCloudWatch"}
+    good = [{"Id": "a", **files}, {"Id": "b", **cloud}]
+    assert faults("loggers", {"Loggers": good}) == ()
+    for space in (None, 0, 127):
+        (fault,) = faults("loggers", {"Loggers": [{"Id": "a", **files, "Space": space}]})
+        assert "at least 128 KB" in fault
+    (fault,) = faults("loggers", {"Loggers": [*good, {"Id": "c", **cloud}]})
+    assert fault.startswith("Loggers[2] 'c'")
+
+
+@pytest.mark.parametrize("arn", ["function:press", "function:press:$LATEST", "function:press:"])
+def test_a_function_is_named_with_a_version_or_alias(arn: str) -> None:
+    function = {
+        "Id": "f",
+        "FunctionArn": f"arn:aws:lambda:eu-west-1:123456789012:{arn}",
+        "FunctionConfiguration": {"MemorySize": 16384},
+    }
+    (fault,) = faults("functions", {"Functions": [function]})
+    assert "a version or an alias" in fault
+    sound = "arn:aws:lambda:eu-west-1:123456789012:function:press:prod"
+    assert faults("functions", {"Functions": [{**function, "FunctionArn": sound}]}) == ()
+
+
+@pytest.mark.parametrize(
+    ("member", "paths", "fault_count"),
+    [
+        ("LocalDeviceResourceData", {"SourcePath": "/dev/ttyS0"}, 0),
+        ("LocalDeviceResourceData", {"SourcePath": "/srv/x"}, 1),
+        ("LocalVolumeResourceData", {"SourcePath": "/srv/x", "DestinationPath": "/x"}, 0),
+        ("LocalVolumeResourceData", {"SourcePath": SHARED, "DestinationPath": "/x"}, 0),
+        ("LocalVolumeResourceData", {"SourcePath": "/dev/x", "DestinationPath": "/x"}, 1),
+        ("LocalVolumeResourceData", {"SourcePath": "/sys", "DestinationPath": "/x"}, 1),
+        ("LocalVolumeResourceData", {"SourcePath": "srv", "DestinationPath": "x"}, 2),
+        ("LocalVolumeResourceData", {"SourcePath": "/srv"}, 1),
+    ],
+)
+def test_a_local_resource_lies_where_it_may(
+    member: str, paths: dict[str, str], fault_count: int
+) -> None:
+    resource = {"Id": "r", "Name": "r", "ResourceDataContainer": {member: paths}}
+    assert len(faults("resources", {"Resources": [resource]})) == fault_count
+
+
+def test_every_fault_is_told_with_its_place() -> None:
+    rows = [row(), row(Id="r2", Source="nobody", Subject="a/#/b"), row(Id="r3", Target="")]
+    told = faults("subscriptions", {"Subscriptions": rows})
+    assert [fault.partition(":")[0] for fault in told] == [
+        "Subscriptions[1] 'r2'",
+        "Subscriptions[1] 'r2'",
+        "Subscriptions[2] 'r3'",
+    ]
+
+
+def test_a_thousand_faults_are_listed_and_twenty_said() -> None:
+    error = invalid_definition("subscriptions", [f"fault {n}" for n in range(1_500)])
+    assert "and 1480 more" in error.message
+    assert len(error.fields["ErrorDetails"]) == 1_000
