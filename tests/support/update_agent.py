@@ -28,7 +28,7 @@ from hedgerow.core.updates import (
 )
 
 QUICK = Timing(
-    health_seconds=2.0,
+    health_seconds=1.5,
     settled_seconds=0.1,
     stop_seconds=1.0,
     start_seconds=5.0,
@@ -121,7 +121,12 @@ server.serve_forever()
 
 
 def core_program(root: Path, version: str, behaviour: str = "well") -> str:
-    """Return a package's program that runs a small core; it behaves as it is told."""
+    """Return a package's program that runs a small core; it behaves as it is told.
+
+    One that `refuses` ends with an error when it is started.
+    """
+    if behaviour == "refuses":
+        return "#!/bin/sh\nexit 1\n"
     (root / "small_core.py").write_text(SMALL_CORE)
     words = f"'{sys.executable}' -S -E '{root}/small_core.py' '{root}' {version} '{behaviour}'"
     return f"""#!/bin/sh

@@ -36,8 +36,8 @@ PAIRS = frozenset(
 )
 """Operating systems and architectures that an update can be for."""
 
-AGENT_LOG_LEVELS = ("NONE", "TRACE", "DEBUG", "VERBOSE", "INFO", "WARN", "ERROR", "FATAL")
-DEFAULT_AGENT_LOG_LEVEL = "ERROR"
+AgentLogLevel = Literal["NONE", "TRACE", "DEBUG", "VERBOSE", "INFO", "WARN", "ERROR", "FATAL"]
+DEFAULT_AGENT_LOG_LEVEL: AgentLogLevel = "ERROR"
 
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){1,3}", re.ASCII)
 _METADATA = "/greengrass/updates/metadata"
@@ -55,7 +55,7 @@ class SoftwareUpdate(_Document, frozen=True):
     software: Software
     version: str
     target: str
-    log_level: str = DEFAULT_AGENT_LOG_LEVEL
+    log_level: AgentLogLevel = DEFAULT_AGENT_LOG_LEVEL
 
 
 class PackageFacts(_Document, frozen=True):

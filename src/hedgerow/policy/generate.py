@@ -139,12 +139,15 @@ def core_shadow_policies(
 def core_update_policy(*, region: str, account: str, core_thing_name: str) -> str:
     """Return what a core's update agent needs beside the minimal policy: its jobs, and packages.
 
-    Raises `CallerError` if a name is not plain.
+    It connects under the minimal one, as `<core>-ota`. Raises `CallerError` if a name is not plain.
     """
     for name in (region, account, core_thing_name):
         _require_plain(name)
     actions = ("GetPendingJobExecutions", "DescribeJobExecution", "UpdateJobExecution")
+    notices = f"$aws/things/{core_thing_name}/jobs/notify"
     return _policy(
+        _allow(["iot:Subscribe"], str(Arn("iot", region, account, f"topicfilter/{notices}"))),
+        _allow(["iot:Receive"], str(Arn("iot", region, account, f"topic/{notices}"))),
         _allow(
             [f"iotjobsdata:{action}" for action in actions],
             str(Arn("iot", region, account, f"thing/{core_thing_name}")),

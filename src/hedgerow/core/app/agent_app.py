@@ -1,6 +1,7 @@
 """One update agent: its parts, joined."""
 
 import asyncio
+import logging
 import platform
 import signal
 import sys
@@ -13,12 +14,14 @@ from typing import IO, Final
 
 from structlog.typing import FilteringBoundLogger
 
+from hedgerow.contract.job_topics import jobs_notice_topic
 from hedgerow.contract.updates import update_metadata_path, update_target_path
 from hedgerow.core.app.lock import RootLock
 from hedgerow.core.app.log import RotatingFile, system_log
 from hedgerow.core.config import CoreFolders, load_config
-from hedgerow.core.link import Backoff, CloudHttp, LinkIdentity
+from hedgerow.core.link import Backoff, CloudHttp, LinkIdentity, listening_connection
 from hedgerow.core.updates import (
+    AgentLevel,
     CloudJobs,
     CoreProcess,
     Journal,
@@ -34,6 +37,9 @@ from hedgerow.kernel import Clock, ConfigurationError, PeerError, SystemClock
 
 DEFAULT_LOG: Final = Path("/var/log/greengrass/ota/ggc_ota.txt")
 """Source: guide page core-ota-update."""
+
+CLIENT_NAME: Final = "ota"
+"""The agent hears of jobs as the client `<core>-ota`."""
 
 PIECE_BYTES: Final = 1_048_576
 _LONGEST_PAUSE_SECONDS: Final = 300.0
@@ -65,6 +71,7 @@ class AgentApp:
         self._clock = clock or SystemClock()
         self._echo = echo
         self._config = load_config(settings.root)
+        self._identity = LinkIdentity.load(self._config)
 
     async def run(self) -> Replaced:
         """Take updates; return when the agent itself was replaced.
@@ -78,7 +85,10 @@ class AgentApp:
             held.callback(lock.release)
             file = _opened(self._settings.log)
             held.callback(file.close)
-            log = system_log(file, self._clock, self._echo)
+            level = AgentLevel()
+            log = system_log(
+                file, self._clock, self._echo, admits=level.admits, lowest=logging.DEBUG
+            )
             log.info("the update agent runs", version=own_version())
             if not folders.updates_root.exists():
                 log.warning(
@@ -86,17 +96,42 @@ class AgentApp:
                 )
             async with self._http() as http:
                 source = CloudJobs(http, log, self._settings.poll_seconds)
-                retry = Backoff(_LONGEST_PAUSE_SECONDS)
-                agent = UpdateAgent(source, self._updater(http, log), retry=retry, log=log)
-                return await agent.run()
+                agent = UpdateAgent(
+                    source,
+                    self._updater(http, log),
+                    retry=Backoff(_LONGEST_PAUSE_SECONDS),
+                    log=log,
+                    level=level,
+                )
+                return await self._beside_notices(source, agent, log)
 
     async def check(self) -> None:
         """Reach the cloud as the core; raise what is in the way of that. Changes nothing."""
         async with self._http() as http:
             await http.thing_jobs("GET", "")
 
+    async def _beside_notices(
+        self, source: CloudJobs, agent: UpdateAgent, log: FilteringBoundLogger
+    ) -> Replaced:
+        """Run the agent, and look for jobs at once when the cloud says that there are some."""
+        notices = listening_connection(
+            self._config,
+            self._identity,
+            CLIENT_NAME,
+            [jobs_notice_topic(self._config.thing_name)],
+            source.call,
+            clock=self._clock,
+            log=log,
+        )
+        listening = asyncio.get_running_loop().create_task(notices.run(), name="notices of jobs")
+        try:
+            return await agent.run()
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
     def _http(self) -> CloudHttp:
-        return CloudHttp(self._config, LinkIdentity.load(self._config), self._clock)
+        return CloudHttp(self._config, self._identity, self._clock)
 
     def _updater(self, http: CloudHttp, log: FilteringBoundLogger) -> Updater:
         config, settings = self._config, self._settings

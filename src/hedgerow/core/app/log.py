@@ -6,7 +6,7 @@ made (`kernel.redact_secrets`).
 
 import logging
 import os
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -78,8 +78,22 @@ class _Both:
         self._file.flush()
 
 
-def system_log(file: RotatingFile, clock: Clock, echo: IO[str] | None) -> FilteringBoundLogger:
-    """Return the logger of the core's parts."""
+def system_log(
+    file: RotatingFile,
+    clock: Clock,
+    echo: IO[str] | None,
+    *,
+    admits: Callable[[str], bool] = lambda _level: True,
+    lowest: int = logging.INFO,
+) -> FilteringBoundLogger:
+    """Return the logger of the core's parts; `admits` says of which levels lines are written."""
+
+    def sift(
+        _logger: Any, method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        if not admits(method):
+            raise structlog.DropEvent
+        return event
 
     def stamp(
         _logger: Any, _method: str, event: MutableMapping[str, Any]
@@ -88,6 +102,7 @@ def system_log(file: RotatingFile, clock: Clock, echo: IO[str] | None) -> Filter
         return event
 
     processors: list[Processor] = [
+        sift,
         structlog.processors.add_log_level,
         stamp,
         structlog.processors.format_exc_info,
@@ -97,7 +112,7 @@ def system_log(file: RotatingFile, clock: Clock, echo: IO[str] | None) -> Filter
     logger: FilteringBoundLogger = structlog.wrap_logger(
         structlog.WriteLogger(_Both(file, echo)),  # type: ignore[arg-type]  # it writes and flushes
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
         cache_logger_on_first_use=True,
     )
     return logger

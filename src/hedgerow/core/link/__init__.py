@@ -12,6 +12,7 @@ are in `tests/unit/core/link`.
 """
 
 from hedgerow.core.link.backoff import Backoff
+from hedgerow.core.link.beside import listening_connection
 from hedgerow.core.link.carried import carried
 from hedgerow.core.link.connection import CloudMessage
 from hedgerow.core.link.failures import explain_failure
@@ -31,5 +32,6 @@ __all__ = [
     "LinkOutlet",
     "carried",
     "explain_failure",
+    "listening_connection",
     "load_key",
 ]

@@ -19,12 +19,14 @@ from hedgerow.core.updates.core_process import CoreProcess, Timing
 from hedgerow.core.updates.installed import InstalledSoftware
 from hedgerow.core.updates.jobs import JobSource, JobStatus, UpdateJob
 from hedgerow.core.updates.journal import Journal
+from hedgerow.core.updates.log_level import AgentLevel
 from hedgerow.core.updates.repository_client import RepositoryClient, VerifiedPackage
 from hedgerow.core.updates.scripts import RespawnScripts
 from hedgerow.core.updates.trial import try_agent
 from hedgerow.core.updates.updater import Replaced, Updater
 
 __all__ = [
+    "AgentLevel",
     "CloudJobs",
     "CoreProcess",
     "InstalledSoftware",

@@ -8,6 +8,7 @@ from structlog.typing import FilteringBoundLogger
 from hedgerow.core.link import Backoff
 from hedgerow.core.updates.jobs import JobSource, UpdateJob
 from hedgerow.core.updates.journal import Outcome
+from hedgerow.core.updates.log_level import AgentLevel
 from hedgerow.core.updates.updater import Replaced, Updater
 from hedgerow.kernel import CallerError, DeniedError, HedgerowError
 
@@ -16,12 +17,19 @@ class UpdateAgent:
     """Takes jobs until it is cancelled, or has replaced itself."""
 
     def __init__(
-        self, source: JobSource, updater: Updater, *, retry: Backoff, log: FilteringBoundLogger
+        self,
+        source: JobSource,
+        updater: Updater,
+        *,
+        retry: Backoff,
+        log: FilteringBoundLogger,
+        level: AgentLevel | None = None,
     ) -> None:
         self._source = source
         self._updater = updater
         self._retry = retry
         self._log = log
+        self._level = level or AgentLevel()
 
     async def run(self) -> Replaced:
         """Return only when the agent itself was updated, to go on as the new one."""
@@ -45,7 +53,8 @@ class UpdateAgent:
                 self._retry.reset()
                 await self._source.wait()
                 return None
-            return await self._take(job)
+            with self._level.of(job.update.log_level):
+                return await self._take(job)
         except HedgerowError as error:
             self._log.warning("jobs cannot be taken now", reason=error.message)
             await asyncio.sleep(self._retry.next_delay())

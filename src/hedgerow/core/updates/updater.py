@@ -126,8 +126,7 @@ class Updater:
                 await self._core.faults(entry.before, None)
             return None
         if entry.software == "core":
-            await self._resume_quietly("core")
-            return entry.job_id, await self._judged(entry, installed)
+            return entry.job_id, await self._taken_up(entry, installed)
         return entry.job_id, self._agent_judged(entry, installed)
 
     def reported(self) -> None:
@@ -185,6 +184,15 @@ class Updater:
             installed.switch(entry.version)
             entry = self._write(entry, "judging")
             await self._resume("core")
+        except (HedgerowError, OSError) as error:
+            return await self._gone_back(entry, installed, str(error))
+        return await self._judged(entry, installed)
+
+    async def _taken_up(self, entry: Entry, installed: InstalledSoftware) -> Outcome:
+        """Judge a new core that was left to itself, starting it if it does not run."""
+        try:
+            if not self._core.holders():
+                await self._resume("core")
         except (HedgerowError, OSError) as error:
             return await self._gone_back(entry, installed, str(error))
         return await self._judged(entry, installed)
