@@ -16,7 +16,7 @@ from hedgerow.estate.relocation import relocated
 from hedgerow.estate.shapes import shape_faults
 from hedgerow.estate.soundness import faults
 from hedgerow.estate.unusable import without_unusable
-from hedgerow.estate.values import Certificate, Estate, Group, Origin, Policy, Thing
+from hedgerow.estate.values import Certificate, Estate, Group, Origin, Policy, Thing, ThingGroup
 from hedgerow.kernel import quoted
 
 Verdict = Literal["make", "keep", "differs"]
@@ -143,9 +143,8 @@ def _same(wanted: object, present: object) -> str:
     return "" if wanted == present else "with other properties; delete it or rename one of them"
 
 
-def _same_set(wanted: object, present: object) -> str:
-    mine, theirs = msgspec.to_builtins(wanted), msgspec.to_builtins(present)
-    same = all(mine.get(name) == theirs.get(name) for name in ("description", "attributes"))
+def _same_set(wanted: ThingGroup, present: ThingGroup) -> str:
+    same = (wanted.description, wanted.attributes) == (present.description, present.attributes)
     return "" if same else "with other properties; delete it or rename one of them"
 
 
@@ -167,8 +166,9 @@ def _same_thing(wanted: Thing, present: Thing) -> str:
 
 
 def _same_group(wanted: Group, present: Group) -> str:
-    def content(group: Group) -> object:
-        return msgspec.to_builtins(msgspec.structs.replace(group, role_arn="", addresses=()))
+    def content(group: Group) -> Group:
+        bare: Group = msgspec.structs.replace(group, role_arn="", addresses=())
+        return Estate(origin=Origin(account="", region=""), groups=(bare,)).in_order().groups[0]
 
     if content(wanted) == content(present):
         return ""

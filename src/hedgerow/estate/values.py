@@ -32,7 +32,6 @@ class _Value(
     frozen=True,
     kw_only=True,
     rename="camel",
-    omit_defaults=True,
     forbid_unknown_fields=True,
 ):
     """Base of all parts: immutable, camelCase in JSON, and nothing in it that is not known."""

@@ -35,7 +35,7 @@ from hedgerow.estate.plan import Plan
 from hedgerow.kernel import Clock
 from hedgerow.store import Transaction
 
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 20
 """After so many parts others get their turn: devices are served while an estate comes in."""
 
 _KINDS: Final[Mapping[str, DefinitionKind]] = {kind.name: kind for kind in DEFINITION_KINDS}

@@ -1,5 +1,6 @@
 """What an account holds, as parts of an estate."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TypeVar
 
@@ -39,6 +40,9 @@ _STATUSES: Mapping[str, CertificateStatus] = {
     "PENDING_ACTIVATION": "INACTIVE",
 }
 """Only a first connection makes a certificate wait for its activation; elsewhere it is inactive."""
+
+_AT_ONCE = 50
+"""After so many records others get their turn."""
 
 _NAMES: dict[str, DefinitionName] = {name: name for name in DEFINITION_NAMES}
 
@@ -207,5 +211,11 @@ async def _records(
     reader: Reader, kind: Kind[D], home: Home, names: Iterable[str]
 ) -> list[Record[D]]:
     """Return the records of these names that there are, each once."""
-    found = [await reader.get(kind, home.account, name) for name in dict.fromkeys(names)]
-    return [record for record in found if record is not None]
+    found: list[Record[D]] = []
+    for number, name in enumerate(dict.fromkeys(names), 1):
+        record = await reader.get(kind, home.account, name)
+        if record is not None:
+            found.append(record)
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return found

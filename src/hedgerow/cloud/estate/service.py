@@ -1,5 +1,9 @@
-"""The `hedgerow` API: `ImportEstate` and `ExportGroup`. Plans are made by `hedgerow.estate`."""
+"""The `hedgerow` API: `ImportEstate` and `ExportGroup`. Plans are made by `hedgerow.estate`.
 
+Planning a large estate takes a second or more: it is done on a thread, so that devices are served.
+"""
+
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
@@ -44,9 +48,8 @@ class EstateService(Service):
 
         A dry run does everything and undoes it, so that what it says is what the import does.
         """
-        estate = unpacked(call.input["Estate"])
         dry_run, leave_out = bool(call.input.get("DryRun")), bool(call.input.get("LeaveOut"))
-        read, misshapen = modelled(estate)
+        read, misshapen = await asyncio.to_thread(_read, call.input["Estate"])
         new = {
             group.id: await authorities.make(self._home, group.id, self._clock, tags=group.tags)
             for group in read.groups
@@ -59,9 +62,9 @@ class EstateService(Service):
         except _UndoneError as undone:
             if not dry_run:
                 raise _refused(undone.outcome.plan) from None
-            return _answer(undone.outcome, applied=False)
+            return await asyncio.to_thread(_answer, undone.outcome, applied=False)
         await self._tell_cores(outcome.plan)
-        return _answer(outcome, applied=True)
+        return await asyncio.to_thread(_answer, outcome, applied=True)
 
     @operation("ExportGroup")
     async def export_group(self, call: Call) -> Answer:
@@ -71,7 +74,7 @@ class EstateService(Service):
                 tx, self._home, call.input["GroupId"], call.input.get("GroupVersionId")
             )
             estate = await around(tx, self._home, group)
-        return {"Estate": packed(estate)}
+        return {"Estate": await asyncio.to_thread(packed, estate)}
 
     async def _outcome(
         self,
@@ -86,8 +89,13 @@ class EstateService(Service):
         if misshapen:
             return _Outcome(Plan(estate=estate, steps=(), findings=misshapen), {})
         present = await namesakes(tx, self._home, estate)
-        planned = plan(
-            estate, origin(self._home), present, now=self._clock.now(), leave_out=leave_out
+        planned = await asyncio.to_thread(
+            plan,
+            estate,
+            origin(self._home),
+            present,
+            now=self._clock.now(),
+            leave_out=leave_out,
         )
         if planned.blocked:
             return _Outcome(planned, {})
@@ -124,6 +132,10 @@ class _UndoneError(Exception):
     def __init__(self, outcome: _Outcome) -> None:
         super().__init__()
         self.outcome = outcome
+
+
+def _read(data: bytes) -> tuple[Estate, tuple[Finding, ...]]:
+    return modelled(unpacked(data))
 
 
 def _require_kept(outcome: _Outcome, *, dry_run: bool) -> None:
