@@ -15,6 +15,7 @@ core = LazyGroup(
             "command",
         ),
         Place("run", "hedgerow.cli.core_run", "Serve client devices until told to stop."),
+        Place("status", "hedgerow.cli.core_status", "Say what a core runs, and what is wrong."),
         Place("stop", "hedgerow.cli.core_stop", "Stop the core that runs on a root folder."),
         Place("agent", "hedgerow.cli.core_agent", "Take software updates until told to stop."),
     ),

@@ -8,6 +8,7 @@ from pathlib import Path
 from cryptography import x509
 
 from hedgerow.cli.doctor.cloud import cloud_findings
+from hedgerow.cli.doctor.deployments import deployment_findings
 from hedgerow.cli.doctor.finding import Finding
 from hedgerow.cli.doctor.ports import port_findings
 from hedgerow.core.app.local_tls import local_tls
@@ -31,6 +32,7 @@ def core_findings(root: Path, clock: Clock) -> Iterator[Finding]:
     yield _key(config)
     yield from _server_certificate(config, clock.now())
     yield from _old_tls(config, clock.now())
+    yield from deployment_findings(config)
     yield from port_findings(config)
     yield from cloud_findings(config, clock)
 

@@ -10,7 +10,7 @@ Its tests are in `tests/unit/core/deployment` and `tests/security/test_core_depl
 
 from hedgerow.core.deployment.activation import Activation, UnhealthyError
 from hedgerow.core.deployment.agent import AgentState, CloudDocuments, DeploymentAgent
-from hedgerow.core.deployment.folder import DeploymentFolder, StoredDeployment
+from hedgerow.core.deployment.folder import DeploymentFolder, Slot, StoredDeployment
 from hedgerow.core.deployment.ledger import Ledger, LedgerFile
 from hedgerow.core.deployment.notices import (
     Complaint,
@@ -45,6 +45,7 @@ __all__ = [
     "Ledger",
     "LedgerFile",
     "Mode",
+    "Slot",
     "StoredDeployment",
     "UnhealthyError",
     "VerifiedGroup",

@@ -125,6 +125,8 @@ class DeploymentAgent:
     def begin(self) -> None:
         """Serve what lies on disk, as far as it can be run; never fails."""
         self._switcher.begin()
+        failed = list(self._folder.ledger.failed.items())
+        self._last_failure = failed[-1] if failed else None
         self._note_unfit()
 
     def hear(self, notice: DeploymentNotice) -> None:

@@ -168,6 +168,7 @@ def test_a_lost_record_is_learned_anew_from_the_signed_documents(
     for slot in tmp_path.glob("ledger.*"):
         slot.write_bytes(b"damaged")
     again = DeploymentFolder(tmp_path, thing_arn(double.core), [double.keys.root.certificate])
+    again.recover()
     stored = again.load()
     assert stored.group is not None
     assert stored.membership is not None
