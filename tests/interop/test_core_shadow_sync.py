@@ -11,7 +11,13 @@ from typing import Any
 import aiomqtt
 import pytest
 from botocore.exceptions import ClientError
-from tests.support.cloud import ACCOUNT, REGION, EnrolledThing
+from tests.support.cloud import (
+    ACCOUNT,
+    REGION,
+    SERVICE_ROLE,
+    SERVICE_ROLE_POLICY,
+    EnrolledThing,
+)
 from tests.support.core import running_core, until
 from tests.support.core_estate import (
     CORE,
@@ -148,7 +154,7 @@ async def test_a_device_has_a_local_shadow_along_rows_and_only_along_them(estate
 
 
 @pytest.mark.spec("D14")
-async def test_the_cores_policy_alone_synchronises_a_clients_shadow_both_ways(
+async def test_the_cores_policy_synchronises_a_clients_shadow_both_ways(
     estate: Estate,
 ) -> None:
     """The client's own policy holds no shadow action at all."""
@@ -199,6 +205,33 @@ async def test_without_the_clients_thing_in_the_cores_policy_the_missing_action_
         await heard(a, topic("A", "delete/accepted"))
         await until(lambda: _names(core, "iot:DeleteThingShadow", "A"))
         assert await cloud_state(estate, "A") == {"reported": {"door": "ajar"}}
+
+
+@pytest.mark.spec("Q04")
+async def test_without_the_service_roles_rights_synchronisation_stops_and_the_core_says_why(
+    estate: Estate,
+) -> None:
+    """Local shadows go on; with the rights back, what was missed is made up for."""
+
+    async def service_role(operation: str) -> None:
+        role = {"RoleName": SERVICE_ROLE, "PolicyArn": SERVICE_ROLE_POLICY}
+        await estate.cloud.call("iam", operation, **role)
+
+    await allow_shadows(estate, CORE, "A")
+    async with deployed(estate) as core, estate.device(core, estate.a) as a:
+        await until(lambda: synchronised(core))
+        await a.subscribe(topic("A", "#"))
+        await service_role("detach_role_policy")
+        await report(a, "A", door="shut")
+        await heard(a, topic("A", "update/accepted"))
+        await until(lambda: _names(core, "iot:GetThingShadow", "A"))
+        assert any(f"role/{SERVICE_ROLE}" in problem for problem in core.problems)
+        assert await cloud_state(estate, "A") is None
+        await service_role("attach_role_policy")
+        core.sync.look_again()
+        await until(lambda: synchronised(core))
+        assert await cloud_state(estate, "A") == {"reported": {"door": "shut"}}
+        assert core.problems == ()
 
 
 def _names(core: CoreApp, action: str, thing_name: str) -> bool:
