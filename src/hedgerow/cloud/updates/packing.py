@@ -1,20 +1,23 @@
 """A package of updates, made of the software that is installed here.
 
-A package is a gzipped tar: `package.json` (its facts), one program under its documented name, and
-`site/`, the Python packages it runs on. The program takes the host's `python3`, so a package is
-made on the operating system and machine it is for. Two runs over the same files give the same
-bytes.
+A package is a gzipped tar: `package.json` (its facts), one program under its documented name,
+`site/`, the Python packages it runs on, and `sbom.json`, which lists those (CycloneDX). The program
+takes the host's `python3`, so a package is made on the operating system and machine it is for. Two
+runs over the same files give the same bytes.
 """
 
 import gzip
 import io
+import itertools
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Final
+
+import msgspec
 
 import hedgerow
 from hedgerow.contract import encode
@@ -22,16 +25,21 @@ from hedgerow.contract.updates import ENTRIES, PACKAGE_FACTS, PackageFacts, targ
 from hedgerow.kernel import ConfigurationError
 
 _OWN: Final = "hedgerow"
+BILL: Final = "sbom.json"
+_GZIP_LEVEL: Final = 6
 _CLOUD_ONLY: Final = frozenset({"botocore", "segno"})
 """What the cloud needs and neither core nor agent does."""
 
 _REQUIREMENT = re.compile(r"[A-Za-z0-9._-]+")
-_LAUNCH: Final = 'PYTHONPATH="$here/site" PYTHONNOUSERSITE=1 exec python3 -m hedgerow.cli'
+_LAUNCH: Final = 'PYTHONPATH="$here/site" PYTHONNOUSERSITE=1 exec python3 -P -m hedgerow.cli'
 _HEAD: Final = """#!/bin/sh
 set -eu
 here=$(cd "$(dirname "$0")" && pwd -P)
 root=$(cd "$(dirname "$0")/../.." && pwd)
+[ -f "$root/config/config.json" ] || root=$(cd "$here/../../.." && pwd)
 """
+"""Where the package lies, and the root it lies in: by the documented path, or by its own."""
+
 PROGRAMS: Final = {
     "core": _HEAD
     + f"""case "${{1:-}}" in
@@ -65,7 +73,9 @@ def pack(facts: PackageFacts, out: Path) -> None:
             f"what is installed here is version {installed}; a package of {facts.version} is made "
             "where that is installed"
         )
-    write_package(facts, PROGRAMS[facts.software], _site(), out)
+    names = sorted(_needed(_OWN, set()))
+    bill = Content(BILL, bill_of_materials(facts, names))
+    write_package(facts, PROGRAMS[facts.software], itertools.chain([bill], _site(names)), out)
 
 
 def write_package(facts: PackageFacts, program: str, site: Iterator[Content], out: Path) -> None:
@@ -82,10 +92,37 @@ def write_package(facts: PackageFacts, program: str, site: Iterator[Content], ou
             member.size = len(content.data)
             member.mode = 0o755 if content.is_program else 0o644
             archive.addfile(member, io.BytesIO(content.data))
-    out.write_bytes(gzip.compress(raw.getvalue(), mtime=0))
+    out.write_bytes(gzip.compress(raw.getvalue(), _GZIP_LEVEL, mtime=0))
 
 
-def _site() -> Iterator[Content]:
+def bill_of_materials(facts: PackageFacts, names: Sequence[str]) -> bytes:
+    """Return what a package is made of, in CycloneDX's form (version 1.5)."""
+    components = [
+        {
+            "type": "library",
+            "name": name,
+            "version": metadata.version(name),
+            "purl": f"pkg:pypi/{name}@{metadata.version(name)}",
+        }
+        for name in names
+    ]
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {
+            "component": {
+                "type": "application",
+                "name": facts.software,
+                "version": facts.version,
+            }
+        },
+        "components": components,
+    }
+    return msgspec.json.format(msgspec.json.encode(document))
+
+
+def _site(names: Sequence[str]) -> Iterator[Content]:
     """Return the files of hedgerow and of every distribution it needs at the edge."""
     root = Path(next(iter(hedgerow.__path__)))
     for path in sorted(root.rglob("*")):
@@ -96,8 +133,9 @@ def _site() -> Iterator[Content]:
         f"site/{_OWN}-{own.version}.dist-info/METADATA",
         f"Metadata-Version: 2.1\nName: {_OWN}\nVersion: {own.version}\n".encode(),
     )
-    for name in sorted(_needed(_OWN, set()) - {_OWN}):
-        yield from _files(metadata.distribution(name))
+    for name in names:
+        if name != _OWN:
+            yield from _files(metadata.distribution(name))
 
 
 def _needed(name: str, known: set[str]) -> set[str]:

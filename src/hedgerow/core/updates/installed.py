@@ -29,15 +29,15 @@ _PROGRAMS: Final[dict[Software, str]] = {
     "core": """#!/bin/sh
 set -eu
 case "${{1:-}}" in
-run)   shift; exec {python} -m hedgerow.cli core run --root {root} "$@" ;;
+run)   shift; exec {python} -P -m hedgerow.cli core run --root {root} "$@" ;;
 start) shift; "$0" run "$@" </dev/null >/dev/null 2>&1 & ;;
-stop)  exec {python} -m hedgerow.cli core stop --root {root} ;;
+stop)  exec {python} -P -m hedgerow.cli core stop --root {root} ;;
 restart) shift; "$0" stop; "$0" start "$@" ;;
 *) echo "usage: $0 start|stop|restart|run" >&2; exit 2 ;;
 esac
 """,
     "ota_agent": """#!/bin/sh
-exec {python} -m hedgerow.cli core agent --root {root} "$@"
+exec {python} -P -m hedgerow.cli core agent --root {root} "$@"
 """,
 }
 """The programs of slots that start what is installed on the host."""
