@@ -31,6 +31,7 @@ from hedgerow.cloud.iot.faults import (
     ca_certificate_not_found,
     certificate_state,
     invalid_request,
+    limit_exceeded,
     refuse_tags,
 )
 from hedgerow.kernel import CallerError
@@ -39,12 +40,19 @@ from hedgerow.store import Record, Store, Transaction
 
 Members = Mapping[str, Any]
 
+MAX_REGISTERING: Final = 100
+"""CAs of an account whose certificates register themselves; each is in every door's TLS context."""
+
 _CODE_BYTES: Final = 32
 _CODE_ID: Final = "registration-code"
 _AUTO_REGISTRATION: Final[Mapping[str, bool]] = {"ENABLE": True, "DISABLE": False}
 _PROOF_FOR_AUTO_REGISTRATION: Final = (
     "Certificates are registered at their first connection only for a CA whose key the account has "
     "shown to hold: register it with a verificationCertificate."
+)
+_TOO_MANY_REGISTERING: Final = (
+    f"The certificates of {MAX_REGISTERING} CAs register themselves already, and there can be no "
+    "more; use UpdateCACertificate with newAutoRegistrationStatus DISABLE for one of them."
 )
 _STATUSES: Final[Mapping[str, CaStatus]] = {"ACTIVE": "ACTIVE", "INACTIVE": "INACTIVE"}
 
@@ -90,6 +98,8 @@ async def register(tx: Transaction, home: Home, request: Members, now: datetime)
     identifier = certificate_id(authority)
     if await tx.get(CA_CERTIFICATE, home.account, identifier) is not None:
         raise already_exists("CA certificate", identifier, ca_certificate_arn(home, identifier))
+    if auto_registration and not await _has_room(tx, home):
+        raise limit_exceeded(_TOO_MANY_REGISTERING)
     document = CaCertificate(
         pem=authority.public_bytes(serialization.Encoding.PEM).decode(),
         status="ACTIVE" if request.get("setAsActive") else "INACTIVE",
@@ -132,6 +142,10 @@ async def update(tx: Transaction, home: Home, request: Members) -> None:
     """Change a status; what the authority has signed keeps the status it has."""
     _refuse_templates(request)
     record = await existing(tx, home, request["certificateId"])
+    auto_registration = _auto_registration(record.document, request)
+    begins = auto_registration and not record.document.auto_registration
+    if begins and not await _has_room(tx, home):
+        raise invalid_request(_TOO_MANY_REGISTERING)
     status = request.get("newStatus", record.document.status)
     if status not in _STATUSES:
         raise invalid_request(f"The status of an authority is one of {', '.join(_STATUSES)}.")
@@ -140,7 +154,7 @@ async def update(tx: Transaction, home: Home, request: Members) -> None:
         msgspec.structs.replace(
             record.document,
             status=_STATUSES[status],
-            auto_registration=_auto_registration(record.document, request),
+            auto_registration=auto_registration,
             customer_version=record.document.customer_version + 1,
         ),
     )
@@ -248,6 +262,12 @@ def _require_current(certificate: x509.Certificate, now: datetime) -> None:
             f"The certificate is valid from {certificate.not_valid_before_utc:%Y-%m-%d} to "
             f"{certificate.not_valid_after_utc:%Y-%m-%d}, and not now."
         )
+
+
+async def _has_room(tx: Transaction, home: Home) -> bool:
+    """Tell whether one more CA's certificates may register themselves."""
+    known = await tx.all(CA_CERTIFICATE, home.account)
+    return sum(record.document.auto_registration for record in known) < MAX_REGISTERING
 
 
 def _auto_registration(authority: CaCertificate, request: Members) -> bool:

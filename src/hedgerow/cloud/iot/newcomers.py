@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import structlog
@@ -202,10 +203,13 @@ def _signer(pem: str, authorities: Mapping[str, str]) -> str | None:
         (
             ca_id
             for ca_id, authority in authorities.items()
-            if is_signed_by(certificate, load_certificate(authority))
+            if is_signed_by(certificate, _authority(authority))
         ),
         None,
     )
+
+
+_authority = lru_cache(maxsize=1024)(load_certificate)
 
 
 def _pem(der: bytes) -> str:

@@ -10,6 +10,7 @@ import pytest
 from tests.support.pki import Identity, new_authority, new_identity, new_key
 from tests.support.registry import HOME, Registrar, as_device, issued, registry
 
+from hedgerow.aws import AwsError
 from hedgerow.cloud.events import EVENT
 from hedgerow.cloud.iot import Newcomers, Registration, ca_certificates, certificates, newcomers
 from hedgerow.cloud.iot.documents import CERTIFICATE
@@ -180,3 +181,25 @@ def test_a_certificate_that_waits_gets_its_status_from_people_only() -> None:
     for status in ("ACTIVE", "INACTIVE", "REVOKED"):
         assert status in certificates.TRANSITIONS["PENDING_ACTIVATION"]
         assert "PENDING_ACTIVATION" not in certificates.TRANSITIONS[status]
+
+
+async def test_so_many_authorities_register_newcomers_and_no_more(
+    registrar: Registrar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ca_certificates, "MAX_REGISTERING", 1)
+    first = await registering(registrar, new_authority("plant"))
+    with pytest.raises(AwsError) as refused:
+        await registering(registrar, new_authority("hall"))
+    assert refused.value.code == "LimitExceededException"
+
+    async def turn(ca_id: str, status: str) -> None:
+        request = {"certificateId": ca_id, "newAutoRegistrationStatus": status}
+        async with registrar.store.transaction() as tx:
+            await ca_certificates.update(tx, HOME, request)
+
+    await turn(first, "ENABLE")
+    await turn(first, "DISABLE")
+    await registering(registrar, new_authority("hall"))
+    with pytest.raises(AwsError) as refused:
+        await turn(first, "ENABLE")
+    assert refused.value.code == "InvalidRequestException"
