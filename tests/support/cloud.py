@@ -24,6 +24,7 @@ from tests.support.pki import Identity, new_authority, new_identity, new_key
 from tests.support.roles import trust_policy
 from yarl import URL
 
+from hedgerow.aws.models import OWN_MODELS
 from hedgerow.cloud.app import CloudApp, Endpoints, Layout, init_cloud
 from hedgerow.contract import deployment_status_path
 from hedgerow.kernel import Clock, SystemClock
@@ -53,7 +54,9 @@ def born_cloud() -> Path:
 @functools.cache
 def _session() -> Any:
     """Return one session for all clients: reading botocore's models takes long."""
-    return boto3.Session()
+    session = boto3.Session()
+    session._session.get_component("data_loader").search_paths.append(str(OWN_MODELS))
+    return session
 
 
 @dataclass

@@ -15,6 +15,8 @@ from hedgerow.kernel import quoted
 from hedgerow.policy import MalformedPolicyError, parse_policy
 
 MAX_POLICIES: Final = 10
+MAX_GROUPS: Final = 100
+"""In one import; each group gets an authority of its own, whose key takes long to make."""
 
 
 def faults(estate: Estate) -> Iterator[Finding]:
@@ -23,6 +25,12 @@ def faults(estate: Estate) -> Iterator[Finding]:
     yield from _repeated("certificate", (one.id for one in estate.certificates))
     yield from _repeated("policy", (one.name for one in estate.policies))
     yield from _repeated("group", (one.id for one in estate.groups))
+    if len(estate.groups) > MAX_GROUPS:
+        yield blocks(
+            "TOO_MANY_GROUPS",
+            "",
+            f"the estate has {len(estate.groups)} groups; import at most {MAX_GROUPS} at once",
+        )
     yield from _certificate_faults(estate)
     yield from _policy_faults(estate)
     yield from _thing_faults(estate)

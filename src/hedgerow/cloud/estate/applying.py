@@ -32,7 +32,7 @@ from hedgerow.estate import (
 )
 from hedgerow.estate.naming import thing_name_of
 from hedgerow.estate.plan import Plan
-from hedgerow.kernel import Clock
+from hedgerow.kernel import CallerError, Clock
 from hedgerow.store import Transaction
 
 _AT_ONCE: Final = 20
@@ -56,10 +56,13 @@ async def apply(
     await work.rules(plan, estate)
     await work.identities(plan, estate)
     await work.attachments(estate)
+    made = plan.made("group")
+    if not made <= new.keys():
+        raise CallerError("the group was deleted while the estate came in; import it again")
     return {
         group.id: await work.group(group, new[group.id])
         for group in estate.groups
-        if group.id in plan.made("group")
+        if group.id in made
     }
 
 

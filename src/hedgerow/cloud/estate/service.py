@@ -15,11 +15,13 @@ from hedgerow.cloud.estate.applying import Applied, apply, entries_of
 from hedgerow.cloud.estate.contents import modelled
 from hedgerow.cloud.estate.parts import around, group_part, namesakes, origin
 from hedgerow.cloud.greengrass import AddressBook, authorities
+from hedgerow.cloud.greengrass.documents import GROUP
 from hedgerow.cloud.home import Home
 from hedgerow.estate import Estate, Finding, Group
 from hedgerow.estate.findings import blocks
-from hedgerow.estate.naming import thing_name_of
+from hedgerow.estate.naming import GROUP_ID, thing_name_of
 from hedgerow.estate.plan import Plan, Verdict, plan, worst_first
+from hedgerow.estate.soundness import MAX_GROUPS
 from hedgerow.estate.wire import encoded, packed, unpacked
 from hedgerow.kernel import CallerError, Clock
 from hedgerow.store import Store, Transaction
@@ -50,11 +52,7 @@ class EstateService(Service):
         """
         dry_run, leave_out = bool(call.input.get("DryRun")), bool(call.input.get("LeaveOut"))
         read, misshapen = await asyncio.to_thread(_read, call.input["Estate"])
-        new = {
-            group.id: await authorities.make(self._home, group.id, self._clock, tags=group.tags)
-            for group in read.groups
-            if not misshapen
-        }
+        new = {} if misshapen else await self._authorities(read)
         try:
             async with self._store.transaction() as tx:
                 outcome = await self._outcome(tx, read, misshapen, new, leave_out=leave_out)
@@ -75,6 +73,18 @@ class EstateService(Service):
             )
             estate = await around(tx, self._home, group)
         return {"Estate": await asyncio.to_thread(packed, estate)}
+
+    async def _authorities(self, estate: Estate) -> dict[str, authorities.NewAuthority]:
+        """Make authorities for the groups that are not here: their keys take long to make."""
+        made: dict[str, authorities.NewAuthority] = {}
+        for group in estate.groups[:MAX_GROUPS]:
+            if not GROUP_ID.fullmatch(group.id) or group.id in made:
+                continue
+            if await self._store.get(GROUP, self._home.account, group.id) is None:
+                made[group.id] = await authorities.make(
+                    self._home, group.id, self._clock, tags=group.tags
+                )
+        return made
 
     async def _outcome(
         self,
