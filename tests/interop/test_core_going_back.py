@@ -13,6 +13,7 @@ from tests.support.core_estate import Estate, core_estate, message, spooler, wit
 from hedgerow.core.app import CoreApp
 from hedgerow.core.config import load_config
 from hedgerow.kernel import SystemClock
+from hedgerow.shadow import ShadowError
 
 
 @pytest.fixture
@@ -129,3 +130,39 @@ async def test_a_core_whose_clock_is_off_by_a_day_serves_on_and_says_so(
         if days < 0:
             assert problem in status["ErrorMessage"]
             assert core.agent.state.running == first
+
+
+@pytest.mark.spec("P12")
+async def test_a_core_that_was_away_for_a_reset_wipes_itself_before_the_next_deployment(
+    estate: Estate,
+) -> None:
+    """It never hears of the reset: by then the group is deployed again."""
+    folders = load_config(estate.root).folders
+    async with running_core(estate.root) as core:
+        await estate.deploy(core)
+        core.shadows.update("A", "", b'{"state": {"reported": {"secret": 17}}}')
+        folders.user_log.mkdir(parents=True)
+        (folders.user_log / "a.log").write_text("the group's")
+    await _force_reset(estate)
+    answer = await estate.cloud.greengrass(
+        "create_deployment",
+        GroupId=estate.group.group_id,
+        DeploymentType="NewDeployment",
+        GroupVersionId=estate.group.version_id,
+    )
+    async with running_core(estate.root) as core:
+        await until(lambda: core.agent._folder.reported() == answer["DeploymentId"])
+        assert core.agent.state.running == answer["DeploymentId"]
+        with pytest.raises(ShadowError, match="No shadow exists"):
+            core.shadows.get("A")
+        assert list(folders.user_log.iterdir()) == []
+        async with estate.device(core, estate.a):
+            pass
+    async with running_core(estate.root) as core:  # what is deployed now is not wiped again
+        assert core.agent.state.running == answer["DeploymentId"]
+        await estate.deploy(core)
+        assert "made up for" not in _since_last_start(folders.system_log / "runtime.log")
+
+
+def _since_last_start(log: Path) -> str:
+    return log.read_text().rpartition("core serves")[2]

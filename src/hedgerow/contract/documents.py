@@ -129,7 +129,11 @@ class ArtifactReference(_Document, frozen=True):
 
 
 class DeploymentManifest(_Document, frozen=True):
-    """What the cloud signs for a deployment; the digests extend the signature to the artifacts."""
+    """What the cloud signs for a deployment; the digests extend the signature to the artifacts.
+
+    `reset_at` is when the group was last reset: a core that was away then, and still has what was
+    deployed before, wipes that first.
+    """
 
     deployment_id: str
     deployment_type: Literal[
@@ -140,6 +144,7 @@ class DeploymentManifest(_Document, frozen=True):
     core_thing_arn: str
     created_at: datetime
     artifacts: tuple[ArtifactReference, ...] = ()
+    reset_at: datetime | None = None
 
 
 class DeploymentNotice(_Document, frozen=True):

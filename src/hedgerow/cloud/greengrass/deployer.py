@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -21,6 +22,7 @@ from hedgerow.cloud.greengrass.documents import (
     GROUP,
     GROUP_VERSION,
     RESETS,
+    ROLLOUT,
     Deployment,
     DeploymentFiles,
     ErrorDetail,
@@ -192,7 +194,9 @@ class Deployer:
         if isinstance(resolved, Unresolvable):
             await self._fail(record, resolved.message, resolved.errors)
             return
-        files = await asyncio.to_thread(self._files, record, resolved)
+        rollout = await self._store.get(ROLLOUT, self._home.account, resolved.group_id)
+        reset_at = None if rollout is None else rollout.document.reset_at
+        files = await asyncio.to_thread(self._files, record, resolved, reset_at)
         async with self._store.transaction() as tx:
             await deployments.deliver(tx, self._home, record, resolved.core, files)
         await self._deliver_notice(resolved.group_id)
@@ -281,7 +285,10 @@ class Deployer:
         )
 
     def _files(
-        self, record: Record[Deployment], resolved: GroupDeployment | None
+        self,
+        record: Record[Deployment],
+        resolved: GroupDeployment | None,
+        reset_at: datetime | None = None,
     ) -> DeploymentFiles:
         group = b"" if resolved is None else encode(resolved)
         artifacts = () if resolved is None else (_reference(ARTIFACT_GROUP, group),)
@@ -294,6 +301,7 @@ class Deployer:
             core_thing_arn=core,
             created_at=record.created_at,
             artifacts=artifacts,
+            reset_at=reset_at,
         )
         return DeploymentFiles(manifest=self._signer.signed(encode(manifest)), group=group)
 

@@ -93,7 +93,11 @@ async def reset(tx: Transaction, home: Home, request: Members) -> Members:
     )
     record = await _insert(tx, home, group.id, document)
     emptied = msgspec.structs.replace(
-        rollout.document, running=record.id, target=None, serving=None
+        rollout.document,
+        running=record.id,
+        target=None,
+        serving=None,
+        reset_at=record.created_at,
     )
     await tx.update(rollout, emptied)
     return _created_answer(home, group.id, record.id)

@@ -147,6 +147,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     `running` is the deployment that is not finished, `target` the newest that was delivered,
     `serving` the last that succeeded. The core named here is the only one that may speak for the
     group. `membership_serial` counts changes of the membership list, whose digest stands beside.
+    `reset_at` is when the group was last reset.
     """
 
     running: str | None = None
@@ -156,6 +157,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     core_thing_name: str = ""
     membership_serial: int = 0
     membership_digest: str = ""
+    reset_at: datetime | None = None
 
 
 class ClientToken(msgspec.Struct, frozen=True, kw_only=True):

@@ -244,6 +244,7 @@ class DeploymentAgent:
         self._switcher.require_room(manifest)
         group = verify_group(manifest, await self._artifact(notice, ARTIFACT_GROUP))
         membership = await self._fetch_membership(group)
+        self._switcher.catch_up_with_reset(manifest)
         await self._switcher.switch(group, membership)
 
     async def _fetch_manifest(self, notice: DeploymentNotice) -> VerifiedManifest:

@@ -231,6 +231,16 @@ class Switcher:
             self._log.warning("the reset cannot be noted before it is done", reason=str(error))
         self._wipe()
 
+    def catch_up_with_reset(self, manifest: VerifiedManifest) -> None:
+        """Wipe what was deployed before the group's last reset, if the core was away then."""
+        reset_at, running = manifest.manifest.reset_at, self.group
+        if reset_at is None or running is None:
+            return
+        document = running.manifest.manifest
+        if document.group_id == manifest.manifest.group_id and document.created_at < reset_at:
+            self._log.warning("a reset that this core was away for is made up for")
+            self.reset(manifest)
+
     def _wipe(self) -> None:
         self.group = self.membership = self.problem = None
         self.mode = Mode.NONE
