@@ -113,6 +113,10 @@ async def _registry(victim: Victim) -> None:
     victim.know(victim.core.certificate_arn, certificateId=victim.core.identity.certificate_id)
     for arn in (thing["thingArn"], policy["policyArn"], fleet["thingGroupArn"], victim.core.arn):
         victim.know(arn)
+    job = await iot(
+        "create_job", jobId=NAME, targets=[thing["thingArn"]], document=json.dumps(CANARY)
+    )
+    victim.know(job["jobArn"], jobId=NAME)
     shadow = json.dumps({"state": {"reported": {"canary": CANARY}}}).encode()
     await victim.cloud.call("iot-data", "update_thing_shadow", thingName=NAME, payload=shadow)
 
