@@ -39,6 +39,7 @@ from hedgerow.aws.service import (
 )
 from hedgerow.aws.signature_errors import SignatureError
 from hedgerow.aws.signed_door import Proven, SignedDoor
+from hedgerow.aws.signed_get import signed_get
 from hedgerow.aws.sigv4 import Scope
 from hedgerow.aws.websocket import Upgrade
 
@@ -78,4 +79,5 @@ __all__ = [
     "decode_token",
     "encode_token",
     "operation",
+    "signed_get",
 ]

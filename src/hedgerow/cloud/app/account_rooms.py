@@ -46,7 +46,7 @@ from hedgerow.cloud.greengrass import (
     ExecutionRoles,
     GreengrassService,
     GroupIndex,
-    InputBuckets,
+    InputStores,
     MembershipLedger,
     RoleDesk,
     RoleSessions,
@@ -95,8 +95,8 @@ class Ground:
     trail_keys: TrailKeys
     sessions: SessionVault
     deliveries: Deliveries
-    buckets: Path
-    """Where the input files of bulk deployments lie, one folder for each account."""
+    inputs: InputStores
+    """Where the input files of bulk deployments lie."""
     updates: Path
     """The repository of software updates."""
     events: Path
@@ -231,7 +231,7 @@ def account_rooms(ground: Ground, home: Home, tenancy: Tenancy) -> AccountRooms:
         home,
         deployer=deployer,
         roles=ExecutionRoles(roles, calls, home, clock),
-        buckets=InputBuckets(ground.buckets, home.account),
+        buckets=ground.inputs.sources_of(home.account, clock),
         record=functools.partial(record_bulk_call, trail),
         clock=clock,
     )

@@ -34,6 +34,7 @@ from hedgerow.cloud.app.private_api import PrivateApi, PrivateDoor, private_door
 from hedgerow.cloud.app.records import record_refused_handshake
 from hedgerow.cloud.app.session_vault import SessionVault
 from hedgerow.cloud.cloudtrail import Deliveries, Intervals, TrailKeys
+from hedgerow.cloud.greengrass import InputStores
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.updates import Freshener, UpdateRepository
 from hedgerow.kernel import Clock, ConfigurationError, SystemClock
@@ -73,6 +74,7 @@ class CloudApp:
         ports: Ports,
         sessions: SessionVault,
         deliveries: Deliveries,
+        inputs: InputStores,
         clock: Clock,
     ) -> None:
         self._layout = layout
@@ -89,7 +91,7 @@ class CloudApp:
             trail_keys,
             sessions=sessions,
             deliveries=deliveries,
-            buckets=layout.buckets,
+            inputs=inputs,
             updates=layout.updates,
             events=layout.events,
             clock=clock,
@@ -130,6 +132,7 @@ class CloudApp:
         require_private_administrator(layout.administrator)
         authorities = await asyncio.to_thread(load_authorities, layout, clock)
         master_key = MasterKey.from_file(layout.master_key)
+        inputs = InputStores.open(layout.buckets, layout.s3)
         trail_keys = await asyncio.to_thread(TrailKeys.open, layout.trail, master_key)
         store = await Store.open(layout.database, master_key, clock)
         ports = Ports(api_port, device_https_port, device_mqtt_port, combined_port, private)
@@ -143,6 +146,7 @@ class CloudApp:
             ports=ports,
             sessions=SessionVault(layout.sessions, master_key),
             deliveries=Deliveries(deliveries or layout.deliveries, trail_intervals or Intervals()),
+            inputs=inputs,
             clock=clock,
         )
 

@@ -15,6 +15,7 @@ from hedgerow.cloud.app.records import record_call
 from hedgerow.cloud.app.session_vault import SessionVault
 from hedgerow.cloud.broker.websockets import MQTT_PATH
 from hedgerow.cloud.cloudtrail import Deliveries, TrailKeys, entered_account
+from hedgerow.cloud.greengrass import InputStores
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iam.key_ids import account_of
 from hedgerow.kernel import Clock
@@ -38,7 +39,7 @@ def compose(
     *,
     sessions: SessionVault,
     deliveries: Deliveries,
-    buckets: Path,
+    inputs: InputStores,
     updates: Path,
     events: Path,
     clock: Clock,
@@ -53,7 +54,7 @@ def compose(
         trail_keys=trail_keys,
         sessions=sessions,
         deliveries=deliveries,
-        buckets=buckets,
+        inputs=inputs,
         updates=updates,
         events=events,
         management=home.account,

@@ -106,6 +106,11 @@ class Layout:
         return self.folder / "buckets"
 
     @property
+    def s3(self) -> Path:
+        """Where an S3-compatible store of input files is, with a key for it; mostly not there."""
+        return self.folder / "s3.json"
+
+    @property
     def events(self) -> Path:
         """What happened, to be followed: one folder for each account."""
         return self.folder / "events"

@@ -5,7 +5,8 @@ files that are written once and signed, and notices in the shadow of `<core>-gda
 every room below `cloud`, and of `cloud` the registry (`iot`) and shadows (`iot_data`). What must
 never happen here: a version that changes, a private key of an authority outside the store, a
 deployment that mixes two versions, a membership list whose serial goes back, a role assumed for
-another account or group than its own, an input file read from outside its account's folder. The
+another account or group than its own, an input file read from outside its account's
+buckets. The
 tests are in `tests/unit/cloud/greengrass`,
 `tests/interop/test_boto3_greengrass.py`, `tests/security/test_deployment_signing.py` and
 `tests/security/test_confused_deputy.py`.
@@ -17,6 +18,7 @@ from hedgerow.cloud.greengrass.bulk_attempts import BulkCall
 from hedgerow.cloud.greengrass.bulk_buckets import InputBuckets
 from hedgerow.cloud.greengrass.bulk_role import ExecutionRoles
 from hedgerow.cloud.greengrass.bulk_runner import BulkRunner
+from hedgerow.cloud.greengrass.bulk_sources import InputSources, InputStores
 from hedgerow.cloud.greengrass.core_desk import CoreDesk, NoSuchDeploymentError, OwnGroup
 from hedgerow.cloud.greengrass.deadlines import DeadlineKeeper
 from hedgerow.cloud.greengrass.delegation_desk import DelegationDesk, DelegationRecord
@@ -58,6 +60,8 @@ __all__ = [
     "GroupIndex",
     "GroupView",
     "InputBuckets",
+    "InputSources",
+    "InputStores",
     "MembershipLedger",
     "NoGroupRoleError",
     "NoSuchDeploymentError",

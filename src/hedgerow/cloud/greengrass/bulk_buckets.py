@@ -111,11 +111,21 @@ class InputBuckets:
         finally:
             os.close(descriptor)
         if found.st_size >= MAX_INPUT_BYTES or len(content) >= MAX_INPUT_BYTES:
-            raise bad_request(
-                f"The input file {wanted} is too large: it must be smaller than "
-                f"{MAX_INPUT_BYTES // 1024**2} MB."
-            )
+            raise too_large(wanted)
         return content
+
+
+def too_large(wanted: InputObject) -> AwsError:
+    """Return the caller's error for a file that is larger than inputs may be."""
+    return bad_request(
+        f"The input file {wanted} is too large: it must be smaller than "
+        f"{MAX_INPUT_BYTES // 1024**2} MB."
+    )
+
+
+def missing_object(wanted: InputObject) -> NoInputFileError:
+    """Return the caller's error for an object that a store does not have."""
+    return NoInputFileError(f"The input file {wanted} does not exist. Put it into the bucket.")
 
 
 def _inside(folder: int, name: str, flags: int) -> int:

@@ -18,7 +18,7 @@ from hedgerow.aws import AwsError
 from hedgerow.cloud.greengrass import bulk_deployments
 from hedgerow.cloud.greengrass.arns import bulk_arn
 from hedgerow.cloud.greengrass.bulk_attempts import BulkAttempts, RecordBulkCall
-from hedgerow.cloud.greengrass.bulk_buckets import InputBuckets, InputObject, NoInputFileError
+from hedgerow.cloud.greengrass.bulk_buckets import InputObject, NoInputFileError
 from hedgerow.cloud.greengrass.bulk_documents import (
     BULK_DEPLOYMENT,
     BULK_DESK,
@@ -28,6 +28,7 @@ from hedgerow.cloud.greengrass.bulk_documents import (
 from hedgerow.cloud.greengrass.bulk_input import check_input
 from hedgerow.cloud.greengrass.bulk_progress import RETRY_DELAYS, Done, Wait, next_step
 from hedgerow.cloud.greengrass.bulk_role import ExecutionRole, ExecutionRoles
+from hedgerow.cloud.greengrass.bulk_sources import InputSources
 from hedgerow.cloud.greengrass.bulk_states import UNFINISHED, BulkEvent
 from hedgerow.cloud.greengrass.deployer import Deployer
 from hedgerow.cloud.greengrass.documents import ErrorDetail
@@ -59,7 +60,7 @@ class BulkRunner:
         *,
         deployer: Deployer,
         roles: ExecutionRoles,
-        buckets: InputBuckets,
+        buckets: InputSources,
         record: RecordBulkCall,
         clock: Clock,
         delays: Sequence[timedelta] = RETRY_DELAYS,
@@ -137,7 +138,7 @@ class BulkRunner:
         """Return the input file: checked line by line the first time, the very same ever after."""
         bulk, wanted = record.document, InputObject.of(record.document.input_uri)
         await role.require_input(wanted.arn)
-        content = await asyncio.to_thread(self._buckets.read, wanted)
+        content = await self._buckets.read(wanted)
         digest = await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest())
         if bulk.input_sha256 and bulk.input_sha256 != digest:
             raise CallerError(_CHANGED)

@@ -20,7 +20,7 @@ from hedgerow.cloud.greengrass import (
     BulkCall,
     BulkRunner,
     ExecutionRoles,
-    InputBuckets,
+    InputStores,
     bulk_deployments,
     deployments,
 )
@@ -86,7 +86,7 @@ class Works:
             HOME,
             deployer=estate.deployer,
             roles=ExecutionRoles(estate.roles, AllowsAll(), HOME, clock),
-            buckets=InputBuckets(self.folder, HOME.account),
+            buckets=InputStores(self.folder).sources_of(HOME.account, clock),
             record=self.record,
             clock=clock,
             delays=delays,
