@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from tests.support.cloud import ACCOUNT, REGION, EnrolledThing, RunningCloud, running_cloud
 from tests.support.roles import trust_policy
 
+from hedgerow.cloud.greengrass.role_sessions import SESSIONS_LIMIT
 from hedgerow.kernel import SystemClock
 from hedgerow.pki import client_context
 
@@ -219,6 +220,39 @@ async def test_credentials_end_with_the_certificate_that_they_were_given_to(
                     break
     assert code == "UnrecognizedClientException"
     assert (await ask(cloud, press))[0] == 401
+
+
+async def test_credentials_last_as_long_as_the_alias_says_and_no_device_hoards_them(
+    cloud: RunningCloud, press: EnrolledThing
+) -> None:
+    """Of one certificate only so many sessions are live; the oldest gives way."""
+    await cloud.iot("update_role_alias", roleAlias="line", credentialDurationSeconds=900)
+    _, first = await ask(cloud, press)
+    ends = datetime.fromisoformat(first["credentials"]["expiration"]) - SystemClock().now()
+    assert timedelta(minutes=14) < ends <= timedelta(minutes=15)
+    last = first
+    for _ in range(SESSIONS_LIMIT):
+        _, last = await ask(cloud, press)
+    async with with_credentials(cloud, last["credentials"]) as iot:
+        await asyncio.to_thread(iot.describe_thing, thingName="press")
+    async with with_credentials(cloud, first["credentials"]) as iot:
+        with pytest.raises(ClientError, match="security token"):
+            await asyncio.to_thread(iot.describe_thing, thingName="press")
+
+
+@pytest.mark.promise(1)
+async def test_an_alias_is_its_own_accounts_alone(
+    cloud: RunningCloud, press: EnrolledThing
+) -> None:
+    """A device of another account asks for its own account's alias, whatever its policy says."""
+    assert (await ask(cloud, press))[0] == 200
+    async with cloud.member("neighbour") as neighbour:
+        other = await neighbour.enrol("other", document(allow("iot:*")))
+        assert (await ask(neighbour, other))[0] == 404
+        role = await neighbour.role("Line", trust())
+        await neighbour.iot("create_role_alias", roleAlias="line", roleArn=role)
+        status, answer = await ask(neighbour, other)
+        assert (status, "does not let" in answer["message"]) == (403, True)
 
 
 async def test_policies_of_the_role_know_the_device(

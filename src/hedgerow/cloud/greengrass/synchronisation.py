@@ -19,7 +19,12 @@ from hedgerow.cloud.greengrass.role_sources import TemporaryKeys
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot import AdmittedDevice
 from hedgerow.cloud.iot.arns import thing_arn
-from hedgerow.contract import ShadowId, connectivity_thing, deployment_thing
+from hedgerow.contract import (
+    ShadowId,
+    configuration_thing,
+    connectivity_thing,
+    deployment_thing,
+)
 from hedgerow.kernel import Clock, DeniedError
 
 RENEWED_BEFORE_END: Final = timedelta(minutes=1)
@@ -53,7 +58,7 @@ def enough(action: str, shadow: ShadowId, core: str, home: Home) -> tuple[Need, 
         str(shadow),
         deployment_thing(core),
         connectivity_thing(core),
-        f"{core}-gcm",
+        configuration_thing(core),
         f"GG_{core}",
     )
     actions = dict.fromkeys((action, _STANDS_FOR.get(action, action)))
@@ -62,7 +67,7 @@ def enough(action: str, shadow: ShadowId, core: str, home: Home) -> tuple[Need, 
 
 def is_judged(thing_name: str, things: Collection[str], core: str) -> bool:
     """Tell whether the account has a say in it: not about a core's own things."""
-    own = {core, deployment_thing(core), connectivity_thing(core), f"{core}-gcm"}
+    own = {core, deployment_thing(core), connectivity_thing(core), configuration_thing(core)}
     return thing_name not in own and thing_name not in things
 
 
