@@ -1,7 +1,7 @@
 """Saved answers of the AWS CLI, told apart by what is in them.
 
-People saved them under names of their own, so the content decides. Only three answers do not say
-what they are about: there the file's path has to, e.g. `list-thing-principals/pump.json`.
+People saved them under names of their own, so the content decides. Only lists do not say what they
+are about: there the file's path has to, e.g. `list-thing-principals/pump.json`.
 """
 
 import re
@@ -31,6 +31,15 @@ CERTIFICATE_SETTING: Final = "get-group-certificate-configuration"
 THING_PRINCIPALS: Final = "list-thing-principals"
 ATTACHED_POLICIES: Final = "list-attached-policies"
 THING_GROUPS: Final = "list-thing-groups-for-thing"
+THINGS: Final = "list-things"
+PRINCIPAL_THINGS: Final = "list-principal-things"
+POLICY_TARGETS: Final = "list-targets-for-policy"
+
+_ALIASES: Final[Mapping[str, str]] = {
+    "list-principal-policies": ATTACHED_POLICIES,
+    "list-policy-principals": POLICY_TARGETS,
+}
+"""Older operations that answer the same; the first name decides where a path has it."""
 
 _GROUP_ARN: Final = re.compile(r"/greengrass/groups/[^/]+")
 _GROUP_VERSION_ARN: Final = re.compile(r"/greengrass/groups/[^/]+/versions/[^/]+")
@@ -56,7 +65,7 @@ def answers_in(source: Source) -> tuple[tuple[Answer, ...], tuple[str, ...]]:
         if not path.lower().endswith(".json"):
             continue
         body = parsed_object(source.files[path])
-        operation = None if body is None else operation_of(body)
+        operation = None if body is None else operation_of(body, path)
         if body is None or operation is None:
             unknown.append(path)
         else:
@@ -64,9 +73,14 @@ def answers_in(source: Source) -> tuple[tuple[Answer, ...], tuple[str, ...]]:
     return tuple(known), tuple(unknown)
 
 
-def operation_of(body: Body) -> str | None:
-    """Return the operation whose answer this looks like, or None."""
-    return next((name for name, fits in _FORMS if fits(body)), None)
+def operation_of(body: Body, path: str = "") -> str | None:
+    """Return the operation whose answer this looks like, or None.
+
+    Where two operations answer in the same form, the path decides.
+    """
+    fitting = [name for name, fits in _FORMS if fits(body)]
+    named = (name for name in fitting if any(word in path for word in _words(name)))
+    return next(named, next(iter(fitting), None))
 
 
 def _arn(form: re.Pattern[str], *members: str) -> Callable[[Body], bool]:
@@ -74,6 +88,14 @@ def _arn(form: re.Pattern[str], *members: str) -> Callable[[Body], bool]:
         arn = parsed_arn(body.get("Arn"))
         named = arn is not None and form.fullmatch(arn.resource) is not None
         return named and all(member in body for member in members)
+
+    return fits
+
+
+def _lists_texts(member: str) -> Callable[[Body], bool]:
+    def fits(body: Body) -> bool:
+        entries = body.get(member)
+        return isinstance(entries, list) and all(isinstance(entry, str) for entry in entries)
 
     return fits
 
@@ -108,6 +130,10 @@ _FORMS: Final[Sequence[tuple[str, Callable[[Body], bool]]]] = (
     (THING_PRINCIPALS, _has("principals")),
     (ATTACHED_POLICIES, _lists("policies", "policyName")),
     (THING_GROUPS, _lists("thingGroups", "groupName")),
+    (THINGS, _lists("things", "thingName")),
+    (PRINCIPAL_THINGS, _lists_texts("things")),
+    (POLICY_TARGETS, _lists_texts("targets")),
+    (POLICY_TARGETS, _lists_texts("principals")),
 )
 """How each answer is told from the others, the narrowest first."""
 
@@ -115,4 +141,11 @@ _FORMS: Final[Sequence[tuple[str, Callable[[Body], bool]]]] = (
 def _subject(path: str, operation: str) -> str:
     """Return what the path says an answer is about: the file's name without the operation's."""
     stem = PurePosixPath(path).name.removesuffix(".json")
-    return stem.removeprefix(operation).lstrip("-_. ")
+    for word in _words(operation):
+        stem = stem.removeprefix(word)
+    return stem.lstrip("-_. ")
+
+
+def _words(operation: str) -> tuple[str, ...]:
+    """Return the names that a path may call an operation by."""
+    return (operation, *(alias for alias, meant in _ALIASES.items() if meant == operation))

@@ -4,7 +4,8 @@ Source of the forms: botocore's models of `greengrass` and `iot`, as the AWS CLI
 group the newest version counts (`LatestVersion`), or the only one that was saved.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from hedgerow.estate import answers
@@ -13,7 +14,13 @@ from hedgerow.estate.completion import completed
 from hedgerow.estate.findings import Finding, blocks, changes
 from hedgerow.estate.formats import Reading, Source
 from hedgerow.estate.members import encoded_object, inner, member, objects, text, texts
-from hedgerow.estate.naming import certificate_id_of, group_id_of, origin_of, thing_name_of
+from hedgerow.estate.naming import (
+    CERTIFICATE_ID,
+    certificate_id_of,
+    group_id_of,
+    origin_of,
+    thing_name_of,
+)
 from hedgerow.estate.values import (
     DEFAULT_CERTIFICATE_VALIDITY_MS,
     DEFINITION_NAMES,
@@ -88,6 +95,14 @@ class _Saved:
         for one in known:
             self._by_operation.setdefault(one.operation, []).append(one)
             self._by_subject.setdefault((one.operation, one.subject), one)
+        self._policies: defaultdict[str, list[str]] = defaultdict(list)
+        for one in self.of(answers.POLICY_TARGETS):
+            for arn in one.body.get("targets", one.body.get("principals", ())):
+                self._policies[arn.rpartition("/")[2]].append(one.subject)
+        self._certificates: defaultdict[str, list[str]] = defaultdict(list)
+        for one in self.of(answers.PRINCIPAL_THINGS):
+            for name in one.body["things"] if CERTIFICATE_ID.fullmatch(one.subject) else ():
+                self._certificates[name].append(one.subject)
 
     def of(self, operation: str) -> tuple[Answer, ...]:
         """Return the answers of an operation."""
@@ -96,6 +111,14 @@ class _Saved:
     def about(self, operation: str, subject: str) -> Answer | None:
         """Return the answer of an operation about this subject, or None."""
         return self._by_subject.get((operation, subject))
+
+    def policies_of(self, subject: str) -> Sequence[str]:
+        """Return the policies whose lists of targets name a certificate or thing group."""
+        return self._policies.get(subject, ())
+
+    def certificates_of(self, thing_name: str) -> Sequence[str]:
+        """Return the certificates whose lists of things name a thing."""
+        return self._certificates.get(thing_name, ())
 
 
 def _groups(saved: _Saved, spare_name: str) -> tuple[tuple[Group, ...], tuple[Finding, ...]]:
@@ -218,9 +241,17 @@ def _validity(saved: _Saved, group_id: str) -> int:
 
 def _things(saved: _Saved) -> Iterator[Thing]:
     described = {text(one.body, "thingName"): one for one in saved.of(answers.THING)}
-    listed = [one.subject for one in saved.of(answers.THING_PRINCIPALS)]
-    for name in dict.fromkeys((*described, *listed)):
-        body: Mapping[str, Any] = described[name].body if name in described else {}
+    listed = {
+        text(entry, "thingName"): entry
+        for one in saved.of(answers.THINGS)
+        for entry in objects(one.body["things"])
+    }
+    holders = [one.subject for one in saved.of(answers.THING_PRINCIPALS)]
+    held = [name for one in saved.of(answers.PRINCIPAL_THINGS) for name in one.body["things"]]
+    for name in dict.fromkeys((*described, *listed, *holders, *held)):
+        body: Mapping[str, Any] = (
+            described[name].body if name in described else listed.get(name, {})
+        )
         groups = saved.about(answers.THING_GROUPS, name)
         yield Thing(
             name=name,
@@ -237,8 +268,9 @@ def _things(saved: _Saved) -> Iterator[Thing]:
 def _principals(saved: _Saved, thing_name: str) -> tuple[str, ...]:
     answer = saved.about(answers.THING_PRINCIPALS, thing_name)
     listed = member(answer.body, "principals") if answer is not None else ()
-    ids = (certificate_id_of(arn) for arn in listed) if isinstance(listed, list) else ()
-    return tuple(one for one in ids if one is not None)
+    ids = [certificate_id_of(arn) for arn in listed] if isinstance(listed, list) else []
+    ids += saved.certificates_of(thing_name)
+    return tuple(dict.fromkeys(one for one in ids if one is not None))
 
 
 def _certificates(saved: _Saved) -> Iterator[Certificate]:
@@ -254,9 +286,11 @@ def _certificates(saved: _Saved) -> Iterator[Certificate]:
 
 
 def _attached(saved: _Saved, subject: str) -> tuple[str, ...]:
+    """Return the policies of a certificate or thing group, as either side lists them."""
     answer = saved.about(answers.ATTACHED_POLICIES, subject)
     listed = objects(None if answer is None else answer.body["policies"])
-    return tuple(text(one, "policyName") for one in listed)
+    names = [text(one, "policyName") for one in listed]
+    return tuple(dict.fromkeys((*names, *saved.policies_of(subject))))
 
 
 def _policies(saved: _Saved) -> Iterator[Policy]:

@@ -215,3 +215,21 @@ def test_links_that_lead_out_of_the_folder_are_not_followed(tmp_path: Path) -> N
     (inside / "again").symlink_to(inside)
     (inside / "own.json").write_text("{}")
     assert set(source_of(inside).files) == {"own.json"}
+
+
+def test_attachments_are_read_from_either_side(tmp_path: Path) -> None:
+    folder = PLANT.write_answers(tmp_path)
+    whole = estate_of(read(source_of(folder)))
+    for name, identity in PLANT.identities.items():
+        own = identity.certificate_id
+        (folder / f"list-thing-principals/{name}.json").unlink()
+        (folder / f"list-attached-policies-{own}.json").unlink()
+        (folder / f"things/{name}.json").unlink()
+        for file, body in {
+            f"list-principal-things-{own}": {"things": [name]},
+            f"list-policy-principals-{name}-policy": {"principals": [PLANT.certificate_arn(name)]},
+        }.items():
+            (folder / f"{file}.json").write_text(json.dumps(body))
+    listed = [{"thingName": name, "attributes": {"hall": "7"}} for name in PLANT.identities]
+    (folder / "list-things.json").write_text(json.dumps({"things": listed}))
+    assert estate_of(read(source_of(folder))) == whole
