@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from tests.support.cloud import ACCOUNT, REGION, CloudGroup, RunningCloud, running_cloud
 from tests.support.core import CloudPlace, write_root
+from tests.support.http_proxy import HttpProxy, http_proxy
 from tests.support.update_agent import update_of
 from tests.support.updates import UpdatePlace
 
@@ -58,6 +59,7 @@ class Plant:
     place: UpdatePlace
     root: Path
     log: Path
+    proxy: HttpProxy
 
     @property
     def core(self) -> CoreProcess:
@@ -88,6 +90,22 @@ class Plant:
             document=(document or encode(update_of(version))).decode(),
         )
         return job_id
+
+    async def create_update(self) -> str:
+        """Ask for the newest version, as an administrator does, and return the job's id."""
+        trust = {"Service": "iot.amazonaws.com"}
+        statement = {"Effect": "Allow", "Principal": trust, "Action": "sts:AssumeRole"}
+        role = await self.cloud.role("signer", {"Version": "2012-10-17", "Statement": [statement]})
+        made = await self.cloud.greengrass(
+            "create_software_update_job",
+            S3UrlSignerRole=role,
+            SoftwareToUpdate="core",
+            UpdateAgentLogLevel="WARN",
+            UpdateTargets=[self.group.core.arn],
+            UpdateTargetsArchitecture="x86_64",
+            UpdateTargetsOperatingSystem="ubuntu",
+        )
+        return str(made["IotJobId"])
 
     async def ended(self, job_id: str) -> dict[str, Any]:
         """Return a job's execution once it has ended."""
@@ -131,19 +149,21 @@ async def _core_thing(cloud: RunningCloud) -> CloudGroup:
 
 @pytest.fixture
 async def plant(tmp_path: Path) -> AsyncIterator[Plant]:
-    async with running_cloud(tmp_path, combined=False) as cloud:
+    async with running_cloud(tmp_path, combined=False) as cloud, http_proxy() as proxy:
         group = await _core_thing(cloud)
         place = UpdatePlace(tmp_path / "cloud", SystemClock())
         place.repository.create(place.keys)
         ports = cloud.endpoints
-        where = CloudPlace(ports.device_https_port, ports.device_mqtt_port, cloud.roots_pem)
-        root = write_root(tmp_path / "root", group.core.arn, group.core.identity, where)
+        proxy.ports = {1: ports.device_https_port, 2: ports.device_mqtt_port}
+        where = CloudPlace(1, 2, cloud.roots_pem)
+        proxied = {"networkProxy": {"proxy": {"url": f"http://localhost:{proxy.port}"}}}
+        root = write_root(tmp_path / "root", group.core.arn, group.core.identity, where, **proxied)
         config = root / "config/config.json"
         document = json.loads(config.read_bytes())
         document["runtime"] = {"postStartHealthCheckTimeout": _HEALTH_MS}
         config.write_text(json.dumps(document))
         load_config(root).folders.updates_root.write_bytes(place.pinned)
-        made = Plant(cloud, group, place, root, tmp_path / "ota.log")
+        made = Plant(cloud, group, place, root, tmp_path / "ota.log", proxy)
         installed = InstalledSoftware(root, "core")
         installed.adopt_host()
         await made.core.start(installed.program)
@@ -155,21 +175,23 @@ async def plant(tmp_path: Path) -> AsyncIterator[Plant]:
             await made.core.stop()
 
 
-@pytest.mark.spec("T01", "T02", "T07", "T08")
+@pytest.mark.spec("T01", "T02", "T05", "T07", "T08")
 async def test_a_core_takes_an_update_and_goes_back_from_a_bad_one(plant: Plant) -> None:
+    """All of it behind a proxy, which V1's agent could not be, and there is no other way."""
     before = await plant.look()
     await plant.publish("7.1.0")
-    await plant.publish("7.2.0", program="#!/bin/sh\nexit 3\n")
     other = await plant.create_job("0.0.0", b'{"operation": "something else"}')
     async with plant.agent():
-        good = await plant.ended(await plant.create_job("7.1.0"))
+        good = await plant.ended(await plant.create_update())
         assert good["status"] == "SUCCEEDED", good
         after = await plant.look()
         assert (after.version, after.deployment_id) == ("7.1.0", before.deployment_id)
+        await plant.publish("7.2.0", program="#!/bin/sh\nexit 3\n")
         bad = await plant.ended(await plant.create_job("7.2.0"))
         assert bad["status"] == "FAILED"
         details = bad["statusDetails"]["detailsMap"]
         assert details["reason"].endswith("start failed with exit code 3; 7.1.0 runs again")
         assert (await plant.look()).version == "7.1.0"
+    assert set(plant.proxy.targets) == {"localhost:1", "localhost:2"}
     untouched = await plant.cloud.iot("describe_job_execution", jobId=other, thingName=_CORE)
     assert untouched["execution"]["status"] == "QUEUED"

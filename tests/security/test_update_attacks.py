@@ -27,7 +27,7 @@ def stage(tmp_path: Path) -> UpdateStage:
 
 
 def _fetched(stage: UpdateStage, version: str = "1.1.0") -> VerifiedPackage:
-    return stage.client().fetch(update_of(version))
+    return stage.client().fetch(update_of(version), "0.1.0")
 
 
 def _target_file(place: UpdatePlace, version: str = "1.1.0") -> Path:
@@ -188,21 +188,33 @@ def test_a_job_cannot_pass_one_package_off_as_another(stage: UpdateStage) -> Non
     old = stage.place.publish("1.0.0")
     stage.place.publish("1.1.0")
     with pytest.raises(PeerError, match="the job asks for"):
-        stage.client().fetch(update_of("1.1.0", old))
+        stage.client().fetch(update_of("1.1.0", old), "0.1.0")
     with pytest.raises(PeerError, match="the job asks for"):
-        stage.client().fetch(update_of("1.0.0", old, software="ota_agent"))
+        stage.client().fetch(update_of("1.0.0", old, software="ota_agent"), "0.1.0")
+
+
+def test_a_job_cannot_bring_back_an_older_version_that_is_published_still(
+    stage: UpdateStage,
+) -> None:
+    """Downgrade: the old version is well signed, and has the hole that the new one mends."""
+    stage.place.publish("1.0.0")
+    newer = stage.place.publish("1.1.0")
+    with pytest.raises(PeerError, match="is older than"):
+        stage.client().fetch(update_of("1.0.0"), "1.1.0")
+    stage.place.repository.withdraw(newer, stage.place.keys)
+    assert stage.client().fetch(update_of("1.0.0"), "1.1.0").facts.version == "1.0.0"
 
 
 def test_a_package_for_another_machine_is_not_taken(stage: UpdateStage) -> None:
     target = stage.place.publish("1.1.0", architecture="aarch64")
     with pytest.raises(PeerError, match="is for aarch64"):
-        stage.client().fetch(update_of("1.1.0", target))
+        stage.client().fetch(update_of("1.1.0", target), "0.1.0")
 
 
 @pytest.mark.parametrize("target", ["../../etc/passwd", "/etc/passwd", "", "core/1.1.0/x"])
 def test_a_job_cannot_name_anything_but_a_target(stage: UpdateStage, target: str) -> None:
     with pytest.raises(PeerError, match="offers no"):
-        stage.client().fetch(update_of("1.1.0", target or "?"))
+        stage.client().fetch(update_of("1.1.0", target or "?"), "0.1.0")
 
 
 def test_without_a_pinned_root_nothing_is_believed(stage: UpdateStage) -> None:

@@ -17,7 +17,7 @@ from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
 from tuf.api.metadata import TargetFile
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
-from hedgerow.contract.updates import PackageFacts, SoftwareUpdate, target_path
+from hedgerow.contract.updates import PackageFacts, SoftwareUpdate, target_path, version_order
 from hedgerow.kernel import (
     ConfigurationError,
     HedgerowError,
@@ -69,16 +69,20 @@ class RepositoryClient:
         self._fetch = fetch
         self._machine = machine
 
-    def fetch(self, update: SoftwareUpdate) -> VerifiedPackage:
-        """Return the package of an update.
+    def fetch(self, update: SoftwareUpdate, current: str) -> VerifiedPackage:
+        """Return the package of an update from the version `current`.
 
-        `PeerError` if it or the metadata about it is not as it must be, `UnavailableError` if it
-        cannot be fetched now.
+        One to an older version is refused while the current one is published: whoever can make
+        jobs is not to bring back what was mended. The keeper of the offline keys allows it by
+        withdrawing the current one.
+
+        `PeerError` if the package or the metadata about it is not as it must be,
+        `UnavailableError` if it cannot be fetched now.
         """
         for name in ("metadata", "downloads"):
             (self._folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            return self._verified(self._updater(), update)
+            return self._verified(self._updater(), update, current)
         except DownloadHTTPError as error:
             raise PeerError(f"the repository lacks a file it should have: {error}") from error
         except DownloadError as error:
@@ -113,7 +117,7 @@ class RepositoryClient:
         except RepositoryError as error:
             raise ConfigurationError(f"{self._pinned} is no root of updates: {error}") from error
 
-    def _verified(self, updater: Updater, update: SoftwareUpdate) -> VerifiedPackage:
+    def _verified(self, updater: Updater, update: SoftwareUpdate, current: str) -> VerifiedPackage:
         try:
             updater.refresh()
         finally:
@@ -122,6 +126,12 @@ class RepositoryClient:
         if target is None:
             raise PeerError(f"the repository offers no {quoted(update.target)}")
         facts = self._facts(target, update)
+        in_force = target_path(msgspec.structs.replace(facts, version=current))
+        is_older = version_order(facts.version) < version_order(current)
+        if is_older and updater.get_targetinfo(in_force) is not None:
+            raise PeerError(
+                f"{facts.version} is older than {current}, which is in force and not withdrawn"
+            )
         if target.length > PACKAGE_BYTES_LIMIT:
             raise PeerError(f"{quoted(update.target)} has over {PACKAGE_BYTES_LIMIT} bytes")
         path = Path(updater.find_cached_target(target) or updater.download_target(target))

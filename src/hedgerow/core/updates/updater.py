@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from hedgerow.contract.updates import Software
 from hedgerow.core.updates.core_process import CoreProcess
-from hedgerow.core.updates.installed import InstalledSoftware
+from hedgerow.core.updates.installed import INSTALLED, InstalledSoftware
 from hedgerow.core.updates.jobs import UpdateJob
 from hedgerow.core.updates.journal import Entry, Journal, Outcome, Step
 from hedgerow.core.updates.repository_client import RepositoryClient
@@ -164,7 +164,9 @@ class Updater:
                 f"{self._root}, and there are {free // 1_000_000}"
             )
         self._checkpoint("fetching")
-        package = await asyncio.to_thread(self._client.fetch, job.update)
+        current = installed.current()
+        version = self._own_version if current in {None, INSTALLED} else current
+        package = await asyncio.to_thread(self._client.fetch, job.update, version)
         self._checkpoint("unpacking")
         staged = installed.staging()
         await asyncio.to_thread(unpack, package, staged)
