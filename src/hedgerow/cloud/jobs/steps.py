@@ -24,8 +24,8 @@ from hedgerow.cloud.jobs.targets import still_meant
 from hedgerow.cloud.jobs.work import JobWork
 from hedgerow.store import Record, Transaction
 
-BATCH: Final = 100
-"""So many executions are changed in one transaction."""
+BATCH: Final = 25
+"""So many executions are changed in one transaction; nothing else is done meanwhile."""
 
 
 async def roll_out(work: JobWork, home: Home, job_id: str) -> bool:

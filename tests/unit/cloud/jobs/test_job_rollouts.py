@@ -21,9 +21,10 @@ from hedgerow.cloud.jobs.documents import (
     RolloutRate,
 )
 from hedgerow.cloud.jobs.progress import rate_per_minute
+from hedgerow.cloud.jobs.steps import BATCH
 from hedgerow.store import Kind
 
-FLEET = [f"t{number}" for number in range(250)]
+FLEET = [f"t{number}" for number in range(60)]
 
 
 @pytest.fixture
@@ -35,10 +36,10 @@ async def stage(tmp_path: Path) -> AsyncIterator[JobStage]:
 async def test_a_group_is_rolled_out_to_in_batches(stage: JobStage) -> None:
     await stage.things(*FLEET, group="fleet")
     await stage.create("j1", group="fleet")
-    assert await stage.counts("j1") == {"QUEUED": 100}
+    assert await stage.counts("j1") == {"QUEUED": BATCH}
     assert (await stage.job("j1")).phase == "rolling-out"
     await stage.settle()
-    assert await stage.counts("j1") == {"QUEUED": 250}
+    assert await stage.counts("j1") == {"QUEUED": len(FLEET)}
     assert (await stage.job("j1")).phase == "settled"
     assert await stage.store.get(JOB_ROLLOUT, HOME.account, "j1") is None
 
@@ -49,7 +50,7 @@ async def test_a_rollout_goes_on_after_a_restart(tmp_path: Path) -> None:
         await stage.create("j1", group="fleet")
     async with job_stage(tmp_path) as stage:
         await stage.settle()
-        assert await stage.counts("j1") == {"QUEUED": 250}
+        assert await stage.counts("j1") == {"QUEUED": len(FLEET)}
 
 
 async def test_a_constant_rate_is_kept(stage: JobStage) -> None:
@@ -106,11 +107,11 @@ async def test_canceling_by_force_takes_what_is_in_progress_too(stage: JobStage)
     await stage.settle()
     counts = await stage.counts("j1")
     assert counts.pop("IN_PROGRESS") == 1
-    assert counts == {"CANCELED": 99}
+    assert counts == {"CANCELED": BATCH - 1}
     await stage.act("cancel", "j1", force=True)
     await stage.settle()
-    assert await stage.counts("j1") == {"CANCELED": 100}
-    assert await stage.desk.pending("t200") == {"inProgressJobs": [], "queuedJobs": []}
+    assert await stage.counts("j1") == {"CANCELED": BATCH}
+    assert await stage.desk.pending("t50") == {"inProgressJobs": [], "queuedJobs": []}
     with pytest.raises(JobError, match="cannot be changed"):
         await stage.act("update", "j1", description="late")
 
