@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.support.cloud import ACCOUNT, REGION, RunningCloud, running_cloud
 from tests.support.core import running_core, until
+from tests.support.core_estate import core_estate
 from tests.support.v1_estate import CORE, GROUP_ID, LAMP, PRESS, OldPlant
 
 from hedgerow.cli.demo.device import Device
@@ -20,6 +21,7 @@ from hedgerow.cli.entry import main
 from hedgerow.cli.environment import environment
 from hedgerow.cloud.app import Layout
 from hedgerow.core.app import CoreApp
+from hedgerow.estate.wire import unpacked
 
 # The v1 SDK leaves its sockets to the garbage collector, and uses what Python 3.11 warns of.
 pytestmark = [
@@ -171,3 +173,22 @@ async def test_saved_answers_become_a_plant_that_talks(cloud: RunningCloud, tmp_
     assert "POLICY_MADE" not in codes(answer)
     root = plant.write_core_folder(tmp_path / "greengrass", ggMqttPort=0, ggDaemonPort=0)
     await talk_through(cloud, plant, root, answer)
+
+
+async def test_a_cloud_that_was_lost_is_made_again_from_the_folder_of_its_core(
+    cloud: RunningCloud, tmp_path: Path
+) -> None:
+    async with core_estate(tmp_path / "lost") as lost:
+        async with running_core(lost.root) as core:
+            await lost.deploy(core)
+        before = await lost.cloud.call("hedgerow", "export_group", GroupId=lost.group.group_id)
+    answer = await imported(str(lost.root), "--group-name", "again")
+    assert answer["Applied"]
+    after = await cloud.call("hedgerow", "export_group", GroupId=lost.group.group_id)
+    old, new = (unpacked(one["Estate"].read()) for one in (before, after))
+    devices = {lost.a.name, lost.b.name, lost.c.name}
+    assert {one.name: one.certificates for one in new.things if one.name in devices} == {
+        one.name: one.certificates for one in old.things if one.name in devices
+    }
+    assert new.groups[0].entities("Subscription") == old.groups[0].entities("Subscription")
+    assert "POLICY_MADE" in codes(answer)

@@ -6,11 +6,17 @@ from typing import Final
 from hedgerow.estate.core_folder import CoreFolder
 from hedgerow.estate.findings import blocks
 from hedgerow.estate.formats import Reader, Reading, Source, Writer
+from hedgerow.estate.own_core_folder import OwnCoreFolder
 from hedgerow.estate.own_json import OwnJson
 from hedgerow.estate.saved_answers import SavedAnswers
 from hedgerow.kernel import CallerError, quoted
 
-READERS: Final[tuple[Reader, ...]] = (OwnJson(), CoreFolder(), SavedAnswers())
+READERS: Final[tuple[Reader, ...]] = (
+    OwnJson(),
+    OwnCoreFolder(),
+    CoreFolder(),
+    SavedAnswers(),
+)
 WRITERS: Final[Mapping[str, Writer]] = {writer.name: writer for writer in (OwnJson(),)}
 
 
