@@ -163,13 +163,14 @@ async def _add_version(
 async def _registered(
     tx: Transaction, home: Home, contents: Mapping[str, Mapping[str, Any]]
 ) -> Registered:
-    """Return what the registry has of the things and certificates that definitions name."""
+    """Return what the registry has of the things and certificates that definitions name.
+
+    Where every thing has a certificate attached, those that the definitions name do not matter.
+    """
     registry = Registry(tx, home)
-    certificates = await registry.certificates(certificates_named_in(contents, home))
-    return Registered(
-        things=await registry.thing_principals(things_named_in(contents, home)),
-        certificates=frozenset(certificates),
-    )
+    things = await registry.thing_principals(things_named_in(contents, home))
+    named = () if all(things.values()) else certificates_named_in(contents, home)
+    return Registered(things, frozenset(await registry.certificates(named)))
 
 
 async def _version_content(tx: Transaction, home: Home, member: str, arn: str) -> Mapping[str, Any]:
