@@ -18,8 +18,15 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from hedgerow.kernel import CallerError, ConfigurationError, PeerError
-from hedgerow.pki import FileKey, PrivateKey, load_certificate, write_private, write_public
+from hedgerow.kernel import CallerError, ConfigurationError, PeerError, Secret
+from hedgerow.pki import (
+    FileKey,
+    PrivateKey,
+    load_certificate,
+    read_private,
+    write_private,
+    write_public,
+)
 
 _BEGIN = "-----BEGIN CERTIFICATE-----"
 _KEY = "server.key"
@@ -140,13 +147,25 @@ class ServerCertificateStore:
         try:
             pem = (self._folder / certificate).read_text(encoding="ascii")
             asked = msgspec.json.decode((self._folder / origin).read_bytes(), type=_Origin)
-            private = self._configured_key
+            private = self._configured_key or self._own_key(key)
             if private is None:
-                if not (self._folder / key).exists():
-                    return None
-                private = FileKey.load(self._folder / key)
+                return None
             return ServerCertificate.of(private, pem, asked.group_id, asked.names)
         except (FileNotFoundError, UnicodeDecodeError, msgspec.DecodeError, PeerError):
+            return None
+
+    def _own_key(self, name: str) -> PrivateKey | None:
+        """Return a key of this folder; one that is damaged is none, and a new one is made soon.
+
+        `ConfigurationError` if others can read it.
+        """
+        path = self._folder / name
+        if not path.exists():
+            return None
+        content = Secret(read_private(path))
+        try:
+            return FileKey.from_pem(content)
+        except CallerError:
             return None
 
 

@@ -129,6 +129,10 @@ class DeploymentAgent:
         self._last_failure = failed[-1] if failed else None
         self._note_unfit()
 
+    def stopped(self) -> None:
+        """Hear that the core is stopped on purpose."""
+        self._switcher.stopped()
+
     def hear(self, notice: DeploymentNotice) -> None:
         """Take a notice; the newest counts, and is worked on even if it failed before.
 

@@ -256,6 +256,11 @@ class DeploymentFolder:
         self._ledger.change(starts={deployment_id: starts})
         return starts
 
+    def forget_starts(self) -> None:
+        """Count starts from nothing again."""
+        if self.ledger.starts:
+            self._ledger.change(starts={})
+
     # ---- what the cloud is to know, and what it says
 
     def store_membership(self, membership: VerifiedMembership) -> None:

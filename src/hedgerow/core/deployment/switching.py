@@ -139,6 +139,13 @@ class Switcher:
             self._undo_on_disk(group, reason)
         return reason
 
+    def stopped(self) -> None:
+        """Hear that the core was stopped on purpose: a start that was not looked at counts not."""
+        try:
+            self._folder.forget_starts()
+        except OSError as error:
+            self._log.warning("a start cannot be forgotten", reason=str(error))
+
     def _note_start(self, deployment_id: str) -> int:
         try:
             return self._folder.note_start(deployment_id)
@@ -163,6 +170,7 @@ class Switcher:
                 self._tell(f"this core runs the deployment before its last one: {said}")
         elif reasons and not stored.emptied:
             self.mode = Mode.RESCUE
+            self.stopped()  # the next start tries them again
             self._tell(
                 "this core runs without a group, until the next deployment comes, because none "
                 f"that it keeps can be run: {said}"

@@ -152,6 +152,15 @@ async def test_an_old_deployment_that_brings_the_core_down_gives_way_and_gets_an
     assert core.runs == SECOND
 
 
+async def test_stops_on_purpose_do_not_count(core: DeployedCore) -> None:
+    await core.deploy(SECOND)
+    for _ in range(10):
+        core.restart()
+        core.switcher.begin()
+        assert core.runs == SECOND
+        core.switcher.stopped()
+
+
 async def test_a_good_start_forgets_the_bad_ones(core: DeployedCore) -> None:
     for _ in range(4):
         core.restart()
