@@ -211,7 +211,7 @@ async def test_credentials_end_with_the_certificate_that_they_were_given_to(
             certificateId=press.identity.certificate_id,
             newStatus="REVOKED",
         )
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(5):
             while True:
                 try:
                     await asyncio.to_thread(iot.describe_thing, thingName="press")
