@@ -19,6 +19,7 @@ from AWSIoTPythonSDK.exception.AWSIoTExceptions import (
     DiscoveryDataNotFoundException,
     DiscoveryFailure,
     DiscoveryInvalidRequestException,
+    DiscoveryThrottlingException,
     DiscoveryUnauthorizedException,
 )
 from tests.support.cloud import (
@@ -31,6 +32,8 @@ from tests.support.cloud import (
 from tests.support.pki import Identity, new_key
 
 from hedgerow.cloud.app import CloudApp, Layout
+from hedgerow.cloud.app.cloud_app import DEVICE_HTTPS_PORT
+from hedgerow.cloud.dataplane import pace
 from hedgerow.contract import CERTIFICATE_PATH, CertificateRequest, discovery_path, encode
 from hedgerow.pki import client_context
 
@@ -205,6 +208,36 @@ async def test_the_sdks_name_each_refusal(cloud: RunningCloud, tmp_path: Path) -
     )
     with pytest.raises(DiscoveryUnauthorizedException):
         await discover_v1(cloud, loner.identity, "loner", tmp_path)
+
+
+@pytest.mark.spec("E12")
+async def test_sdk_v1_has_an_error_of_its_own_for_each_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """400, 401, 404 and 429 are its four errors, and anything else (here 403) is a failure."""
+    monkeypatch.setattr(pace, "AT_ONCE", 5)
+    monkeypatch.setattr(pace, "A_SECOND", 0)
+    async with running_cloud(tmp_path) as cloud:
+        _, device = await deployed(cloud)
+        loner = await cloud.enrol_device("loner")
+        statuses: list[tuple[str, type[Exception]]] = [
+            ("%zz", DiscoveryInvalidRequestException),
+            ("sensor", DiscoveryFailure),
+            *[("loner", DiscoveryDataNotFoundException)] * 5,
+            ("loner", DiscoveryThrottlingException),
+        ]
+        for thing, expected in statuses:
+            with pytest.raises(expected) as caught:
+                await discover_v1(cloud, loner.identity, thing, tmp_path)
+            assert type(caught.value) is expected
+        await discover_v1(cloud, device.identity, "sensor", tmp_path)  # others are answered
+        await cloud.iot(
+            "update_certificate", certificateId=loner.identity.certificate_id, newStatus="REVOKED"
+        )
+        with pytest.raises(DiscoveryUnauthorizedException):
+            await discover_v1(cloud, loner.identity, "loner", tmp_path)
+    told = signature(DiscoveryInfoProvider.__init__).parameters
+    assert (told["port"].default, told["timeoutSec"].default) == (DEVICE_HTTPS_PORT, 120)
 
 
 @pytest.mark.spec("E06")

@@ -5,6 +5,7 @@ import gzip
 import msgspec
 
 from hedgerow.aws import HttpAnswer
+from hedgerow.cloud.dataplane.pace import TooFastError
 from hedgerow.cloud.dataplane.routes import UnknownPathError, WrongMethodError
 from hedgerow.cloud.greengrass import NoGroupRoleError, NoSuchDeploymentError
 from hedgerow.cloud.iot import NoRoleAliasError
@@ -39,6 +40,7 @@ _STATUSES: tuple[tuple[type[HedgerowError], int], ...] = (
     (WrongMethodError, 405),
     (CallerError, 400),
     (PeerError, 400),
+    (TooFastError, 429),
     (UnavailableError, 503),
 )
 """From the special to the general; what is not in it is our fault and answered 500."""

@@ -14,6 +14,7 @@ import msgspec
 from hedgerow.aws import HttpAnswer
 from hedgerow.cloud.dataplane.answers import MissingError, ok
 from hedgerow.cloud.dataplane.authorized import Authorized, require_own_thing
+from hedgerow.cloud.dataplane.pace import Pace
 from hedgerow.cloud.greengrass import (
     MAX_GROUPS_OF_A_DEVICE,
     TOO_MANY_GROUPS,
@@ -100,10 +101,12 @@ class Discovery:
         self._directory = directory
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
+        self._pace = Pace(clock)
 
     async def discover(self, request: Authorized) -> HttpAnswer:
         """Return the document of the caller's own thing."""
         thing_name = require_own_thing(request)
+        self._pace.spend(thing_name)
         views = await self._index.groups_serving(thing_name)
         now, epochs = self._clock.now(), (self._index.epoch, self._directory.epoch)
         kept = self._kept.get(thing_name)
