@@ -11,6 +11,7 @@ from hedgerow.cli.doctor.cloud import cloud_findings
 from hedgerow.cli.doctor.deployments import deployment_findings
 from hedgerow.cli.doctor.finding import Finding
 from hedgerow.cli.doctor.ports import port_findings
+from hedgerow.cli.doctor.updates import update_findings
 from hedgerow.core.app.local_tls import local_tls
 from hedgerow.core.config import CoreConfig, FileUri, load_config, misspelt_keys
 from hedgerow.kernel import Clock, ConfigurationError
@@ -33,6 +34,7 @@ def core_findings(root: Path, clock: Clock) -> Iterator[Finding]:
     yield from _server_certificate(config, clock.now())
     yield from _old_tls(config, clock.now())
     yield from deployment_findings(config)
+    yield from update_findings(config)
     yield from port_findings(config)
     yield from cloud_findings(config, clock)
 

@@ -23,9 +23,10 @@ from hedgerow.core.updates.log_level import AgentLevel
 from hedgerow.core.updates.repository_client import RepositoryClient, VerifiedPackage
 from hedgerow.core.updates.scripts import RespawnScripts
 from hedgerow.core.updates.trial import try_agent
-from hedgerow.core.updates.updater import Replaced, Updater
+from hedgerow.core.updates.updater import FREE_BYTES_NEEDED, Replaced, Updater
 
 __all__ = [
+    "FREE_BYTES_NEEDED",
     "AgentLevel",
     "CloudJobs",
     "CoreProcess",
