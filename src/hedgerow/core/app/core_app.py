@@ -109,6 +109,8 @@ class CoreApp:
         if self._background is None:
             return
         remove_endpoints(self.config.folders)
+        if not self._background.done():
+            self.agent.stopped()
         self._background.cancel()
         await asyncio.gather(self._background, return_exceptions=True)
         self._background = None
@@ -342,12 +344,19 @@ class CoreApp:
         await self._counter.start(f"http://127.0.0.1:{self.daemon_port}{CREDENTIALS_PATH}")
         self._held.push_async_callback(self._counter.stop)
         self._background = asyncio.get_running_loop().create_task(self._work(), name="core")
-        write_endpoints(
-            config.folders,
-            CoreEndpoints(
-                gg_mqtt_port=self.mqtt_port, gg_daemon_port=self.daemon_port, pid=os.getpid()
-            ),
+        self._tell_ports()
+
+    def _tell_ports(self) -> None:
+        """Tell tools on this host where the core is; on a full disk it serves all the same."""
+        ports = CoreEndpoints(
+            gg_mqtt_port=self.mqtt_port, gg_daemon_port=self.daemon_port, pid=os.getpid()
         )
+        try:
+            write_endpoints(self.config.folders, ports)
+        except OSError as error:
+            finding = f"tools cannot find this core: {error}"
+            self.board.found_at_start = (*self.board.found_at_start, finding)
+            self._log.error("the ports cannot be written", reason=str(error))
 
     def _resume(self) -> None:
         """Serve the last deployment that can be run, and never fail over it."""
