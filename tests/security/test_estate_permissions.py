@@ -35,6 +35,14 @@ def estate(tmp_path: Path) -> Estate:
     return found
 
 
+DENY_ALL = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Deny", "Action": "iot:*", "Resource": "*"}],
+    }
+)
+
+
 def allow(action: str, resource: str = "*", **more: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
@@ -126,6 +134,12 @@ async def test_hostile_estates_are_refused_as_the_callers_fault(
         (("groups", 0, "definitions", 0, "content"), {"Cores": [{"Id": {}}]}),
         (("groups", 0, "definitions", 0, "kind"), "Secret"),
         (("groups", 0, "tags"), {"aws:x": "y"}),
+        (("groups", 0, "name"), "x" * 300),
+        (("things", 0, "attributes"), {"a b": "x"}),
+        (("things", 0, "attributes"), {"a": "x\ny"}),
+        (("thingTypes",), [{"name": "a/b"}]),
+        (("thingGroups",), [{"name": "a b"}]),
+        (("policies",), [*whole["policies"], {"name": "a b/c", "document": DENY_ALL}]),
         (("groups", 0, "certificateValidityMs"), -1),
         (("groups", 0, "addresses"), [{"id": "a", "host": "a b", "port": 1}]),
         (("groups", 0, "addresses"), [{"id": "a", "host": "a", "port": 10**9}]),

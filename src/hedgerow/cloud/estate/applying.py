@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
+from hedgerow.cloud.estate.contents import checked
 from hedgerow.cloud.greengrass import authorities, connectivity, definitions, groups
 from hedgerow.cloud.greengrass.authorities import NewAuthority
 from hedgerow.cloud.greengrass.kinds import DEFINITION_KINDS, DefinitionKind
@@ -86,7 +87,9 @@ class _Work:
         for policy in estate.policies:
             if policy.name in made:
                 request = {"policyName": policy.name, "policyDocument": policy.document}
-                await policies.create(tx, home, self._clock, request)
+                await policies.create(
+                    tx, home, self._clock, checked("iot", "CreatePolicy", request)
+                )
                 await self._turn()
 
     async def identities(self, plan: Plan, estate: Estate) -> None:
@@ -102,7 +105,8 @@ class _Work:
                 payload = {"attributes": thing.attributes}
                 named = {"thingName": thing.name, "attributePayload": payload}
                 typed = {"thingTypeName": thing.thing_type} if thing.thing_type else {}
-                await things.create(tx, home, {**named, **typed})
+                request = checked("iot", "CreateThing", {**named, **typed})
+                await things.create(tx, home, request)
                 await self._turn()
 
     async def attachments(self, estate: Estate) -> None:
@@ -137,13 +141,12 @@ class _Work:
             }
             if definition.name is not None:
                 request["Name"] = definition.name
+            checked("greengrass", f"Create{kind.name}Definition", request)
             answer = await definitions.create(kind, tx, home, request)
             arns[kind.version_arn_member] = answer["LatestVersionArn"]
+        named = {"Name": group.name, "tags": group.tags, "InitialVersion": arns}
         answer = await groups.create(
-            tx,
-            home,
-            {"Name": group.name, "tags": group.tags, "InitialVersion": arns},
-            authority=authority,
+            tx, home, checked("greengrass", "CreateGroup", named), authority=authority
         )
         if group.certificate_validity_ms != DEFAULT_CERTIFICATE_VALIDITY_MS:
             setting = str(group.certificate_validity_ms)
@@ -161,6 +164,8 @@ class _Work:
                 await connectivity.write(self._tx, self._home.account, name, entries)
 
     async def _register(self, certificate: Certificate) -> None:
+        request = {"certificatePem": certificate.pem, "status": certificate.status}
+        checked("iot", "RegisterCertificateWithoutCA", request)
         read = issuing.read_foreign_certificate(certificate.pem, self._clock.now())
         document = certificates.registered(read, certificate.status, issued_here=False)
         await certificates.register(self._tx, self._home, certificate.id, document)
@@ -183,17 +188,19 @@ def entries_of(group: Group) -> list[ConnectivityEntry]:
     ]
 
 
-def _thing_type(kind: ThingType) -> dict[str, Any]:
+def _thing_type(kind: ThingType) -> Mapping[str, Any]:
     properties = {
         "thingTypeDescription": kind.description,
         "searchableAttributes": list(kind.searchable),
     }
-    return {"thingTypeName": kind.name, "thingTypeProperties": properties}
+    request = {"thingTypeName": kind.name, "thingTypeProperties": properties}
+    return checked("iot", "CreateThingType", request)
 
 
-def _thing_group(group: ThingGroup) -> dict[str, Any]:
+def _thing_group(group: ThingGroup) -> Mapping[str, Any]:
     properties = {
         "thingGroupDescription": group.description,
         "attributePayload": {"attributes": group.attributes},
     }
-    return {"thingGroupName": group.name, "thingGroupProperties": properties}
+    request = {"thingGroupName": group.name, "thingGroupProperties": properties}
+    return checked("iot", "CreateThingGroup", request)

@@ -1,9 +1,11 @@
 """Definitions of an estate read as the API reads them: by the model of `greengrass`.
 
 What a call of `CreateDeviceDefinitionVersion` would refuse for its form is refused here too, and
-members that the model does not have are dropped, as the API drops them.
+members that the model does not have are dropped, as the API drops them. `checked` does the same for
+the requests that an import is made of: no name comes in that a call could not have brought.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -41,11 +43,26 @@ def modelled(estate: Estate) -> tuple[Estate, tuple[Finding, ...]]:
     return msgspec.structs.replace(estate, groups=groups), tuple(findings)
 
 
+def checked(service: str, operation: str, members: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a request that keeps every constraint of its operation's model.
+
+    Raises `CallerError` with each that it breaks.
+    """
+    validate(_check(service, operation), members)
+    return members
+
+
 def _content(kind: DefinitionName, content: dict[str, Any]) -> dict[str, Any]:
     reader, check = _readers(kind)
     read: dict[str, Any] = read_json(reader, content)
     validate(check, read)
     return read
+
+
+@cache
+def _check(service: str, operation: str) -> Any:
+    shape = load_model(service).operation_model(operation).input_shape
+    return None if shape is None else Checks().check(shape)
 
 
 @cache
