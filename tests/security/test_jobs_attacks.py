@@ -118,6 +118,28 @@ async def test_a_device_hears_of_and_changes_its_own_jobs_only(
 
 
 @pytest.mark.promise(1)
+async def test_an_answer_is_for_the_client_that_asked(cloud: RunningCloud) -> None:
+    """Another one with every permission, subscribed to everything, hears notices alone."""
+    everything = allow(["iot:Connect", "iot:Subscribe", "iot:Receive"], "*")
+    spy = await cloud.enrol("spy", policy(everything))
+    thing = await lamp(cloud)
+    async with connected(cloud, spy) as listener, connected(cloud, thing) as device:
+        for topic_filter in ("$aws/things/#", "$share/g/$aws/things/#"):
+            assert (await listener.subscribe(topic_filter))[0] == 0
+        assert (await device.subscribe(f"{LAMP}/+/+/accepted"))[0] == 0
+        assert (await device.subscribe(f"{LAMP}/+/accepted"))[0] == 0
+        for verb in ("get", "of-lamp/get", "start-next"):
+            await device.publish(f"{LAMP}/{verb}", b"{}", 1)
+            assert (await device.received()).topic == f"{LAMP}/{verb}/accepted"
+        await cloud.iot("cancel_job", jobId="of-fan")
+        heard: set[str] = set()
+        while f"{FAN}/notify-next" not in heard:
+            heard.add((await listener.received()).topic)
+    asked = {f"{LAMP}/{verb}" for verb in ("get", "of-lamp/get", "start-next")}
+    assert heard - asked == {f"{FAN}/notify", f"{FAN}/notify-next"}
+
+
+@pytest.mark.promise(1)
 async def test_over_https_the_path_names_the_thing_that_is_judged(cloud: RunningCloud) -> None:
     thing = await lamp(cloud)
     async with cloud.https(thing.identity) as device:

@@ -98,6 +98,8 @@ class Router:
 
     def label_route(self, label: str, topic: str) -> Route:
         """Return where messages go that come from inside, under a label."""
+        if label not in self._labels and len(self._labels) >= self._limits.cached_topics:
+            self._labels.clear()
         routes = self._labels.setdefault(label, {})
         route = routes.get(topic)
         if route is None:
