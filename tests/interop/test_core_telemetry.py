@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import msgspec
 import pytest
 from tests.support.cloud import ACCOUNT, REGION
@@ -139,15 +140,26 @@ async def test_a_core_that_was_off_hears_of_it_when_it_comes(estate: Estate) -> 
     await restarted(estate)
 
 
-@pytest.mark.promise(2)
+@pytest.mark.promise(1, 8)
 async def test_nobody_tells_the_telemetry_of_a_core_that_it_is_not(estate: Estate) -> None:
+    """Who may do everything may still speak of itself only, and the attempt is recorded."""
     stranger = await watcher(estate)
-    forged = msgspec.json.encode(TelemetryMessage(thing_name=CORE))
+
+    def said(core: str) -> bytes:
+        return msgspec.json.encode(TelemetryMessage(thing_name=core))
+
     async with watching(estate.cloud, stranger, EVENTS) as watched:
-        for core in (CORE, "watcher"):
-            said = forged.replace(CORE.encode(), core.encode())
-            await watched.publish(telemetry_topic(core), said, qos=1)
-        topic, payload = await message(watched)  # of the two, its own only
+        await watched.publish(telemetry_topic("watcher"), said("watcher"), qos=1)
+        topic, _ = await message(watched)
         assert topic == "$aws/events/greengrass/telemetry/watcher"
-        assert json.loads(payload)["detail"]["ThingName"] == "watcher"
-    await until(lambda: len(written(estate)) == 1)
+
+    async def forge() -> None:
+        async with watching(estate.cloud, stranger, EVENTS) as watched:
+            await watched.publish(telemetry_topic(CORE), said(CORE), qos=1)
+            await message(watched)
+
+    with pytest.raises(aiomqtt.MqttError):
+        await forge()
+    assert [event["detail"]["ThingName"] for event in written(estate)] == ["watcher"]
+    recorded = json.dumps(await estate.cloud.call("cloudtrail", "lookup_events"), default=str)
+    assert f"telemetry of '{CORE}' comes from a certificate of that thing" in recorded

@@ -54,9 +54,6 @@ RETAIN: Final = "iot:RetainPublish"
 SUBSCRIBE: Final = "iot:Subscribe"
 RECEIVE: Final = "iot:Receive"
 
-ANSWER_TO: Final = "answer to "
-"""The source of messages that are for one client; its id stands behind it."""
-
 _RESOURCES: Final[Mapping[str, Callable[[Home, str], str]]] = MappingProxyType(
     {
         CONNECT: client_arn,
@@ -160,6 +157,13 @@ class CloudAuthority:
                 reason=f"{PUBLISH} on the reserved topic {quoted(topic)} is not open to devices",
                 disconnect=True,
             )
+        core = telemetry_core(topic)
+        if core is not None and not self._is_core(identity_of(session), core):
+            return Verdict(
+                allowed=False,
+                reason=f"telemetry of {quoted(core)} comes from a certificate of that thing",
+                disconnect=True,
+            )
         decision = self._decide(identity_of(session), PUBLISH, topic)
         return Verdict(decision.allowed, decision.reason, disconnect=not decision.allowed)
 
@@ -189,14 +193,8 @@ class CloudAuthority:
                 decision = behind
         return Verdict(decision.allowed, decision.reason)
 
-    def may_receive(self, source: Source, session: SessionRef, topic: str) -> bool:
-        """Allow a delivery if the receiver's policy allows it, whoever sent the message.
-
-        An answer is for the client that asked alone.
-        """
-        is_answer = isinstance(source, str) and source.startswith(ANSWER_TO)
-        if is_answer and source != answer_to(session.client_id):
-            return False
+    def may_receive(self, _source: Source, session: SessionRef, topic: str) -> bool:
+        """Allow a delivery if the receiver's policy allows it, whoever sent the message."""
         return self._decide(identity_of(session), RECEIVE, topic).allowed
 
     def taps(self, _source: Source, topic: str) -> Sequence[Tap]:
@@ -251,6 +249,13 @@ class CloudAuthority:
         decision = self._decide(identity, CONNECT, identity.client_id)
         return None if decision.allowed else decision.reason
 
+    def _is_core(self, identity: CloudIdentity, core: str) -> bool:
+        """Tell whether a client's certificate is attached to a thing at this moment."""
+        try:
+            return core in self._directory.admit(identity.certificate_id).things
+        except DeniedError:
+            return False
+
     def _decide(self, identity: CloudIdentity, action: str, name: str) -> Decision:
         resource = _RESOURCES[action](self._home, name)
         more: dict[str, Values] = {}
@@ -268,11 +273,6 @@ class CloudAuthority:
             raise TypeError("a broker without programs has let one in")
         more[CLIENT_ID] = identity.client_id
         return self._programs.judge(identity.holder, action, resource, more)
-
-
-def answer_to(client_id: str) -> str:
-    """Return the source of messages that are for the client with this id alone."""
-    return f"{ANSWER_TO}{client_id}"
 
 
 def connect_attributes(connect: ConnectRequest) -> tuple[str, ...]:

@@ -1,20 +1,9 @@
-"""Telemetry over MQTT: taken from the broker, of each core only what it has published itself.
-
-A policy on `*` lets a device publish on any core's topic; whose certificate is not attached to the
-core's thing is not heard all the same.
-"""
+"""Telemetry over MQTT: taken from the broker and handed on. Who may speak for a core was judged."""
 
 from collections.abc import Callable
 
-import structlog
-
-from hedgerow.cloud.broker.authority import identity_of
-from hedgerow.cloud.iot import AdmittedDevice, DeviceDirectory
 from hedgerow.contract import telemetry_core
-from hedgerow.kernel import DeniedError
 from hedgerow.mqtt import Message
-
-_LOG = structlog.get_logger("hedgerow.cloud.broker.telemetry_reports")
 
 Hear = Callable[[str, bytes], None]
 """Takes the core's thing name and what it has published. It is quick and does not raise."""
@@ -23,23 +12,11 @@ Hear = Callable[[str, bytes], None]
 class TelemetryReports:
     """Says whose telemetry a message is, and hands it on."""
 
-    def __init__(self, directory: DeviceDirectory, hear: Hear) -> None:
-        self._directory = directory
+    def __init__(self, hear: Hear) -> None:
         self._hear = hear
 
     def take(self, message: Message) -> None:
         """Take a message on a telemetry topic (a `Tap`); a will is none."""
         core = telemetry_core(message.topic)
-        if core is None or message.is_will or isinstance(message.source, str):
-            return
-        holder = identity_of(message.source).holder
-        if isinstance(holder, AdmittedDevice) and self._is(core, holder.certificate_id):
+        if core is not None and not message.is_will:
             self._hear(core, message.payload)
-            return
-        _LOG.warning("telemetry of a core that its sender is not", core=core)
-
-    def _is(self, core: str, certificate_id: str) -> bool:
-        try:
-            return core in self._directory.admit(certificate_id).things
-        except DeniedError:
-            return False
