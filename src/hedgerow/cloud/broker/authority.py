@@ -54,6 +54,9 @@ RETAIN: Final = "iot:RetainPublish"
 SUBSCRIBE: Final = "iot:Subscribe"
 RECEIVE: Final = "iot:Receive"
 
+ANSWER_TO: Final = "answer to "
+"""The source of messages that are for one client; its id stands behind it."""
+
 _RESOURCES: Final[Mapping[str, Callable[[Home, str], str]]] = MappingProxyType(
     {
         CONNECT: client_arn,
@@ -193,8 +196,14 @@ class CloudAuthority:
                 decision = behind
         return Verdict(decision.allowed, decision.reason)
 
-    def may_receive(self, _source: Source, session: SessionRef, topic: str) -> bool:
-        """Allow a delivery if the receiver's policy allows it, whoever sent the message."""
+    def may_receive(self, source: Source, session: SessionRef, topic: str) -> bool:
+        """Allow a delivery if the receiver's policy allows it, whoever sent the message.
+
+        An answer is for the client that asked alone.
+        """
+        is_answer = isinstance(source, str) and source.startswith(ANSWER_TO)
+        if is_answer and source != answer_to(session.client_id):
+            return False
         return self._decide(identity_of(session), RECEIVE, topic).allowed
 
     def taps(self, _source: Source, topic: str) -> Sequence[Tap]:
@@ -273,6 +282,11 @@ class CloudAuthority:
             raise TypeError("a broker without programs has let one in")
         more[CLIENT_ID] = identity.client_id
         return self._programs.judge(identity.holder, action, resource, more)
+
+
+def answer_to(client_id: str) -> str:
+    """Return the source of messages that are for the client with this id alone."""
+    return f"{ANSWER_TO}{client_id}"
 
 
 def connect_attributes(connect: ConnectRequest) -> tuple[str, ...]:

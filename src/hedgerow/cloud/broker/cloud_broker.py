@@ -9,7 +9,12 @@ from typing import Final
 import structlog
 
 from hedgerow.aws import Proven
-from hedgerow.cloud.broker.authority import CloudAuthority, CloudIdentity, identity_of
+from hedgerow.cloud.broker.authority import (
+    CloudAuthority,
+    CloudIdentity,
+    answer_to,
+    identity_of,
+)
 from hedgerow.cloud.broker.conflicts import CONFLICT, TAKEN_OVER, Conflicts
 from hedgerow.cloud.broker.job_requests import JobRequests
 from hedgerow.cloud.broker.lifecycle import (
@@ -35,6 +40,7 @@ from hedgerow.mqtt import (
     Peer,
     RefusalEvent,
     SessionRef,
+    Source,
 )
 from hedgerow.mqtt.codec import NO_PROPERTIES, Properties
 from hedgerow.pki import TlsPeer
@@ -98,16 +104,14 @@ class CloudBroker:
         self._lifecycle = Lifecycle(self._tell, clock, tells_of_clients)
         self._requests = ShadowRequests(shadows, self._tell)
         self._jobs = jobs
-        self._job_requests = None if jobs is None else JobRequests(jobs, self._tell)
+        self._job_requests = None if jobs is None else JobRequests(jobs, self._answer)
         self._authority = CloudAuthority(
             directory,
             home,
             programs=programs,
             shadow_tap=self._requests.take,
             job_tap=None if self._job_requests is None else self._job_requests.take,
-            telemetry_tap=None
-            if telemetry is None
-            else TelemetryReports(telemetry).take,
+            telemetry_tap=None if telemetry is None else TelemetryReports(telemetry).take,
             record=self._refused,
             follow=self._lifecycle.take,
             may_connect=lambda client_id: self._conflicts.may_connect(client_id, clock.monotonic()),
@@ -216,9 +220,14 @@ class CloudBroker:
 
     # ---- what happens
 
-    def _tell(self, topic: str, payload: bytes) -> None:
+    def _answer(self, asker: Source, topic: str, payload: bytes) -> None:
+        """Tell a client, and no other, what it asked for."""
+        source = CLOUD if isinstance(asker, str) else answer_to(asker.client_id)
+        self._tell(topic, payload, source)
+
+    def _tell(self, topic: str, payload: bytes, source: str = CLOUD) -> None:
         try:
-            self._broker.publish(CLOUD, topic, payload)
+            self._broker.publish(source, topic, payload)
         except (CallerError, UnavailableError) as error:
             # A shadow within its limits can still have metadata that no message can carry, and a
             # client id more slashes than a topic may have.
