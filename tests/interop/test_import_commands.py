@@ -61,6 +61,16 @@ async def test_things_can_be_left_out_and_each_is_named(
     assert {one["thingName"] for one in things} == {CORE, PRESS}
 
 
+async def test_what_is_imported_can_be_deployed_at_once(
+    cloud: RunningCloud, tmp_path: Path
+) -> None:
+    done = await hedgerow("import", PLANT.write_answers(tmp_path / "saved"), "--deploy")
+    assert done.exit_code == 0, done.output
+    listed = await cloud.greengrass("list_deployments", GroupId=GROUP_ID)
+    assert [one["DeploymentType"] for one in listed["Deployments"]] == ["NewDeployment"]
+    assert "Next:" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -16,6 +16,8 @@ from hedgerow.estate.naming import parsed_arn
 
 Body = Mapping[str, Any]
 
+_SUFFIXES: Final = (".json", ".txt")
+
 GROUP: Final = "get-group"
 GROUP_VERSION: Final = "get-group-version"
 DEFINITION: Final = "get-definition"
@@ -62,12 +64,12 @@ def answers_in(source: Source) -> tuple[tuple[Answer, ...], tuple[str, ...]]:
     known: list[Answer] = []
     unknown: list[str] = []
     for path in sorted(source.files):
-        if not path.lower().endswith(".json"):
+        if not path.lower().endswith(_SUFFIXES):
             continue
         body = parsed_object(source.files[path])
         operation = None if body is None else operation_of(body, path)
         if body is None or operation is None:
-            unknown.append(path)
+            unknown.extend([path] if path.lower().endswith(".json") else ())
         else:
             known.append(Answer(operation, _subject(path, operation), body, path))
     return tuple(known), tuple(unknown)
@@ -140,7 +142,7 @@ _FORMS: Final[Sequence[tuple[str, Callable[[Body], bool]]]] = (
 
 def _subject(path: str, operation: str) -> str:
     """Return what the path says an answer is about: the file's name without the operation's."""
-    stem = PurePosixPath(path).name.removesuffix(".json")
+    stem = PurePosixPath(path).stem
     for word in _words(operation):
         stem = stem.removeprefix(word)
     return stem.lstrip("-_. ")

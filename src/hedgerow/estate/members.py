@@ -1,5 +1,6 @@
 """JSON from elsewhere, looked into without trusting its shape or the case of its names."""
 
+import codecs
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,10 +14,17 @@ def parsed_object(data: bytes) -> Mapping[str, Any] | None:
     if len(data) > MAX_JSON_BYTES:
         return None
     try:
-        value = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = msgspec.json.decode(_as_utf8(data))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _as_utf8(data: bytes) -> bytes:
+    """Return a text without its mark; what PowerShell redirects into files is UTF-16."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16").encode()
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def encoded_object(value: Any) -> str:

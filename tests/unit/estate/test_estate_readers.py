@@ -217,6 +217,16 @@ def test_links_that_lead_out_of_the_folder_are_not_followed(tmp_path: Path) -> N
     assert set(source_of(inside).files) == {"own.json"}
 
 
+def test_answers_are_read_as_windows_and_text_editors_save_them(tmp_path: Path) -> None:
+    folder = PLANT.write_answers(tmp_path)
+    whole = estate_of(read(source_of(folder)))
+    group, cores = folder / "group.json", folder / "cores.json"
+    group.write_bytes(group.read_text().encode("utf-16"))
+    cores.write_bytes(cores.read_text().encode("utf-8-sig"))
+    (folder / "devices.json").rename(folder / "devices.txt")
+    assert estate_of(read(source_of(folder))) == whole
+
+
 def test_attachments_are_read_from_either_side(tmp_path: Path) -> None:
     folder = PLANT.write_answers(tmp_path)
     whole = estate_of(read(source_of(folder)))

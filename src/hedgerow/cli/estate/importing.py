@@ -10,6 +10,8 @@ import click
 from hedgerow.cli.estate.files import source_of
 from hedgerow.cli.output import as_json, print_json, progress
 from hedgerow.cli.provision.api import CloudApi
+from hedgerow.cli.provision.group import start_deployment
+from hedgerow.cli.provision.service_role import ensure_service_role
 from hedgerow.estate import WEIGHTS, Estate, Finding
 from hedgerow.estate.readers import READERS, read
 from hedgerow.estate.wire import packed
@@ -57,6 +59,9 @@ _HEADINGS = {
 @click.option(
     "--leave-out", is_flag=True, help="Go on without things that have no usable certificate."
 )
+@click.option(
+    "--deploy", is_flag=True, help="Deploy what was made, with a service role if there is none yet."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
 @as_json
 def command(
@@ -68,6 +73,7 @@ def command(
     group_name: str,
     *,
     leave_out: bool,
+    deploy: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -95,6 +101,8 @@ def command(
     if not dry_run and not blocked:
         with progress("Importing"):
             answer = _call(api, reading.estate, dry_run=False, leave_out=leave_out)
+    if deploy and answer["Applied"]:
+        answer["Deployments"] = _deployed(api, answer["Groups"])
     answer["Findings"] = sorted(
         [*said, *answer["Findings"]], key=lambda one: WEIGHTS.index(one["Weight"])
     )
@@ -107,6 +115,16 @@ def _call(api: CloudApi, estate: Estate, *, dry_run: bool, leave_out: bool) -> d
     return api.call(
         "hedgerow", "import_estate", Estate=packed(estate), DryRun=dry_run, LeaveOut=leave_out
     )
+
+
+def _deployed(api: CloudApi, groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Deploy the new groups, and return the deployments' ids."""
+    ensure_service_role(api)
+    return [
+        start_deployment(api, group["Id"], group["LatestVersion"])
+        for group in groups
+        if "LatestVersion" in group
+    ]
 
 
 def _as_members(finding: Finding) -> dict[str, Any]:
@@ -130,7 +148,7 @@ def _show(answer: Mapping[str, Any], *, as_json: bool) -> None:
     if answer["Applied"]:
         for group in answer.get("Groups", ()):
             click.echo(f"\nThe group {group['Name']} is {group['Id']}")
-            if "LatestVersion" in group:
+            if "LatestVersion" in group and "Deployments" not in answer:
                 click.echo(_next_step(group))
     else:
         click.echo("\nNothing was written.")
