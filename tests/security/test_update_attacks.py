@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support.update_agent import UpdateStage, files_of, new_stage, update_of
 from tests.support.updates import FACTS, UpdatePlace, make_archive, make_package, new_place
-from tuf.api.metadata import Metadata, Targets
+from tuf.api.metadata import Metadata, Targets, Timestamp
 
 from hedgerow.cloud.updates.signing_keys import load_key
 from hedgerow.contract import encode
@@ -172,6 +172,26 @@ def test_cores_follow_new_keys_from_the_root_they_have_pinned(stage: UpdateStage
     place.repository.publish(make_package(stage.folder, "1.2.0"), new)
     assert _fetched(stage, "1.2.0").facts.version == "1.2.0"
     assert stage.folders.updates_root.read_bytes() == place.pinned
+
+
+def test_after_a_stolen_online_key_was_replaced_its_versions_count_no_more(
+    stage: UpdateStage,
+) -> None:
+    """Fast forward: a timestamp of a very high version, so that no later one is ever newer."""
+    place = stage.place
+    place.publish("1.1.0")
+    file = place.files / "metadata/timestamp.json"
+    honest = file.read_bytes()
+    forged: Metadata[Timestamp] = Metadata.from_bytes(honest)
+    forged.signed.version = 10**6
+    forged.sign(load_key(place.files / "online.key"))
+    file.write_bytes(forged.to_bytes())
+    _fetched(stage)
+    file.write_bytes(honest)
+    with pytest.raises(PeerError, match="not trusted"):
+        _fetched(stage)
+    place.repository.rotate(place.keys, stage.folder / "new")
+    assert _fetched(stage).facts.version == "1.1.0"
 
 
 def test_a_new_root_that_the_old_keys_did_not_sign_is_not_followed(stage: UpdateStage) -> None:

@@ -27,6 +27,9 @@ from hedgerow.core.updates import (
     Updater,
 )
 
+IN_FULL = "HEDGEROW_UPDATE_CUTS" in os.environ
+"""Whether updates are interrupted at every step, and not at every third one."""
+
 QUICK = Timing(
     health_seconds=1.5,
     settled_seconds=0.1,
@@ -71,15 +74,16 @@ class PowerCut(BaseException):
 
 @dataclass
 class Checkpoints:
-    """Cuts the power at the n-th step, and knows all that were passed."""
+    """Cuts the power, or fails, at the n-th step, and knows all that were passed."""
 
     cut_at: int = -1
     passed: list[str] = field(default_factory=list)
+    failure: type[BaseException] = PowerCut
 
     def __call__(self, name: str) -> None:
         self.passed.append(name)
         if len(self.passed) - 1 == self.cut_at:
-            raise PowerCut(name)
+            raise self.failure(name)
 
 
 SMALL_CORE = """

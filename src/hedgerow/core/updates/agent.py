@@ -9,7 +9,7 @@ from hedgerow.core.link import Backoff
 from hedgerow.core.updates.jobs import JobSource, UpdateJob
 from hedgerow.core.updates.journal import Outcome
 from hedgerow.core.updates.log_level import AgentLevel
-from hedgerow.core.updates.updater import Replaced, Updater
+from hedgerow.core.updates.updater import Ended, Replaced, Updater
 from hedgerow.kernel import CallerError, DeniedError, HedgerowError
 
 
@@ -34,20 +34,17 @@ class UpdateAgent:
     async def run(self) -> Replaced:
         """Return only when the agent itself was updated, to go on as the new one."""
         self._updater.adopt_host()
-        left = await self._updater.recover()
-        if left is not None:
-            job_id, ended = left
-            if isinstance(ended, Replaced):
-                return ended
-            await self._tell(job_id, ended)
         while True:
             replaced = await self._once()
             if replaced is not None:
                 return replaced
 
     async def _once(self) -> Replaced | None:
-        """Take a job if there is one, else wait until there may be."""
+        """End what was left open, or take a job if there is one, or wait until there may be."""
         try:
+            left = await self._updater.recover()
+            if left is not None:
+                return await self._ended(*left)
             job = await self._source.next()
             if job is None:
                 self._retry.reset()
@@ -55,8 +52,8 @@ class UpdateAgent:
                 return None
             with self._level.of(job.update.log_level):
                 return await self._take(job)
-        except HedgerowError as error:
-            self._log.warning("jobs cannot be taken now", reason=error.message)
+        except (HedgerowError, OSError) as error:
+            self._log.warning("updates cannot be taken now", reason=str(error))
             await asyncio.sleep(self._retry.next_delay())
             return None
 
@@ -66,11 +63,16 @@ class UpdateAgent:
         log = self._log.bind(job=job.job_id, **asked)
         await self._source.report(job.job_id, "IN_PROGRESS", asked)
         log.info("an update begins")
-        ended = await self._updater.carry_out(job)
+        return await self._ended(job.job_id, await self._updater.carry_out(job), asked)
+
+    async def _ended(
+        self, job_id: str, ended: Ended, details: Mapping[str, str] | None = None
+    ) -> Replaced | None:
+        """Tell an outcome, or return what takes over and will tell it."""
         if isinstance(ended, Replaced):
-            log.info("the agent goes on as its new version")
+            self._log.info("the agent goes on as its new version", job=job_id)
             return ended
-        await self._tell(job.job_id, ended, asked)
+        await self._tell(job_id, ended, details)
         return None
 
     async def _tell(

@@ -119,7 +119,8 @@ class Updater:
             return entry.job_id, entry.outcome
         installed = self._installed[entry.software]
         is_new = installed.current() == entry.version
-        self._log.warning("an update was interrupted", job=entry.job_id, step=entry.step)
+        if entry.step != "begun":
+            self._log.warning("an update was interrupted", job=entry.job_id, step=entry.step)
         if entry.step == "begun" or (entry.step == "switching" and not is_new):
             if entry.software == "core" and entry.step == "switching":
                 await self._resume_quietly(entry.software)
@@ -224,14 +225,22 @@ class Updater:
         self._checkpoint("switch back")
         installed.switch(entry.from_slot)
         self._checkpoint("start again")
-        await self._resume_quietly("core")
-        faults = await self._core.faults(entry.before, None)
+        faults = await self._started_again(entry)
         said.append(
             f"{entry.from_slot} runs again"
             if not faults
             else f"{entry.from_slot} is in force again, and {'; '.join(faults)}"
         )
         return self._decided(entry, "; ".join(said))
+
+    async def _started_again(self, entry: Entry) -> tuple[str, ...]:
+        """Start the version before, some times if it has to be, and return what is wrong then."""
+        for _ in range(ATTEMPTS_LIMIT):
+            await self._resume_quietly("core")
+            faults = await self._core.faults(entry.before, None)
+            if not faults or self._core.holders():
+                break
+        return faults
 
     async def _update_agent(self, entry: Entry, installed: InstalledSoftware) -> Ended:
         entry = self._write(entry, "switching")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.support.update_agent import ListedJobs, UpdateStage, new_stage, quiet_log
+from tests.support.update_agent import IN_FULL, ListedJobs, UpdateStage, new_stage, quiet_log
 
 from hedgerow.core.link import Backoff
 from hedgerow.core.updates import Replaced, UpdateAgent
@@ -73,6 +73,25 @@ async def test_an_outcome_that_nobody_wants_to_hear_is_let_go(stage: UpdateStage
     await _until_idle(stage, jobs)
     assert jobs.reports == []
     assert stage.journal.read() is None
+
+
+@pytest.mark.spec("T02")
+@pytest.mark.parametrize("behaviour", ["well", "refuses"])
+async def test_a_disk_that_is_full_at_any_step_leaves_a_whole_version_and_a_true_report(
+    stage: UpdateStage, behaviour: str
+) -> None:
+    stage.publish("1.1.0", behaviour)
+    for step in range(0, 14, 1 if IN_FULL else 3):
+        stage.checkpoints.cut_at, stage.checkpoints.passed = step, []
+        stage.checkpoints.failure = OSError
+        jobs = ListedJobs([stage.job("1.1.0")])
+        await _until_idle(stage, jobs)
+        reported, running = jobs.statuses[-1][1], await stage.running()
+        assert (reported, running) in {("SUCCEEDED", "1.1.0"), ("FAILED", "1.0.0")}, step
+        assert running == stage.installed().current()
+        assert reported == "FAILED" or behaviour == "well"
+        await stage.core.stop()
+        await stage.begin()
 
 
 async def test_the_agent_ends_when_it_has_replaced_itself(stage: UpdateStage) -> None:

@@ -1,17 +1,13 @@
 """One update: what happens in which order, and what is left when it fails."""
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.support.update_agent import PowerCut, UpdateStage, core_program, new_stage
+from tests.support.update_agent import IN_FULL, PowerCut, UpdateStage, core_program, new_stage
 
 from hedgerow.core.updates import Replaced
 from hedgerow.core.updates.journal import Outcome
-
-_IN_FULL = "HEDGEROW_UPDATE_CUTS" in os.environ
-"""Whether the power is cut at every step, and not at every third one."""
 
 
 @pytest.fixture
@@ -90,7 +86,7 @@ async def test_a_core_that_does_not_stop_is_killed(stage: UpdateStage) -> None:
 
 
 @pytest.mark.spec("T02")
-@pytest.mark.parametrize("behaviour", ["well", "refuses", *(["dies"] if _IN_FULL else [])])
+@pytest.mark.parametrize("behaviour", ["well", "refuses", *(["dies"] if IN_FULL else [])])
 @pytest.mark.timeout(120)
 async def test_a_power_cut_at_any_step_leaves_a_whole_version_and_a_true_outcome(
     stage: UpdateStage, behaviour: str
@@ -98,7 +94,7 @@ async def test_a_power_cut_at_any_step_leaves_a_whole_version_and_a_true_outcome
     """The core may or may not have gone with the power; the agent comes back and ends it."""
     stage.publish("1.1.0", behaviour)
     cut_at, cuts = 0, 0
-    step = 1 if _IN_FULL else 3
+    step = 1 if IN_FULL else 3
     while await _cut(stage, cut_at):
         cut_at += step
         cuts += 1
