@@ -15,7 +15,7 @@ from hedgerow.core.deployment import (
     UnhealthyError,
     VerifiedGroup,
     VerifiedMembership,
-    require_room,
+    shortcomings,
 )
 from hedgerow.core.link import CloudLink
 from hedgerow.core.server import LocalServer, Serving
@@ -85,7 +85,7 @@ class GroupActivation:
         """Compile the group and have a server certificate; return the step that changes over."""
         plan = _compiled(group)
         parts = self._parts
-        require_room(self._demands(plan))
+        _require_none([*shortcomings(self._demands(plan)), *self._health.closed_ports()])
         # What is detected is published after the change, when a certificate that names it serves.
         announced = parts.detector.entries(parts.server.port) if plan.detects else ()
         serve_certificate = await parts.keeper.prepare(group.group.group_id, announced)

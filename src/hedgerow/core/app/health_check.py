@@ -7,7 +7,7 @@ HTTP, from the disk. What depends on the cloud is not asked: a core without one 
 import asyncio
 import sqlite3
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -57,6 +57,13 @@ class HealthCheck:
         self._deadline = deadline
         self.api: HealthServer | None = None
         """The health API, once it is there."""
+
+    def closed_ports(self) -> Iterator[str]:
+        """Yield which of the core's ports it does not listen on, though it should."""
+        if not self._server.is_listening:
+            yield "the local MQTT server does not listen any more; restart the core"
+        if self.api is not None and not self.api.is_listening:
+            yield "the health API does not listen any more; restart the core"
 
     async def run(self, group: VerifiedGroup, storage: StorageType) -> None:
         """Pass only if every part does its work; `UnhealthyError` lists what does not."""

@@ -19,7 +19,7 @@ from hedgerow.core.deployment.notices import (
     notice_filters,
     read_notice,
 )
-from hedgerow.core.deployment.room import Demand, require_room
+from hedgerow.core.deployment.room import Demand, require_room, shortcomings
 from hedgerow.core.deployment.running import read_membership, read_running_group
 from hedgerow.core.deployment.switching import Mode
 from hedgerow.core.deployment.verification import (
@@ -57,6 +57,7 @@ __all__ = [
     "read_notice",
     "read_running_group",
     "require_room",
+    "shortcomings",
     "verify_group",
     "verify_manifest",
     "verify_membership",

@@ -186,6 +186,7 @@ class DeploymentAgent:
     async def _work_on(self, notice: DeploymentNotice) -> None:
         self._problem = self._reporter.problem = None
         await self._reporter.send_outcome()
+        await self._switcher.look_again()
         await self._refresh_membership(notice)
         if self._is_news(notice):
             report = await self._outcome(notice)

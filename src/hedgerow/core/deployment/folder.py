@@ -14,8 +14,6 @@ on trial until its health check has passed: `confirm` ends the trial, `go_back` 
 """
 
 import contextlib
-import os
-import re
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -38,15 +36,12 @@ from hedgerow.core.deployment.verification import (
     verify_manifest,
     verify_membership,
 )
-from hedgerow.kernel import CallerError, PeerError, new_token, quoted
+from hedgerow.core.deployment.versions import PREVIOUS, RUNNING, Versions, safe_id
+from hedgerow.kernel import CallerError, PeerError
 from hedgerow.pki import write_private
 
-_RUNNING = "group"
-_PREVIOUS = "previous"
 _MANIFEST = "manifest.json"
-_VERSIONS = "versions"
 _MEMBERSHIP = "membership"
-_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,127}", re.ASCII)
 _EMPTIED = frozenset({b"", b"{}"})
 
 
@@ -86,11 +81,12 @@ class DeploymentFolder:
         self._core = core_thing_arn
         self._roots = roots
         self._ledger = LedgerFile(path)
+        self._versions = Versions(path)
 
     @property
     def running_group_file(self) -> Path:
         """The documented path of the group that runs."""
-        return self._path / _RUNNING / ARTIFACT_GROUP
+        return self._path / RUNNING / ARTIFACT_GROUP
 
     @property
     def ledger(self) -> Ledger:
@@ -123,7 +119,7 @@ class DeploymentFolder:
 
     def slots(self) -> Iterator[Slot]:
         """Yield what lies in the two places that a start looks at, in this order."""
-        for name in (_RUNNING, _PREVIOUS):
+        for name in (RUNNING, PREVIOUS):
             path = self._path / name
             if not path.is_dir():
                 continue
@@ -144,8 +140,7 @@ class DeploymentFolder:
 
     def running_id(self) -> str | None:
         """Return the id that `group` points at, whatever lies there; None without one."""
-        running = self._path / _RUNNING
-        return running.readlink().name if running.is_symlink() else None
+        return self._versions.running_id
 
     def newest(self) -> datetime | None:
         """Return when the newest deployment this core has seen was made."""
@@ -173,24 +168,21 @@ class DeploymentFolder:
 
         Raises `PeerError` if the disk does not hold what was signed.
         """
-        folder = self._version(group.group.deployment_id)
+        folder = self._versions.folder(group.group.deployment_id)
         write_private(folder / _MANIFEST, group.manifest.signed)
         write_private(folder / ARTIFACT_GROUP, group.encoded)
-        _sync_folder(folder.parent)
-        _sync_folder(self._path)
+        self._versions.flush(group.group.deployment_id)
         self._require_held(folder, group)
 
     def require_running(self, group: VerifiedGroup) -> None:
         """Pass only if this deployment is whole on disk, and the one a start would begin with."""
         if self.running_id() != group.group.deployment_id:
-            raise PeerError(f"{self._path / _RUNNING} does not lead to the deployment that runs")
-        self._require_held(self._path / _RUNNING, group)
+            raise PeerError(f"{self._path / RUNNING} does not lead to the deployment that runs")
+        self._require_held(self._path / RUNNING, group)
 
     def discard(self, deployment_id: str) -> None:
         """Remove what was staged of a deployment that is not going to run."""
-        folder = self._version(deployment_id)
-        if folder.name not in {link.readlink().name for link in self._links()}:
-            shutil.rmtree(folder, ignore_errors=True)
+        self._versions.discard(deployment_id)
 
     def switch(
         self,
@@ -204,8 +196,7 @@ class DeploymentFolder:
         `leaving` is the group whose place it takes, if that is another one.
         """
         deployment_id = group.group.deployment_id
-        version = self._version(deployment_id)
-        self._keep_list(membership)
+        self.store_membership(membership)
         failed = {name: why for name, why in self.ledger.failed.items() if name != deployment_id}
         ledger = self.ledger.with_newest(group.manifest.manifest.created_at)
         self._ledger.write(
@@ -218,23 +209,18 @@ class DeploymentFolder:
                 wiping=None,  # a reset that could not be finished must not take this one away
             )
         )
-        running = self._path / _RUNNING
-        if running.is_symlink():
-            before = running.readlink()
-            if before != version.relative_to(self._path):
-                self._point(_PREVIOUS, before)
-        elif running.exists():
-            running.rename(self._path / f"group.replaced-{new_token(32)}")
-        self._point(_RUNNING, version.relative_to(self._path))
+        self._versions.run(deployment_id)
 
     def confirm(self, deployment_id: str) -> None:
         """End the trial of a deployment that was found healthy."""
         ledger = self.ledger
-        if ledger.trial == deployment_id:  # what failed before it is history now
-            ledger = msgspec.structs.replace(ledger, failed={})
-        if ledger.trial in {None, deployment_id}:
-            self._ledger.write(msgspec.structs.replace(ledger, trial=None, starts={}, leaving=None))
-        self._prune()
+        if ledger.leaving is not None:  # nothing of that group may come back by itself
+            self._versions.forget_previous()
+            self._forget_lists_but_of(deployment_id)
+        # What failed before a good deployment is history now.
+        failed = {} if ledger.trial == deployment_id else ledger.failed
+        self._ledger.change(trial=None, starts={}, leaving=None, failed=failed)
+        self._versions.prune()
 
     def go_back(self, deployment_id: str, reason: str) -> StoredDeployment:
         """Never run a deployment again, and return the one to run instead.
@@ -247,7 +233,7 @@ class DeploymentFolder:
             self._ledger.write(msgspec.structs.replace(ledger, trial=None, starts={}, leaving=None))
         finally:
             with contextlib.suppress(OSError):
-                self._point_back(deployment_id)
+                self._versions.go_back(deployment_id)
         return self.load()
 
     def note_start(self, deployment_id: str) -> int:
@@ -265,7 +251,9 @@ class DeploymentFolder:
 
     def store_membership(self, membership: VerifiedMembership) -> None:
         """Keep a newer list of certificates; its serial is the floor from now on."""
-        self._keep_list(membership)
+        document = membership.membership
+        write_private(self._membership_path(document.group_id), membership.signed)
+        self._ledger.write(self.ledger.with_serial(document.group_id, document.serial))
 
     def note_outcome(self, outcome: Outcome) -> None:
         """Remember how a deployment ended until the cloud has been told."""
@@ -273,7 +261,7 @@ class DeploymentFolder:
 
     def mark_reported(self, deployment_id: str) -> None:
         """Remember that the cloud was told the outcome of a deployment."""
-        self._ledger.change(reported=_safe(deployment_id), outcome=None)
+        self._ledger.change(reported=safe_id(deployment_id), outcome=None)
 
     # ---- a reset
 
@@ -289,20 +277,13 @@ class DeploymentFolder:
 
         Raises `CallerError` that names what could not be removed.
         """
-        for link in (_RUNNING, _PREVIOUS):
-            path = self._path / link
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-        replaced = tuple(self._path.glob("group.replaced-*"))
-        gone = (*(self._path / name for name in (_VERSIONS, _MEMBERSHIP)), *replaced)
-        for folder in gone:
-            shutil.rmtree(folder, ignore_errors=True)
-        left = [str(folder) for folder in gone if folder.exists()]
+        left = [str(folder) for folder in self._versions.clear()]
+        lists = self._path / _MEMBERSHIP
+        shutil.rmtree(lists, ignore_errors=True)
+        if lists.exists():
+            left.append(str(lists))
         if left:
             raise CallerError(f"{', '.join(left)} could not be removed; check who owns them")
-        _sync_folder(self._path)
 
     def end_wiping(self) -> None:
         """Note that nothing of the group is left."""
@@ -317,7 +298,7 @@ class DeploymentFolder:
             with contextlib.suppress(PeerError):
                 document = self._read_membership(path.stem).membership
                 ledger = ledger.with_serial(document.group_id, document.serial)
-        for folder in sorted((self._path / _VERSIONS).glob("*")):
+        for folder in self._versions.all():
             with contextlib.suppress(PeerError):
                 group = self._read_group(folder)
                 if group is not None:
@@ -327,10 +308,13 @@ class DeploymentFolder:
 
     # ---- inside
 
-    def _keep_list(self, membership: VerifiedMembership) -> None:
-        document = membership.membership
-        write_private(self._membership_path(document.group_id), membership.signed)
-        self._ledger.write(self.ledger.with_serial(document.group_id, document.serial))
+    def _forget_lists_but_of(self, deployment_id: str) -> None:
+        """Remove the lists of certificates of all groups but a deployment's own."""
+        group = self._read_group(self._versions.folder(deployment_id))
+        kept = None if group is None else self._membership_path(group.group.group_id)
+        for path in (self._path / _MEMBERSHIP).glob("*.json"):
+            if path != kept:
+                path.unlink(missing_ok=True)
 
     @staticmethod
     def _require_held(folder: Path, group: VerifiedGroup) -> None:
@@ -367,46 +351,13 @@ class DeploymentFolder:
             serial_floor=self.serial_floor(group_id),
         )
 
-    def _point_back(self, deployment_id: str) -> None:
-        """Let `group` point at the deployment before, if it points at this one."""
-        if self.running_id() != deployment_id:
-            return
-        previous = self._path / _PREVIOUS
-        if previous.is_symlink() and previous.readlink().name != deployment_id:
-            previous.replace(self._path / _RUNNING)
-        else:
-            (self._path / _RUNNING).unlink()
-        _sync_folder(self._path)
-        self.discard(deployment_id)
-
-    def _point(self, name: str, target: Path) -> None:
-        temporary = self._path / f".{name}.{new_token(32)}"
-        temporary.symlink_to(target, target_is_directory=True)
-        temporary.replace(self._path / name)
-        _sync_folder(self._path)
-
-    def _prune(self) -> None:
-        """Remove every version but the one that runs and the one before it."""
-        kept = {link.readlink().name for link in self._links()}
-        for folder in (self._path / _VERSIONS).iterdir():
-            if folder.name not in kept:
-                shutil.rmtree(folder, ignore_errors=True)
-
-    def _links(self) -> Iterator[Path]:
-        for name in (_RUNNING, _PREVIOUS):
-            if (self._path / name).is_symlink():
-                yield self._path / name
-
-    def _version(self, deployment_id: str) -> Path:
-        return self._path / _VERSIONS / _safe(deployment_id)
-
     def _membership_path(self, group_id: str) -> Path:
         return membership_path(self._path, group_id)
 
 
 def membership_path(deployment: Path, group_id: str) -> Path:
     """Return where a group's newest list of certificates lies in a folder of deployments."""
-    return deployment / _MEMBERSHIP / f"{_safe(group_id)}.json"
+    return deployment / _MEMBERSHIP / f"{safe_id(group_id)}.json"
 
 
 def _claimed(signed: bytes) -> DeploymentManifest:
@@ -423,18 +374,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise PeerError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _safe(identifier: str) -> str:
-    """Return an identifier that may be a file name, or raise `PeerError`."""
-    if not _SAFE_ID.fullmatch(identifier):
-        raise PeerError(f"{quoted(identifier)} is not the form of an identifier")
-    return identifier
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

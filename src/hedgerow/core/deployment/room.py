@@ -78,11 +78,18 @@ def faults(demand: Demand, state: FolderState) -> Iterator[str]:
         yield f"the file system of {state.path} has no room for more files; remove some"
 
 
+def shortcomings(demands: Iterable[Demand]) -> tuple[str, ...]:
+    """Return everything that speaks against these demands, each as a sentence."""
+    return tuple(
+        dict.fromkeys(
+            fault for demand in demands for fault in faults(demand, observe(demand.folder))
+        )
+    )
+
+
 def require_room(demands: Iterable[Demand]) -> None:
     """Pass only if every demand can be met; `CallerError` lists every fault."""
-    found = dict.fromkeys(
-        fault for demand in demands for fault in faults(demand, observe(demand.folder))
-    )
+    found = shortcomings(demands)
     if found:
         raise CallerError("; ".join(found), code="NoRoom")
 

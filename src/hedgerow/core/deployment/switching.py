@@ -63,6 +63,7 @@ class Switcher:
         self.mode = Mode.NONE
         self.problem: str | None = None
         """Why what runs is not what was deployed last."""
+        self._ails = False
         self.unfit: Unfit | None = None
         """What a start found unfit, for the cloud to be told."""
 
@@ -112,10 +113,17 @@ class Switcher:
             if on_trial:
                 self._go_back(group, f"health check failed: {error.message}")
             else:
+                self._ails = True
                 self._tell(f"this core is not healthy: {error.message}")
             return False
         self._settle(group)
         return on_trial
+
+    async def look_again(self) -> None:
+        """Look once more at a core that was not healthy after its start."""
+        if self._ails and self.group is not None:
+            self._ails = False
+            await self.check_begun()
 
     def _reason_not_to_begin(self, stored: StoredDeployment, group: VerifiedGroup) -> str | None:
         """Begin with a deployment, or return why not."""

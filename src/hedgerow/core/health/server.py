@@ -53,6 +53,11 @@ class HealthServer:
         self._runner = runner
         self.port = runner.addresses[0][1]
 
+    @property
+    def is_listening(self) -> bool:
+        """Tell whether it can be asked."""
+        return self._runner is not None
+
     async def stop(self) -> None:
         """Stop listening and end open requests."""
         if self._runner is not None:

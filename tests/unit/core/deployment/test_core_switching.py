@@ -249,6 +249,34 @@ async def test_a_core_that_comes_back_to_another_group_forgets_the_old_one(
     assert core.active.forgotten == 1
 
 
+@pytest.mark.promise(2)
+async def test_the_group_that_was_left_never_comes_back_by_itself(core: DeployedCore) -> None:
+    """Damage to the new one must not bring the old group's devices in again."""
+    first_group = core.double.group_id
+    await core.deploy(SECOND, OTHER_GROUP)
+    (core.path / "group" / "group.json").write_bytes(b"damaged")
+    core.restart()
+    core.switcher.begin()
+    assert core.runs is None
+    assert core.mode == "rescue"
+    assert [path.stem for path in (core.path / "membership").iterdir()] == [OTHER_GROUP]
+    assert core.folder.serial_floor(first_group) == 1
+
+
+async def test_what_is_mended_while_the_core_runs_is_no_problem_any_more(
+    core: DeployedCore,
+) -> None:
+    core.restart()
+    core.switcher.begin()
+    core.active.ails = {FIRST}
+    await core.switcher.check_begun()
+    await core.switcher.look_again()
+    assert "not healthy" in (core.switcher.problem or "")
+    core.active.ails = set()
+    await core.switcher.look_again()
+    assert core.switcher.problem is None
+
+
 async def test_an_unhealthy_deployment_of_another_group_forgets_nothing(
     core: DeployedCore,
 ) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from tests.support.deployed_core import FIRST, SECOND, DeployedCore
 
-from hedgerow.core.deployment.folder import DeploymentFolder
 from hedgerow.core.deployment.ledger import LedgerFile
+from hedgerow.core.deployment.versions import Versions
 from hedgerow.kernel import CallerError
 
 
@@ -46,10 +46,10 @@ async def test_a_switch_is_undone_on_disk_though_nothing_more_can_be_written(
     core: DeployedCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is said to have failed must not run after the next start."""
-    point, write = DeploymentFolder._point, LedgerFile.write
+    point, write = Versions.point, LedgerFile.write
 
-    def fill_the_disk(folder: DeploymentFolder, name: str, target: Path) -> None:
-        point(folder, name, target)
+    def fill_the_disk(versions: Versions, name: str, target: Path) -> None:
+        point(versions, name, target)
         if name == "group":
             monkeypatch.setattr(LedgerFile, "write", no_room)
             raise OSError(28, "No space left on device")
@@ -58,12 +58,12 @@ async def test_a_switch_is_undone_on_disk_though_nothing_more_can_be_written(
         del ledger, wanted
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(DeploymentFolder, "_point", fill_the_disk)
+    monkeypatch.setattr(Versions, "point", fill_the_disk)
     with pytest.raises(OSError, match="No space left"):
         await core.deploy(SECOND)
     assert core.runs == FIRST
     assert core.folder.running_id() == FIRST
-    monkeypatch.setattr(DeploymentFolder, "_point", point)
+    monkeypatch.setattr(Versions, "point", point)
     monkeypatch.setattr(LedgerFile, "write", write)
     core.restart()
     core.switcher.begin()
