@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from tests.support.core import CloudPlace, write_root
 from tests.support.pki import new_authority, new_identity
 from tests.support.updates import make_package
+
+from hedgerow.cli.entry import main
 
 pytestmark = pytest.mark.timeout(120)
 _THING = "arn:aws:iot:eu-west-1:123456789012:thing/edge"
@@ -27,20 +30,25 @@ def hedgerow(*words: object) -> subprocess.CompletedProcess[str]:
     return done
 
 
+def invoke(*words: object) -> Result:
+    """Run a command in this process."""
+    return CliRunner().invoke(main, list(map(str, words)))
+
+
 def test_a_repository_is_made_published_to_and_rotated(tmp_path: Path) -> None:
     words = ("--repository", tmp_path / "updates", "--keys", tmp_path / "keys")
-    made = hedgerow("updates", "init", *words)
-    assert made.returncode == 0, made.stderr
-    assert "--updates-root" in made.stdout
-    published = hedgerow("updates", "publish", *words, "--json", make_package(tmp_path))
-    assert json.loads(published.stdout)["target"] == "core/1.1.0/ubuntu-x86_64.tar.gz"
-    again = hedgerow("updates", "publish", *words, make_package(tmp_path))
-    assert again.returncode == 1
-    assert "published already" in again.stderr
-    rotated = hedgerow("updates", "rotate", *words, "--new-keys", tmp_path / "new")
-    assert "version 2" in rotated.stdout
-    listed = hedgerow("updates", "list", *words[:2])
-    assert listed.stdout.split() == ["core/1.1.0/ubuntu-x86_64.tar.gz"]
+    made = invoke("updates", "init", *words)
+    assert made.exit_code == 0, made.output
+    assert "--updates-root" in made.output
+    published = invoke("updates", "publish", *words, "--json", make_package(tmp_path))
+    assert json.loads(published.output)["target"] == "core/1.1.0/ubuntu-x86_64.tar.gz"
+    again = invoke("updates", "publish", *words, make_package(tmp_path))
+    assert again.exit_code == 1
+    assert "published already" in again.output
+    rotated = invoke("updates", "rotate", *words, "--new-keys", tmp_path / "new")
+    assert "version 2" in rotated.output
+    listed = invoke("updates", "list", *words[:2])
+    assert listed.output.split() == ["core/1.1.0/ubuntu-x86_64.tar.gz"]
 
 
 def _root(folder: Path) -> Path:
@@ -75,10 +83,10 @@ def test_two_agents_on_one_core_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_core_that_does_not_run_is_stopped_already(tmp_path: Path) -> None:
-    assert hedgerow("core", "stop", "--root", _root(tmp_path)).returncode == 0
+    assert invoke("core", "stop", "--root", _root(tmp_path)).exit_code == 0
 
 
 def test_a_trial_says_what_is_in_the_way(tmp_path: Path) -> None:
-    done = hedgerow("core", "agent", "--root", _root(tmp_path), "--trial")
-    assert done.returncode == 1
-    assert "localhost:1" in done.stderr
+    done = invoke("core", "agent", "--root", _root(tmp_path), "--trial")
+    assert done.exit_code == 1
+    assert "localhost:1" in done.output

@@ -28,7 +28,7 @@ from hedgerow.core.updates import (
 )
 
 IN_FULL = "HEDGEROW_UPDATE_CUTS" in os.environ
-"""Whether updates are interrupted at every step, and not at every third one."""
+"""Whether updates are interrupted at every step, and not at a few of them."""
 
 QUICK = Timing(
     health_seconds=1.5,

@@ -81,7 +81,7 @@ async def test_a_disk_that_is_full_at_any_step_leaves_a_whole_version_and_a_true
     stage: UpdateStage, behaviour: str
 ) -> None:
     stage.publish("1.1.0", behaviour)
-    for step in range(0, 14, 1 if IN_FULL else 3):
+    for step in range(0, 14, 1 if IN_FULL else 5):
         stage.checkpoints.cut_at, stage.checkpoints.passed = step, []
         stage.checkpoints.failure = OSError
         jobs = ListedJobs([stage.job("1.1.0")])

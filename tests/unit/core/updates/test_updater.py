@@ -94,7 +94,7 @@ async def test_a_power_cut_at_any_step_leaves_a_whole_version_and_a_true_outcome
     """The core may or may not have gone with the power; the agent comes back and ends it."""
     stage.publish("1.1.0", behaviour)
     cut_at, cuts = 0, 0
-    step = 1 if IN_FULL else 3
+    step = 1 if IN_FULL else 4
     while await _cut(stage, cut_at):
         cut_at += step
         cuts += 1
