@@ -63,9 +63,8 @@ def with_least_privilege(estate: Estate) -> tuple[Estate, tuple[Finding, ...]]:
         for certificate in bare:
             holders[certificate.id] = _with(holders[certificate.id], policies)
         names = ", ".join(policy.name for policy in policies)
-        findings.append(
-            changes(_MADE, thing.name, f"its policy is not known; {names} gives the least it needs")
-        )
+        message = f"its policy is not known; the least that it needs is in {names}"
+        findings.append(changes(_MADE, thing.name, message))
     return (
         msgspec.structs.replace(
             estate,
