@@ -8,6 +8,7 @@ side except whether a signature is good. Its tests are in `tests/unit/contract`.
 from hedgerow.contract.client_ids import core_client_id, subscription_client_id
 from hedgerow.contract.documents import (
     CLOUD,
+    MAX_ADDRESSES,
     SHADOW_SERVICE,
     ArtifactReference,
     CertificateAnswer,
@@ -80,6 +81,7 @@ __all__ = [
     "CLOUD",
     "DEFAULT_TELEMETRY",
     "DELEGATION_PATH",
+    "MAX_ADDRESSES",
     "SHADOW_SERVICE",
     "TELEMETRY_SCHEMA",
     "ArtifactReference",

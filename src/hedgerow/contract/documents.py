@@ -168,6 +168,10 @@ class DeploymentStatusReport(_Document, frozen=True):
     error_message: str = ""
 
 
+MAX_ADDRESSES = 64
+"""So many addresses a core has at most."""
+
+
 class ConnectivityEntry(_Document, frozen=True):
     """One address of a core, as in `greengrass:UpdateConnectivityInfo`."""
 

@@ -13,11 +13,10 @@ from hedgerow.cloud.greengrass.documents import (
     Connectivity,
     ConnectivityAddress,
 )
-from hedgerow.contract import ConnectivityEntry, ConnectivityInfo
+from hedgerow.contract import MAX_ADDRESSES, ConnectivityEntry, ConnectivityInfo
 from hedgerow.kernel import CallerError, new_uuid, quoted
 from hedgerow.store import Store, Transaction
 
-MAX_ADDRESSES = 64
 MAX_ID_LENGTH = 256
 MAX_METADATA_LENGTH = 1024
 MAX_HOST_LENGTH = 253

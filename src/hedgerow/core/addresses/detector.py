@@ -1,23 +1,32 @@
 """Publish the address list whenever it changes, for a group that asks for it.
 
 Whoever serves is told first and has a certificate that names what is new: a client that discovers
-an address finds a server that can prove it.
+an address finds a server that can prove it. The kernel tells of changes; a look now and then is for
+hosts whose kernel does not.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from hedgerow.contract import ConnectivityEntry, ConnectivityInfo, FunctionMember
+from hedgerow.contract import MAX_ADDRESSES, ConnectivityEntry, ConnectivityInfo, FunctionMember
 from hedgerow.core.addresses.netlink import IpAddress, local_addresses
-from hedgerow.kernel import HedgerowError
+from hedgerow.core.addresses.settling import SettledAddresses
+from hedgerow.core.addresses.watch import watching
+from hedgerow.kernel import Clock, HedgerowError
 
 DETECTOR_ARN = "arn:aws:lambda:::function:GGIPDetector:1"
 """The system function whose presence in a group switches detection on (guide page gg-core)."""
 
+PAUSE_SECONDS = 2.0
+"""Addresses are published once in so long at most: each time may take a certificate of its own."""
+
 _LOOK_SECONDS = 10.0
+_GATHER_SECONDS = 0.1
+"""Changes come in flocks: they are looked at so long after the first of them."""
 
 
 class ConnectivityPublisher(Protocol):
@@ -51,7 +60,7 @@ def connectivity_of(addresses: Sequence[IpAddress], port: int) -> ConnectivityIn
             ConnectivityEntry(
                 id=f"AUTOIP_{address}_{number}", host_address=str(address), port_number=port
             )
-            for number, address in enumerate(addresses)
+            for number, address in enumerate(addresses[:MAX_ADDRESSES])
         )
     )
 
@@ -65,8 +74,13 @@ class AddressDetector:
         log: FilteringBoundLogger,
         *,
         server: AnnouncedServer,
+        clock: Clock,
         addresses: Callable[[], Sequence[IpAddress]] = local_addresses,
+        pause_seconds: float = PAUSE_SECONDS,
     ) -> None:
+        self._clock = clock
+        self._pause_seconds = pause_seconds
+        self._settled = SettledAddresses()
         self._server = server
         self._publisher = publisher
         self._log = log
@@ -90,6 +104,7 @@ class AddressDetector:
         """Leave the connectivity information to people; forget what was published."""
         self._port = None
         self._published = None
+        self._settled.forget()
         self.problem = None
 
     def look_again(self) -> None:
@@ -98,24 +113,26 @@ class AddressDetector:
 
     async def run(self) -> None:
         """Look, publish, wait, until cancelled."""
-        while True:
-            self._look.clear()
-            await self._publish_if_changed()
-            try:
-                async with asyncio.timeout(_LOOK_SECONDS if self.is_on else None):
-                    await self._look.wait()
-            except TimeoutError:
-                continue
+        with watching(self._look.set):
+            while True:
+                self._look.clear()
+                if await self._publish_if_changed():
+                    await asyncio.sleep(self._pause_seconds)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._seconds_to_next_look()):
+                        await self._look.wait()
+                        await asyncio.sleep(_GATHER_SECONDS)
 
     def entries(self, port: int) -> tuple[ConnectivityEntry, ...]:
         """Return the host's addresses as they would be published now."""
-        return connectivity_of(self._addresses(), port).connectivity_info
+        present = self._settled.see(self._addresses(), self._clock.monotonic())
+        return connectivity_of(present, port).connectivity_info
 
-    async def publish(self, port: int) -> None:
-        """Publish the addresses now if they are others than before; raises what goes wrong."""
+    async def publish(self, port: int) -> bool:
+        """Publish the addresses if they are others than before; raises what goes wrong."""
         info = ConnectivityInfo(connectivity_info=self.entries(port))
         if info == self._published or not info.connectivity_info:
-            return
+            return False
         await self._server.serve_for(info.connectivity_info)
         await self._publisher.update_connectivity(info)
         self._published = info
@@ -123,16 +140,27 @@ class AddressDetector:
         self._log.info(
             "addresses published", addresses=[e.host_address for e in info.connectivity_info]
         )
+        return True
 
-    async def _publish_if_changed(self) -> None:
+    async def _publish_if_changed(self) -> bool:
         if self._port is None:
-            return
+            return False
         try:
-            await self.publish(self._port)
+            published = await self.publish(self._port)
         except (HedgerowError, OSError) as error:
             self._tell(str(error))
-        else:
-            self.problem = None
+            return False
+        self.problem = None
+        return published
+
+    def _seconds_to_next_look(self) -> float | None:
+        """Return when to look though nothing is heard; never for a group that did not ask."""
+        if not self.is_on:
+            return None
+        moment = self._settled.next_moment()
+        if moment is None:
+            return _LOOK_SECONDS
+        return min(max(moment - self._clock.monotonic(), 0.0), _LOOK_SECONDS)
 
     def _tell(self, reason: str) -> None:
         if reason != self.problem:

@@ -207,7 +207,7 @@ class CoreApp:
             else None,
         )
         self.detector = AddressDetector(
-            self.http, log.bind(component="GGIPDetector"), server=self.keeper
+            self.http, log.bind(component="GGIPDetector"), server=self.keeper, clock=clock
         )
         tes = log.bind(component="GGTES")
         self.role = RoleKeeper(self.http, clock=clock, log=tes)
