@@ -5,7 +5,6 @@ import logging
 import platform
 import signal
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import metadata
@@ -15,7 +14,6 @@ from typing import IO, Final
 from structlog.typing import FilteringBoundLogger
 
 from hedgerow.contract.job_topics import jobs_notice_topic
-from hedgerow.contract.updates import update_metadata_path, update_target_path
 from hedgerow.core.app.lock import RootLock
 from hedgerow.core.app.log import RotatingFile, system_log
 from hedgerow.core.config import CoreFolders, load_config
@@ -27,13 +25,14 @@ from hedgerow.core.updates import (
     Journal,
     Replaced,
     RepositoryClient,
+    RepositoryFiles,
     RespawnScripts,
     Timing,
     UpdateAgent,
     Updater,
     try_agent,
 )
-from hedgerow.kernel import Clock, ConfigurationError, PeerError, SystemClock
+from hedgerow.kernel import Clock, ConfigurationError, SystemClock
 
 DEFAULT_LOG: Final = Path("/var/log/greengrass/ota/ggc_ota.txt")
 """Source: guide page core-ota-update."""
@@ -41,11 +40,7 @@ DEFAULT_LOG: Final = Path("/var/log/greengrass/ota/ggc_ota.txt")
 CLIENT_NAME: Final = "ota"
 """The agent hears of jobs as the client `<core>-ota`."""
 
-PIECE_BYTES: Final = 1_048_576
 _LONGEST_PAUSE_SECONDS: Final = 300.0
-_NOT_FOUND: Final = 404
-_NO_MORE: Final = 416
-_PARTIAL: Final = 206
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,37 +150,6 @@ class AgentApp:
             if config.managed_respawn
             else None,
         )
-
-
-class RepositoryFiles:
-    """Files of the repository over the core's link, for a thread beside the loop."""
-
-    def __init__(self, http: CloudHttp, loop: asyncio.AbstractEventLoop) -> None:
-        self._http = http
-        self._loop = loop
-
-    def pieces(self, kind: str, name: str) -> Iterator[bytes]:
-        """Give a file in pieces; `FileNotFoundError` if there is none."""
-        if kind == "metadata":
-            yield self._fetched(update_metadata_path(name), None)
-            return
-        path, offset = update_target_path(name), 0
-        while piece := self._fetched(path, f"bytes={offset}-{offset + PIECE_BYTES - 1}"):
-            if len(piece) > PIECE_BYTES:
-                raise PeerError(f"{name} comes in pieces that are longer than was asked for")
-            yield piece
-            offset += len(piece)
-
-    def _fetched(self, path: str, byte_range: str | None) -> bytes:
-        call = self._http.update_file(path, byte_range)
-        answer = asyncio.run_coroutine_threadsafe(call, self._loop).result()
-        if answer.status == _NOT_FOUND:
-            raise FileNotFoundError(path)
-        if answer.status == _NO_MORE:
-            return b""
-        if byte_range is not None and answer.status != _PARTIAL:
-            raise PeerError(f"{path} does not come in pieces")
-        return answer.body
 
 
 async def run_agent(

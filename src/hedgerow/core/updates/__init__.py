@@ -21,6 +21,7 @@ from hedgerow.core.updates.jobs import JobSource, JobStatus, UpdateJob
 from hedgerow.core.updates.journal import Journal
 from hedgerow.core.updates.log_level import AgentLevel
 from hedgerow.core.updates.repository_client import RepositoryClient, VerifiedPackage
+from hedgerow.core.updates.repository_files import RepositoryFiles
 from hedgerow.core.updates.scripts import RespawnScripts
 from hedgerow.core.updates.trial import try_agent
 from hedgerow.core.updates.updater import FREE_BYTES_NEEDED, Replaced, Updater
@@ -36,6 +37,7 @@ __all__ = [
     "Journal",
     "Replaced",
     "RepositoryClient",
+    "RepositoryFiles",
     "RespawnScripts",
     "Timing",
     "UpdateAgent",

@@ -6,14 +6,13 @@ so that jobs of other types stay as they are, for whom they are meant.
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 from urllib.parse import quote
 
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from hedgerow.contract.updates import UPDATE_OPERATION, SoftwareUpdate
-from hedgerow.core.link import CloudHttp
 from hedgerow.core.updates.jobs import JobStatus, UpdateJob
 from hedgerow.kernel import PeerError
 
@@ -57,10 +56,17 @@ class _Operation(msgspec.Struct, frozen=True):
     operation: str = ""
 
 
+class ThingJobs(Protocol):
+    """The calls about the jobs of the core's thing; `link.CloudHttp` has them."""
+
+    async def thing_jobs(self, method: str, rest: str, body: bytes | None = None) -> bytes:
+        """Call what is behind `/things/<thing>/jobs`."""
+
+
 class CloudJobs:
     """The jobs of the core's thing; keeps the promises of `JobSource`."""
 
-    def __init__(self, http: CloudHttp, log: FilteringBoundLogger, poll_seconds: float) -> None:
+    def __init__(self, http: ThingJobs, log: FilteringBoundLogger, poll_seconds: float) -> None:
         self._http = http
         self._log = log
         self._poll_seconds = poll_seconds
