@@ -20,7 +20,7 @@ from hedgerow.cloud.greengrass import (
 )
 from hedgerow.cloud.greengrass.addresses import AddressBook
 from hedgerow.cloud.greengrass.bulk_runner import BulkRunner
-from hedgerow.cloud.greengrass.client_tokens import once
+from hedgerow.cloud.greengrass.client_tokens import once, remembered
 from hedgerow.cloud.greengrass.deployer import Deployer
 from hedgerow.cloud.greengrass.faults import bad_request
 from hedgerow.cloud.greengrass.kinds import DEFINITION_KINDS
@@ -120,7 +120,7 @@ class GreengrassService(Service):
                 built[form.format(kind.name)] = self._reading(functools.partial(read_kind, kind))
             for form, write_kind in _DEFINITION_WRITES.items():
                 built[form.format(kind.name)] = self._writing(functools.partial(write_kind, kind))
-        return {name: _naming_faults(method) for name, method in built.items()}
+        return {name: _naming_faults(self._repeatable(method)) for name, method in built.items()}
 
     @operation("CreateGroup")
     async def create_group(self, call: Call) -> Members:
@@ -259,6 +259,17 @@ class GreengrassService(Service):
                 self._clock.now(),
                 lambda: write(tx, self._home, call.input),
             )
+
+    def _repeatable(self, method: Operation) -> Operation:
+        """Give a call whose token is known its first answer, before anything is made for it."""
+
+        async def answer(call: Call) -> Answer:
+            known = await remembered(
+                self._store, self._home, call.operation, call.input, self._clock.now()
+            )
+            return await method(call) if known is None else known
+
+        return answer
 
     def _dated(self, write: Callable[..., Awaitable[Members]], **more: Any) -> Write:
         return functools.partial(write, now=self._clock.now(), **more)
