@@ -11,7 +11,7 @@ from typing import Final
 
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot.documents import THING, THING_GROUP_MEMBER
-from hedgerow.cloud.jobs.documents import JOB, JOB_QUEUE, Job, JobQueue
+from hedgerow.cloud.jobs.documents import JOB, JOB_QUEUE, Job, JobQueue, Phase
 from hedgerow.cloud.jobs.faults import too_much
 from hedgerow.cloud.jobs.targets import groups_of
 from hedgerow.store import Change, Store
@@ -36,7 +36,7 @@ class JobIndex:
         self._store = store
         self._home = home
         self._active: set[str] = set()
-        self._unsettled: dict[str, None] = {}
+        self._unsettled: dict[str, Phase] = {}
         self._continuous: dict[str, frozenset[str]] = {}
         self._timers: dict[str, Mapping[str, datetime]] = {}
         self._ends: list[tuple[datetime, str, str]] = []
@@ -110,15 +110,17 @@ class JobIndex:
         return moved
 
     def _committed(self, changes: Sequence[Change]) -> None:
-        before = self.next_due()
-        ours = [self._hear(one) for one in changes if one.account == self._home.account]
+        before, phases = self.next_due(), dict(self._unsettled)
+        for change in changes:
+            if change.account == self._home.account:
+                self._hear(change)
         after = self.next_due()
         is_sooner = after is not None and (before is None or after < before)
-        if self._moved or is_sooner or (any(ours) and self._unsettled):
+        begins = any(phases.get(job) != phase for job, phase in self._unsettled.items())
+        if self._moved or is_sooner or begins:
             self._wake()
 
-    def _hear(self, change: Change) -> bool:
-        """Take a change in; return whether it is one of jobs."""
+    def _hear(self, change: Change) -> None:
         document = change.document
         if change.kind == JOB.name:
             self._put_job(change.id, document if isinstance(document, Job) else None)
@@ -130,13 +132,12 @@ class JobIndex:
                 self._moved.append(Moved(thing, group, joined=change.operation == "insert"))
         elif change.kind == THING.name and change.operation == "delete":
             self._moved += [Moved(change.id)] if change.id in self._with_jobs else []
-        return change.kind in {JOB.name, JOB_QUEUE.name}
 
     def _put_job(self, job_id: str, job: Job | None) -> None:
         is_active = job is not None and job.status == "IN_PROGRESS"
         (self._active.add if is_active else self._active.discard)(job_id)
         if job is not None and job.phase != "settled":
-            self._unsettled.setdefault(job_id)
+            self._unsettled[job_id] = job.phase
         else:
             self._unsettled.pop(job_id, None)
         if job is not None and is_active and job.selection == "CONTINUOUS":
