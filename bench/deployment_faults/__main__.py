@@ -16,21 +16,33 @@ import msgspec
 from bench.deployment_faults import RUNS
 from bench.deployment_faults.faults import KINDS
 from bench.deployment_faults.judge import Ledger
+from bench.deployment_faults.probe import Guest
+from bench.deployment_faults.small_disk import go_inside
 from bench.deployment_faults.story import Report, Story
 from bench.deployment_faults.world import world
 
 
 async def play(
-    folder: Path, numbers: Iterator[int], seed: int, only: str | None, reports: list[Report]
+    folder: Path,
+    numbers: Iterator[int],
+    seed: int,
+    reports: list[Report],
+    *,
+    only: str | None,
+    is_small: bool,
 ) -> None:
     """Play runs in one world, as long as there are numbers left; in a new one if it is spoiled."""
     for life in itertools.count():
-        async with world(folder / str(life), seed) as made:
+        async with (
+            world(folder / str(life), seed, is_small=is_small) as made,
+            Guest(made) as guest,
+        ):
             ledger = Ledger()
             for number in numbers:
                 chance = random.Random(f"{seed} {number}")  # noqa: S311 - which fault, and where
-                story = Story(made, ledger, number, chance)
-                report = await story.play(only)
+                story = Story(made, ledger, number, chance, guest=guest)
+                # Every second run has the fault that is asked for, and the others none.
+                report = await story.play(only if number % 2 else only and "none")
                 reports.append(report)
                 for wrong in report.wrong:
                     print(_line(report, wrong), file=sys.stderr, flush=True)
@@ -40,14 +52,20 @@ async def play(
                 return
 
 
-async def play_all(
-    folder: Path, runs: int, seed: int, worlds: int, only: str | None
-) -> list[Report]:
+async def play_all(folder: Path, seed: int, asked: argparse.Namespace) -> list[Report]:
     """Play runs in several worlds at once, each taking the next number."""
-    numbers, reports = iter(range(runs)), list[Report]()
+    numbers, reports = iter(range(asked.runs)), list[Report]()
     async with asyncio.TaskGroup() as tasks:
-        for which in range(worlds):
-            tasks.create_task(play(folder / f"world-{which}", numbers, seed, only, reports))
+        for which in range(asked.worlds):
+            playing = play(
+                folder / f"world-{which}",
+                numbers,
+                seed,
+                reports,
+                only=asked.fault,
+                is_small=asked.small_disk,
+            )
+            tasks.create_task(playing)
     return reports
 
 
@@ -57,13 +75,22 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--worlds", type=int, default=2)
-    parser.add_argument("--fault", choices=KINDS, default=None, help="only this one")
+    parser.add_argument(
+        "--fault", choices=KINDS, default=None, help="only this one, in every second run"
+    )
     parser.add_argument("--folder", type=Path, default=None, help="where to make new folders")
     parser.add_argument("--json", action="store_true", help="print the reports as JSON")
+    parser.add_argument(
+        "--small-disk",
+        action="store_true",
+        help="give the core a small disk, which may then be full; takes a host that lets one mount",
+    )
     asked = parser.parse_args(words)
+    if asked.small_disk:
+        go_inside([sys.executable, "-m", "bench.deployment_faults", *words])
     seed = secrets.randbits(32) if asked.seed is None else asked.seed
     with tempfile.TemporaryDirectory(dir=asked.folder, prefix="faults-") as folder:
-        reports = asyncio.run(play_all(Path(folder), asked.runs, seed, asked.worlds, asked.fault))
+        reports = asyncio.run(play_all(Path(folder), seed, asked))
     if asked.json:
         print(msgspec.json.encode(reports).decode())
     else:

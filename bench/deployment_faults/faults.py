@@ -33,6 +33,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "core-stopped": Kind("Success", weight=2),
     "core-off": Kind("Success", weight=3),
     "core-disk-full": Kind("either", "core", steps=26, weight=8),
+    "core-disk-small": Kind("either", steps=64, weight=8),
     "core-disk-error": Kind("either", "core", steps=28, weight=6),
     "core-clock-ahead": Kind("either"),
     "core-clock-behind": Kind("either"),
@@ -52,7 +53,10 @@ KINDS: Final[Mapping[str, Kind]] = {
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """One fault: it strikes at the so manieth step from when it is armed, or after some time."""
+    """One fault: it strikes at the so manieth step from when it is armed, or after some time.
+
+    Of a small disk `step` is how many KiB of it are free.
+    """
 
     name: str = "none"
     step: int = 0
@@ -66,9 +70,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         return KINDS[self.name]
 
 
-def drawn(chance: random.Random, only: str | None = None) -> Fault:
-    """Return a fault."""
-    names = list(KINDS)
+def drawn(chance: random.Random, only: str | None = None, *, is_small: bool) -> Fault:
+    """Return a fault; that of a small disk only where there is one."""
+    names = [name for name in KINDS if is_small or name != "core-disk-small"]
     name = only or chance.choices(names, [KINDS[each].weight for each in names])[0]
     steps = KINDS[name].steps
     return Fault(

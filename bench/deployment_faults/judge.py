@@ -33,6 +33,8 @@ class Ledger:
     running: str | None = None
     failed: str | None = None
     version_of: dict[str, int] = field(default_factory=dict)
+    forgotten: set[str] = field(default_factory=set)
+    """Deployments that a reset made the cloud forget; the core may run one if that reset failed."""
     case_now: Case | None = None
 
     def begin(self) -> None:
@@ -42,7 +44,9 @@ class Ledger:
     def case(self, deployment_id: str, version: int | None, *, is_forced: bool = False) -> Case:
         """Take a new operation."""
         old = {self.running} | ({self.failed} if self.failed else set())
-        if version is not None:
+        if version is None:
+            self.forgotten |= self.version_of.keys()
+        else:
             self.version_of[deployment_id] = version
         new = None if version is None else deployment_id
         self.case_now = Case(deployment_id, frozenset(old), new, is_forced)
@@ -119,6 +123,12 @@ async def _in_force(world: World, ledger: Ledger, on_disk: str | None) -> list[s
     """Return what is wrong with what the core does, which is to be what lies on its disk."""
     if not world.core.is_alive:
         return ["the core is dead"]
+    try:
+        said = await probe.said_to_run(world)
+    except (OSError, ValueError):
+        return ["the core does not say what it runs"]
+    if said != on_disk:
+        return [f"{on_disk} is on the disk, and the core says that it runs {said}"]
     served = await probe.served(world)
     if on_disk is None:
         return [] if served is None else [f"no group is deployed, and {set(served)} is served"]

@@ -53,6 +53,8 @@ class Process:
 
     async def arm(self, fault: Fault) -> None:
         """Have it strike by this fault."""
+        if not self.is_alive:
+            return
         self._armed.clear()
         self._told.write_bytes(msgspec.json.encode(fault))
         self.send(signal.SIGUSR1)
@@ -64,7 +66,7 @@ class Process:
         self._zygote.order(Order(token=self.token, what="signal", signal=number))
 
     async def end(self, number: int = signal.SIGKILL) -> None:
-        """Have it end."""
+        """Have it end, if it has not."""
         self.send(number)
         async with asyncio.timeout(PATIENCE_S):
             await self.ended.wait()

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from bench.deployment_faults.faults import DAY_S, Fault, drawn
 from bench.deployment_faults.judge import Case, Ledger, judged
+from bench.deployment_faults.probe import Guest
 from bench.deployment_faults.processes import EndedError
 from bench.deployment_faults.world import VERSIONS, NotNowError, World
 
@@ -35,6 +36,7 @@ class Report:
     operation: str
     struck: bool = False
     status: str = ""
+    reason: str = ""
     wrong: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -42,12 +44,23 @@ class Report:
 class Story:
     """Plays one run in a world."""
 
-    def __init__(self, world: World, ledger: Ledger, number: int, chance: random.Random) -> None:
+    def __init__(
+        self,
+        world: World,
+        ledger: Ledger,
+        number: int,
+        chance: random.Random,
+        *,
+        guest: Guest | None = None,
+    ) -> None:
         self._world = world
+        self._guest = guest
         self._ledger = ledger
         self._chance = chance
         self._version = chance.randrange(VERSIONS)
         self._token = f"run-{number}-{chance.getrandbits(64):x}"
+        self._diary: list[str] = []
+        self._began = 0.0
         self._begun = asyncio.Event()
         self._under_way = asyncio.Event()
         self._left_to_strike = 0
@@ -58,17 +71,21 @@ class Story:
     async def play(self, only: str | None = None) -> Report:
         """Run it; whatever is wrong stands in the report, and the world is whole again."""
         report, loop = self.report, asyncio.get_running_loop()
-        began = loop.time()
+        self._began = began = loop.time()
         report.fault = self._drawn_fault(only)
         self._ledger.begin()
         try:
             await self._prepare()
             async with asyncio.timeout(LONGEST_S), self._caretakers():
+                self._note("everything is prepared")
                 deployment_id = await self._create()
                 case = self._case(deployment_id)
+                self._note(f"{deployment_id} has begun")
                 self._under_way.set()
                 report.status = await self._outcome(deployment_id)
                 report.wrong += await judged(self._world, self._ledger, case, report.status)
+            if self._guest is not None and case.new is not None:
+                report.wrong += await self._guest.has_stayed()
             self._check_expectation()
         except TimeoutError:
             report.wrong.append(f"it never came to an end: {self._evidence()}")
@@ -83,13 +100,13 @@ class Story:
     # ---- the operation
 
     def _drawn_operation(self) -> str:
-        if self._ledger.running is None:
+        if self._ledger.running is None or self._ledger.running in self._ledger.forgotten:
             return "NewDeployment"
         names = list(_OPERATIONS)
         return self._chance.choices(names, list(_OPERATIONS.values()))[0]
 
     def _drawn_fault(self, only: str | None) -> Fault:
-        fault = drawn(self._chance, only)
+        fault = drawn(self._chance, only, is_small=self._world.small_disk is not None)
         if fault.name != "older-manifest":
             return fault
         if self._ledger.running is None:
@@ -134,6 +151,7 @@ class Story:
             with suppress(NotNowError):
                 answer = await self._world.call("get_deployment_status", DeploymentId=deployment_id)
                 if answer["DeploymentStatus"] in _ENDED:
+                    self.report.reason = answer.get("ErrorMessage", "")
                     return str(answer["DeploymentStatus"])
             await asyncio.sleep(_POLL_S)
 
@@ -145,7 +163,7 @@ class Story:
         if report.operation == "Force":
             expected = "Success"
         if expected not in {"either", report.status}:
-            report.wrong.append(f"it ended in {report.status}")
+            report.wrong.append(f"it ended in {report.status}: {report.reason}")
 
     # ---- the fault
 
@@ -181,7 +199,7 @@ class Story:
     async def _strike(self) -> None:
         world, fault = self._world, self.report.fault
         await self._begun.wait()
-        await asyncio.sleep(fault.seconds)
+        await asyncio.sleep(fault.seconds * (0.25 if fault.name == "core-disk-small" else 1))
         match fault.name:
             case "core-killed-late":
                 world.core.send(signal.SIGKILL)
@@ -201,6 +219,9 @@ class Story:
                 await world.start_core()
             case "link-cut" | "link-dark":
                 await self._break_links()
+            case "core-disk-small" if world.small_disk is not None:
+                # Rather soon: a core that sees at the beginning that there is no room does nothing.
+                world.small_disk.fill(fault.step)
             case "cloud-disk-full":
                 await asyncio.sleep(_FULL_S)
                 await world.cloud.arm(Fault())
@@ -232,6 +253,7 @@ class Story:
                 self._left_to_strike -= 1
                 again = Fault(name="core-killed", step=self._chance.randint(1, 60))
             await self._world.start_core(again)
+            self._note("core is there again")
 
     async def _keep_cloud(self) -> None:
         while True:
@@ -241,6 +263,7 @@ class Story:
             self.report.struck |= cloud.struck
             await asyncio.sleep(self._chance.random() ** 2 * 0.2)
             await self._world.start_cloud()
+            self._note("cloud is there again")
 
     def _evidence(self) -> str:
         """Return what the core said last; what both do now is printed by themselves."""
@@ -249,30 +272,35 @@ class Story:
         log = self._world.root / "ggc/var/log/system/runtime.log"
         lines = log.read_text(encoding="utf-8").splitlines()[-_LINES_SHOWN:]
         alive = f"core {self._world.core.state}, cloud {self._world.cloud.state}"
-        return "\n    ".join([f"{alive}; the core's log ends:", *lines])
+        return "\n    ".join([alive, *self._diary, "the core's log ends:", *lines])
+
+    def _note(self, what: str) -> None:
+        self._diary.append(f"{asyncio.get_running_loop().time() - self._began:.3f} s: {what}")
 
     def _ended(self, who: str, status: int | None) -> None:
+        self._note(f"{who} ended with {status}")
         if status not in {-signal.SIGKILL, 0}:
             self.report.wrong.append(f"the {who} ended by itself with status {status}")
 
     async def _heal(self) -> None:
-        """Take every fault away, and have both processes there."""
+        """Take every fault away, and have both processes there, none of them armed."""
         world, report = self._world, self.report
         self._mend_links()
+        if world.small_disk is not None:
+            world.small_disk.empty()
         try:
             async with asyncio.timeout(LONGEST_S):
-                await world.start_cloud()
+                # What was armed may still strike until it is disarmed.
                 await world.cloud.arm(Fault())
+                await world.core.arm(Fault())
                 world.clock_offset_s, was = 0.0, world.clock_offset_s
-                if was and world.core.is_alive:
+                if was:
                     await world.core.end(signal.SIGTERM)
-                if world.core.is_alive:
-                    await world.core.arm(Fault())
-                while True:
-                    with suppress(EndedError):
-                        await world.start_core()
-                        break
+                await world.start_cloud()
+                await world.start_core()
         except TimeoutError:
             report.wrong.append("the world could not be made whole again")
         world.core.struck = world.cloud.struck = False
         self._ledger.settle(world.on_disk())
+        if self._guest is not None:
+            await self._guest.come()

@@ -143,9 +143,9 @@ def watch_answers(striker: Striker) -> None:
 
     async def some_manifest(self: CoreDesk, own: Any, deployment_id: str) -> bytes:
         right = await manifest(self, own, deployment_id)
-        if striker.fault.older and striker.strikes("older-manifest"):
-            older = await self._store.get(DEPLOYMENT_FILES, self._home.account, striker.fault.older)
-            return right if older is None else older.document.manifest
+        older = await self._store.get(DEPLOYMENT_FILES, self._home.account, striker.fault.older)
+        if older is not None and striker.strikes("older-manifest"):
+            return older.document.manifest
         return _spoiled(right) if striker.strikes("bad-signature") else right
 
     async def some_group(self: CoreDesk, own: Any, deployment_id: str) -> bytes:

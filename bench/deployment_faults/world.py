@@ -21,6 +21,7 @@ from tests.support.link_cutter import Cutter, cutter
 
 from bench.deployment_faults.faults import Fault
 from bench.deployment_faults.processes import EndedError, Process, Zygote
+from bench.deployment_faults.small_disk import SmallDisk
 from hedgerow.cloud.app import Layout
 from hedgerow.core.config import load_config
 from hedgerow.core.deployment import DeploymentFolder
@@ -54,9 +55,13 @@ class World:
     group: CloudGroup
     a: EnrolledThing
     b: EnrolledThing
+    guest: EnrolledThing
+    """A device that stays connected from run to run."""
     versions: list[str]
     group_roots: str
     links: tuple[Cutter, Cutter]
+    small_disk: SmallDisk | None = None
+    """The disk that the core writes to, if it is one that can be filled."""
     core_ports: dict[str, int] = field(default_factory=dict)
     clock_offset_s: float = 0.0
 
@@ -133,11 +138,12 @@ def fork_core(
 
 
 @asynccontextmanager
-async def world(folder: Path, seed: int) -> AsyncIterator[World]:
-    """Make a world; nothing is deployed in it yet."""
+async def world(folder: Path, seed: int, *, is_small: bool = False) -> AsyncIterator[World]:
+    """Make a world; nothing is deployed in it yet. `is_small`: its core has a small disk."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     await asyncio.to_thread(_make_folder, folder)
     zygote = await Zygote.start()
+    disk: SmallDisk | None = None
     try:
         cloud = fork_cloud(zygote, folder, {})
         ports = await cloud.ports()
@@ -145,9 +151,14 @@ async def world(folder: Path, seed: int) -> AsyncIterator[World]:
             cutter(ports["mqtt"], seed=seed) as mqtt,
             cutter(ports["https"], seed=seed) as https,
         ):
-            yield await _settled(folder, zygote, cloud, ports, (mqtt, https))
+            links = (mqtt, https)
+            made = await _settled(folder, zygote, cloud, ports, links, is_small=is_small)
+            disk = made.small_disk
+            yield made
     finally:
         await zygote.stop()
+        if disk is not None:
+            await asyncio.to_thread(disk.unmount)
 
 
 def _make_folder(folder: Path) -> None:
@@ -161,18 +172,20 @@ async def _settled(
     cloud: Process,
     ports: dict[str, int],
     links: tuple[Cutter, Cutter],
+    *,
+    is_small: bool,
 ) -> World:
     """Make the group and its core, and start that."""
     endpoints: Any = SimpleNamespace(
         api_port=ports["api"], device_https_port=ports["https"], device_mqtt_port=ports["mqtt"]
     )
     people = RunningCloud(SimpleNamespace(endpoints=endpoints), folder / "cloud")  # type: ignore[arg-type]
-    a, b = [await people.enrol_device(name) for name in ("A", "B")]
+    a, b, guest = [await people.enrol_device(name) for name in ("A", "B", "guest")]
     group = await people.group(CORE, a, b)
     versions = []
     for version in range(VERSIONS):
         rows = tuple(_row(a, topic, b) for topic in (topic_of(version), ALWAYS))
-        await group.new_version(a, b, rows=rows)
+        await group.new_version(a, b, guest, rows=rows)
         versions.append(group.version_id)
     await people.greengrass(
         "update_connectivity_info",
@@ -184,7 +197,9 @@ async def _settled(
         mqtt_port=links[0].port,
         roots_pem=Layout(folder / "cloud").root_certificate.read_text(),
     )
-    write_root(folder / "greengrass", group.core.arn, group.core.identity, place)
+    root = folder / "greengrass"
+    small_disk = await asyncio.to_thread(SmallDisk.mounted, root / "ggc") if is_small else None
+    write_root(root, group.core.arn, group.core.identity, place)
     api = await asyncio.to_thread(people.client, "greengrass", config=_CALLS)
     made = World(
         folder=folder,
@@ -196,6 +211,8 @@ async def _settled(
         group=group,
         a=a,
         b=b,
+        guest=guest,
+        small_disk=small_disk,
         versions=versions,
         group_roots=await _roots(people, group.group_id),
         links=links,

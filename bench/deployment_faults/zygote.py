@@ -137,7 +137,13 @@ async def _core(order: Order) -> None:
         clock=ShiftedClock(order.clock_offset_s),
         insecure_skip_link_protection=True,
     )
-    await _serve(order, striker, core.start, core.stop, lambda: {"mqtt": core.mqtt_port})
+    await _serve(
+        order,
+        striker,
+        core.start,
+        core.stop,
+        lambda: {"mqtt": core.mqtt_port, "daemon": core.daemon_port},
+    )
 
 
 async def _cloud(order: Order) -> None:
