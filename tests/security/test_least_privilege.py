@@ -104,7 +104,7 @@ async def test_the_minimal_policy_is_enough(estate: Estate) -> None:
     await estate.cloud.edit_policy(CORE, minimal(estate))
     async with running_core(estate.root) as core:
         await deploy_and_use(estate, core)
-        await until(lambda: core.agent._shadow_reported is not None)
+        await until(lambda: core.agent._reporter._shadow is not None)
         assert core.problems == ()
 
 

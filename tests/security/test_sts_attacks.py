@@ -240,10 +240,16 @@ async def test_a_service_assumes_a_role_for_the_resource_that_it_is_pinned_to_on
     )
     role = await cloud.role(admin, "group-role", pinned)
 
-    async def assumed(**changes: str) -> Key:
-        named = {"service": GREENGRASS, "source_account": ACCOUNT, "source_arn": GROUP, **changes}
+    async def assumed(
+        service: str = GREENGRASS, source_account: str = ACCOUNT, source_arn: str = GROUP
+    ) -> Key:
         made = await cloud.identities.sessions.assume_role_for_service(
-            role, session_name="one", duration=timedelta(hours=1), **named
+            role,
+            service=service,
+            source_account=source_account,
+            source_arn=source_arn,
+            session_name="one",
+            duration=timedelta(hours=1),
         )
         return Key(made.access_key_id, made.secret_access_key.reveal(), made.session_token.reveal())
 
