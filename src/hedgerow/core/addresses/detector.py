@@ -26,7 +26,7 @@ PAUSE_SECONDS = 2.0
 
 _LOOK_SECONDS = 10.0
 _GATHER_SECONDS = 0.1
-"""Changes come in flocks: they are looked at so long after the first of them."""
+"""Changes come in flocks: each is looked at so long after it was told."""
 
 
 class ConnectivityPublisher(Protocol):
@@ -113,7 +113,7 @@ class AddressDetector:
 
     async def run(self) -> None:
         """Look, publish, wait, until cancelled."""
-        with watching(self._look.set):
+        with watching(self._look_soon):
             while True:
                 self._look.clear()
                 if await self._publish_if_changed():
@@ -121,7 +121,9 @@ class AddressDetector:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._seconds_to_next_look()):
                         await self._look.wait()
-                        await asyncio.sleep(_GATHER_SECONDS)
+
+    def _look_soon(self) -> None:
+        asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._look.set)
 
     def entries(self, port: int) -> tuple[ConnectivityEntry, ...]:
         """Return the host's addresses as they would be published now."""
