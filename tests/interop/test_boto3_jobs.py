@@ -127,6 +127,21 @@ async def test_jobs_of_a_group_page_by_page(cloud: RunningCloud) -> None:
     assert [row["jobId"] for row in of_thing["executionSummaries"]] == ["a", "b"]
     only = await cloud.iot("list_job_executions_for_thing", thingName="t3", jobId="c")
     assert [row["jobId"] for row in only["executionSummaries"]] == ["c"]
+    await cloud.iot("create_thing_group", thingGroupName="empty")
+    await cloud.iot(
+        "create_job",
+        jobId="going-on",
+        targets=[f"{PREFIX}thinggroup/empty"],
+        document=DOCUMENT,
+        targetSelection="CONTINUOUS",
+    )
+    associated = await cloud.iot(
+        "associate_targets_with_job", jobId="going-on", targets=[f"{PREFIX}thinggroup/fleet"]
+    )
+    assert associated["jobArn"] == f"{PREFIX}job/going-on"
+    going_on = (await cloud.iot("describe_job", jobId="going-on"))["job"]
+    assert going_on["jobProcessDetails"]["numberOfQueuedThings"] == 5
+    await cloud.iot("delete_job", jobId="going-on", force=True)
     by_group = await cloud.iot("list_jobs", thingGroupName="fleet")
     assert len(by_group["jobs"]) == 3
     assert (await cloud.iot("list_jobs", thingGroupName="other"))["jobs"] == []

@@ -58,7 +58,7 @@ class JobStage:
         await self.desk.create({"jobId": job_id, "targets": arns, "document": DOCUMENT, **more})
 
     async def act(self, what: str, job_id: str, **more: Any) -> None:
-        """Do what an administrator does to a job: `cancel`, `delete`, `update`."""
+        """Do what an administrator does to a job: `cancel`, `delete`, `update` and so on."""
         request = {"jobId": job_id, **more}
         async with self.desk.working() as work:
             match what:
@@ -66,6 +66,8 @@ class JobStage:
                     await control.cancel(work, HOME, request)
                 case "delete":
                     await control.delete(work, request)
+                case "associate":
+                    await control.associate(work, HOME, request)
                 case "update":
                     await control.update(work, request)
                 case "cancel-execution":

@@ -19,8 +19,8 @@ from hedgerow.cloud.jobs.documents import (
     JobText,
 )
 from hedgerow.cloud.jobs.faults import JobError, invalid, no_such_execution
-from hedgerow.cloud.jobs.settings import new_job, with_settings
-from hedgerow.cloud.jobs.targets import things_of
+from hedgerow.cloud.jobs.settings import new_job, require_few, with_settings
+from hedgerow.cloud.jobs.targets import groups_of, things_of
 from hedgerow.cloud.jobs.work import JobWork
 from hedgerow.kernel import quoted
 from hedgerow.store import AlreadyExistsError, Record
@@ -52,6 +52,32 @@ async def create(work: JobWork, home: Home, request: Members) -> Members:
         await work.tx.insert(JOB_ROLLOUT, home.account, job_id, rollout)
     await steps.roll_out(work, home, job_id)
     return named(home, job_id, job)
+
+
+async def associate(work: JobWork, home: Home, request: Members) -> Members:
+    """Give a continuous job more groups, and roll out what may be at once."""
+    job_id = request["jobId"]
+    job = await work.job(job_id)
+    _require_in_progress(job_id, job)
+    if job.selection != "CONTINUOUS":
+        raise invalid(f"Job {quoted(job_id)} is no continuous job; make another one for these.")
+    added = [target for target in dict.fromkeys(request["targets"]) if target not in job.targets]
+    if len(groups_of(home, added)) != len(added):
+        raise invalid("The targets that are added to a job are thing groups of this account.")
+    targets = require_few((*job.targets, *added))
+    things = await things_of(work.tx, home, added)
+    record = await work.tx.get(JOB_ROLLOUT, home.account, job_id)
+    if record is not None:
+        left = tuple(dict.fromkeys((*record.document.left, *things)))
+        await work.tx.update(record, msgspec.structs.replace(record.document, left=left))
+    elif things:
+        rollout = JobRollout(left=things, minute=work.now)
+        await work.tx.insert(JOB_ROLLOUT, home.account, job_id, rollout)
+    comment = request.get("comment") or job.comment
+    changed = msgspec.structs.replace(job, targets=targets, comment=comment, phase="rolling-out")
+    work.put_job(job_id, changed)
+    await steps.roll_out(work, home, job_id)
+    return named(home, job_id, changed)
 
 
 async def update(work: JobWork, request: Members) -> None:

@@ -70,6 +70,12 @@ class JobOperations(Service):
             await self._check_role(call.input)
             return await self._desk.create(call.input)
 
+    @operation("AssociateTargetsWithJob")
+    async def associate_targets_with_job(self, call: Call) -> Answer:
+        """Give a continuous job more groups."""
+        async with _aws_errors(self._desk), self._desk.working() as work:
+            return await control.associate(work, self._home, call.input)
+
     @operation("UpdateJob")
     async def update_job(self, call: Call) -> Answer:
         """Change the settings of a job in progress."""

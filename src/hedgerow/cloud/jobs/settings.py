@@ -39,9 +39,7 @@ def new_job(request: Members) -> tuple[Job, str]:
     for member, reason in _UNSUPPORTED.items():
         if request.get(member):
             raise invalid(f"{member} cannot be used: {reason}.")
-    targets = tuple(dict.fromkeys(request["targets"]))
-    if len(targets) > MAX_TARGETS:
-        raise invalid(f"A job has at most {MAX_TARGETS} targets; put things into a thing group.")
+    targets = require_few(tuple(dict.fromkeys(request["targets"])))
     text = _checked_text(request.get("document"))
     job = Job(
         targets=targets,
@@ -73,6 +71,13 @@ def with_settings(job: Job, request: Members) -> Job:
     if "TIMED_OUT" in retried and changed.timeout_minutes is None:
         raise invalid("To try again what has timed out, give timeoutConfig too.")
     return changed
+
+
+def require_few(targets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the targets if a job can have so many, else raise `JobError`."""
+    if len(targets) > MAX_TARGETS:
+        raise invalid(f"A job has at most {MAX_TARGETS} targets; put things into a thing group.")
+    return targets
 
 
 def settings_shown(job: Job) -> dict[str, Any]:

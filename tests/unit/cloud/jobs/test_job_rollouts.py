@@ -11,6 +11,7 @@ from tests.support.registry import HOME
 
 from hedgerow.aws import AwsError
 from hedgerow.cloud.iot import thing_groups, things
+from hedgerow.cloud.iot.arns import thing_arn, thing_group_arn
 from hedgerow.cloud.jobs import JobError, index
 from hedgerow.cloud.jobs.documents import (
     JOB_EXECUTION,
@@ -155,6 +156,28 @@ async def move(stage: JobStage, how: str, thing: str) -> None:
     async with stage.store.transaction() as tx:
         await (thing_groups.add if how == "add" else thing_groups.remove)(tx, HOME, "fleet", thing)
     await stage.settle()
+
+
+async def test_a_continuous_job_takes_more_groups(stage: JobStage) -> None:
+    await stage.things("t0", group="fleet")
+    await stage.things("t1", "t2", group="depot")
+    await stage.create("j1", group="fleet", targetSelection="CONTINUOUS")
+    await stage.create("j2", group="fleet")
+    depot = thing_group_arn(HOME, "depot")
+    await stage.act("associate", "j1", targets=[depot, thing_group_arn(HOME, "fleet")])
+    assert await stage.counts("j1") == {"QUEUED": 3}
+    assert (await stage.job("j1")).targets == (thing_group_arn(HOME, "fleet"), depot)
+    for job_id, targets, words in (
+        ("j2", [depot], "no continuous job"),
+        ("j1", [thing_arn(HOME, "t1")], "thing groups"),
+        ("j1", [thing_group_arn(HOME, "none")], "does not exist"),
+    ):
+        with pytest.raises(JobError, match=words):
+            await stage.act("associate", job_id, targets=targets)
+    async with stage.store.transaction() as tx:
+        await thing_groups.remove(tx, HOME, "depot", "t2")
+    await stage.settle()
+    assert await stage.counts("j1") == {"QUEUED": 2, "REMOVED": 1}
 
 
 async def test_what_happened_while_nothing_ran_is_found_at_the_start(tmp_path: Path) -> None:
