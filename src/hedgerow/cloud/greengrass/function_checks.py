@@ -18,6 +18,7 @@ from hedgerow.cloud.greengrass.checks import (
     list_faults,
     parsed_arn,
 )
+from hedgerow.cloud.greengrass.model_checks import model_faults, models_in
 from hedgerow.cloud.home import Home
 from hedgerow.kernel import quoted
 
@@ -86,12 +87,22 @@ def resource_faults(content: Content, home: Home) -> tuple[str, ...]:
 
 def access_faults(functions: Content, resources: Content) -> tuple[str, ...]:
     """Check what the functions of a group version refer to among its resources."""
-    kinds = {one["Id"]: _type_of(one) for one in resources.get("Resources") or ()}
+    listed = resources.get("Resources") or ()
+    kinds = {one["Id"]: _type_of(one) for one in listed}
+    models = models_in(listed)
     default = _mode_in(functions.get("DefaultConfig") or {}) or CONTAINER
     return tuple(
         fault
         for function in functions.get("Functions") or ()
-        for fault in _access_faults(function, default, kinds)
+        for fault in (
+            *_access_faults(function, default, kinds),
+            *model_faults(
+                function.get("FunctionArn", ""),
+                contained=isolation_mode(function, default) != NO_CONTAINER,
+                policies=_environment(function).get("ResourceAccessPolicies") or (),
+                models=models,
+            ),
+        )
     )
 
 

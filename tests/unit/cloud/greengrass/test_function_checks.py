@@ -124,7 +124,12 @@ def test_a_function_without_container_gets_no_local_resource(member: str, kind: 
 def test_models_and_secrets_need_no_container() -> None:
     resources = {
         "Resources": [
-            resource("m", "S3MachineLearningModelResourceData", S3Uri="s3://b/k"),
+            resource(
+                "m",
+                "S3MachineLearningModelResourceData",
+                S3Uri="s3://b/k",
+                OwnerSetting={"GroupOwner": "ml", "GroupPermission": "ro"},
+            ),
             resource("s", "SecretsManagerSecretResourceData", ARN="arn"),
         ]
     }
