@@ -13,6 +13,8 @@ from tests.support.v1_estate import CORE, GROUP_ID, LAMP, PRESS, OldPlant
 
 from hedgerow.cli.entry import main
 from hedgerow.cli.environment import environment
+from hedgerow.core.app.lock import RootLock
+from hedgerow.core.config import load_config
 
 PLANT = OldPlant.make()
 
@@ -117,9 +119,17 @@ async def test_a_core_is_turned_towards_this_cloud_once_and_keeps_what_it_was(
     root = PLANT.write_core_folder(tmp_path / "greengrass")
     path = root / "config/config.json"
     before = path.read_bytes()
+    path.chmod(0o600)
+    lock = RootLock(load_config(root).folders.state)
+    lock.take()
+    held = await hedgerow("core", "repoint", "--root", root)
+    assert "another core runs" in held.output
+    assert path.read_bytes() == before
+    lock.release()
     first = await hedgerow("core", "repoint", "--root", root)
     assert first.exit_code == 0, first.output
     thing = json.loads(path.read_text())["coreThing"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert thing["thingArn"] == f"arn:aws:iot:{REGION}:{ACCOUNT}:thing/{CORE}"
     assert thing["iotMqttPort"] == cloud.endpoints.device_mqtt_port
     assert (root / "certs" / thing["caPath"]).read_text() == cloud.roots_pem

@@ -104,7 +104,10 @@ def _with_certificates(
         if own is not None and own.id not in thing.certificates:
             findings.extend(_replaced(thing, own, certificates))
             policies = _policies_of(thing, certificates)
-            certificates[own.id] = Certificate(id=own.id, pem=own.pem, policies=policies)
+            known = certificates.get(own.id, Certificate(id=own.id))
+            certificates[own.id] = msgspec.structs.replace(
+                known, pem=own.pem, policies=tuple(dict.fromkeys((*known.policies, *policies)))
+            )
             thing = msgspec.structs.replace(thing, certificates=(own.id, *usable))  # noqa: PLW2901
         things[thing.name] = thing
     named = {identifier for thing in things.values() for identifier in thing.certificates}

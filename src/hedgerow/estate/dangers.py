@@ -23,6 +23,7 @@ _SECRET_NAME: Final = re.compile(
 _CARRIED: Final[tuple[DefinitionName, ...]] = ("Function", "Connector", "Resource")
 _CLOUD: Final = "cloud"
 _EVERYTHING: Final = "#"
+_EFFECTIVE_TAGS: Final = "hedgerow:"
 
 
 def dangers(estate: Estate, now: datetime) -> Iterator[Finding]:
@@ -32,6 +33,7 @@ def dangers(estate: Estate, now: datetime) -> Iterator[Finding]:
     for group in estate.groups:
         yield from _rows(group)
         yield from _functions(group)
+        yield from _tags(group)
         yield from _differences(group)
 
 
@@ -110,6 +112,17 @@ def _functions(group: Group) -> Iterator[Finding]:
                     f"the environment variable {name} looks like a secret; anybody who may read "
                     "the definition can read it",
                 )
+
+
+def _tags(group: Group) -> Iterator[Finding]:
+    for name in group.tags:
+        if name.startswith(_EFFECTIVE_TAGS):
+            yield unsafe(
+                "TAG_HAS_EFFECT",
+                group.name,
+                f"the group's tag {name} changes what its core may do; take it away if you did not "
+                "set it",
+            )
 
 
 def _differences(group: Group) -> Iterator[Finding]:

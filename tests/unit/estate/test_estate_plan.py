@@ -188,12 +188,22 @@ def test_what_is_unsafe_is_named_and_does_not_block(estate: Estate) -> None:
     unsafe = msgspec.structs.replace(
         with_things(estate, Thing(name="twin", certificates=(shared,))),
         policies=(Policy(name=f"{PRESS}-policy", document=wide), *estate.policies[:2]),
-        groups=(msgspec.structs.replace(group, definitions=tuple(definitions), role_arn="r"),),
+        groups=(
+            msgspec.structs.replace(
+                group,
+                definitions=tuple(definitions),
+                role_arn="r",
+                tags={"hedgerow:delegated-issuing-days": "7"},
+            ),
+        ),
     )
     found = planned(unsafe)
-    assert {"POLICY_TOO_BROAD", "CERTIFICATE_SHARED", "ROW_CARRIES_EVERYTHING"} <= codes(
-        found, "unsafe"
-    )
+    assert {
+        "POLICY_TOO_BROAD",
+        "CERTIFICATE_SHARED",
+        "ROW_CARRIES_EVERYTHING",
+        "TAG_HAS_EFFECT",
+    } <= codes(found, "unsafe")
     assert {"ROLE_BY_HAND", "AUTHORITY_NEW"} <= codes(found, "changes")
 
 

@@ -8,6 +8,8 @@ import click
 from hedgerow.cli.options import root_option
 from hedgerow.cli.output import print_pairs
 from hedgerow.cli.provision.api import CloudApi
+from hedgerow.core.app.lock import RootLock
+from hedgerow.core.config import load_config
 from hedgerow.estate import Origin
 from hedgerow.estate.core_folder import CONFIG_FILES
 from hedgerow.estate.members import parsed_object
@@ -17,6 +19,7 @@ from hedgerow.pki import write_private, write_public
 
 _DEPLOYMENTS = ("ggc/deployment", "ggc/deployments")
 _KEPT = ".before"
+_OTHERS = 0o077
 
 
 @click.command(name="repoint")
@@ -25,7 +28,8 @@ def command(root: Path) -> None:
     """Turn an old core's folder towards this cloud; its key and certificate stay.
 
     config.json gets the new endpoints and root certificate, and what it was is kept beside it, as
-    is the old deployment. Needs the environment that 'hedgerow env' prints.
+    is the old deployment. The core has to be stopped. Needs the environment that 'hedgerow env'
+    prints.
     """
     path = next((root / name for name in CONFIG_FILES if (root / name).is_file()), None)
     if path is None:
@@ -51,15 +55,25 @@ def command(root: Path) -> None:
     if after == config:
         click.echo(f"{path} names this cloud already.")
         return
-    kept = _free(path.with_name(f"{path.name}{_KEPT}"))
-    write_private(kept, before)
-    for name in _DEPLOYMENTS:
-        if (root / name).is_dir():
-            (root / name).rename(_free(root / f"{name}{_KEPT}"))
-    write_public(certs / ROOT_CA_FILE, endpoint.root_ca_pem.encode())
-    write_public(path, (json.dumps(after, indent=2) + "\n").encode())
+    lock = RootLock(load_config(root).folders.state)
+    lock.take()
+    try:
+        kept = _free(path.with_name(f"{path.name}{_KEPT}"))
+        write_private(kept, before)
+        for name in _DEPLOYMENTS:
+            if (root / name).is_dir():
+                (root / name).rename(_free(root / f"{name}{_KEPT}"))
+        write_public(certs / ROOT_CA_FILE, endpoint.root_ca_pem.encode())
+        _replace(path, (json.dumps(after, indent=2) + "\n").encode())
+    finally:
+        lock.release()
     print_pairs({"config": str(path), "before": str(kept), "cloud": endpoint.host})
     click.echo(f"\nNext: hedgerow core run --root {root}")
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file anew; one that only its owner could read stays so."""
+    (write_public if path.stat().st_mode & _OTHERS else write_private)(path, data)
 
 
 def _free(path: Path) -> Path:
