@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from tests.support.bulk import (
     BUCKET,
     KEY,
@@ -19,6 +20,8 @@ from tests.support.bulk import (
 )
 from tests.support.cloud import ACCOUNT, RunningCloud, born_cloud, running_cloud
 from tests.support.s3 import S3Store, s3_store
+
+from hedgerow.cloud.greengrass import bulk_runner
 
 
 @dataclass(frozen=True)
@@ -65,3 +68,20 @@ async def test_what_the_store_says_is_said_in_the_status(stored: Stored) -> None
     status = await ended(stored.cloud, bulk, "Failed")
     assert status["ErrorDetails"][0]["DetailedErrorCode"] == "404"
     assert f"s3://{BUCKET}/{KEY}" in status["ErrorMessage"]
+
+
+async def test_a_store_that_stays_away_is_named_in_the_end(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked a few times; the caller reads why nothing was deployed."""
+    monkeypatch.setattr(bulk_runner, "PAUSE_SECONDS", 0.0)
+
+    async def away(_request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=503)
+
+    stored.store.instead = away
+    bulk = await start(stored.cloud, await execution_role(stored.cloud))
+    status = await ended(stored.cloud, bulk, "Failed")
+    assert status["ErrorDetails"][0]["DetailedErrorCode"] == "500"
+    assert f"{stored.store.base} answered 503" in status["ErrorMessage"]
+    assert len(stored.store.asked) == bulk_runner.MAX_FAILURES

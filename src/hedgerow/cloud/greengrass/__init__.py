@@ -6,10 +6,8 @@ every room below `cloud`, and of `cloud` the registry (`iot`) and shadows (`iot_
 never happen here: a version that changes, a private key of an authority outside the store, a
 deployment that mixes two versions, a membership list whose serial goes back, a role assumed for
 another account or group than its own, an input file read from outside its account's
-buckets. The
-tests are in `tests/unit/cloud/greengrass`,
-`tests/interop/test_boto3_greengrass.py`, `tests/security/test_deployment_signing.py` and
-`tests/security/test_confused_deputy.py`.
+buckets. The tests are in `tests/unit/cloud/greengrass`, `tests/interop/test_boto3_greengrass.py`,
+`tests/security/test_deployment_signing.py` and `tests/security/test_confused_deputy.py`.
 """
 
 from hedgerow.cloud.greengrass.addresses import AddressBook

@@ -33,7 +33,7 @@ from hedgerow.cloud.greengrass.bulk_states import UNFINISHED, BulkEvent
 from hedgerow.cloud.greengrass.deployer import Deployer
 from hedgerow.cloud.greengrass.documents import ErrorDetail
 from hedgerow.cloud.home import Home
-from hedgerow.kernel import CallerError, Clock, DeniedError, HedgerowError
+from hedgerow.kernel import CallerError, Clock, DeniedError, HedgerowError, UnavailableError
 from hedgerow.store import Record, Store
 
 MAX_FAILURES = 5
@@ -120,13 +120,17 @@ class BulkRunner:
             await self._run_to_its_end(await self._begun.get())
 
     async def _run_to_its_end(self, bulk_id: str) -> None:
-        failures = 0
+        failures, reason = 0, _INTERNAL
         while True:
             try:
                 if failures < MAX_FAILURES:
                     await self.run(bulk_id)
                 else:
-                    await self._end(bulk_id, "cannot-go-on", _INTERNAL)
+                    await self._end(bulk_id, "cannot-go-on", reason)
+            except UnavailableError as error:
+                _LOG.warning("a bulk deployment waits", id=bulk_id, reason=error.message)
+                failures, reason = failures + 1, ErrorDetail(code="500", message=error.message)
+                await asyncio.sleep(PAUSE_SECONDS)
             except Exception:  # noqa: BLE001 - whatever it was, others must be run after it
                 _LOG.exception("a bulk deployment was cut off; it goes on soon", id=bulk_id)
                 failures += 1
