@@ -49,8 +49,8 @@ def test_without_a_container_a_function_has_no_permission_of_its_own() -> None:
     assert faults(model(owner="rw"), mode="NoContainer", permission="ro") == (
         (
             "NoContainer function cannot configure permission when attaching Machine Learning "
-            f"resources. {PRESS} refers to Machine Learnin resource m with permission ro in resource "
-            "access policy."
+            f"resources. {PRESS} refers to Machine Learnin resource m with permission ro in "
+            "resource access policy."
         ),
     )
 
@@ -59,8 +59,8 @@ def test_without_a_container_a_function_has_no_permission_of_its_own() -> None:
 def test_somebody_has_to_give_the_permission(mode: str) -> None:
     assert faults(model(), mode=mode) == (
         (
-            f"Function {PRESS} refers to Machine Learning resource m with missing permission in both "
-            "ResourceAccessPolicy and resource OwnerSetting."
+            f"Function {PRESS} refers to Machine Learning resource m with missing permission in "
+            "both ResourceAccessPolicy and resource OwnerSetting."
         ),
     )
 
