@@ -120,7 +120,7 @@ class Updater:
         installed = self._installed[entry.software]
         is_new = installed.current() == entry.version
         if entry.step != "begun":
-            self._log.warning("an update was interrupted", job=entry.job_id, step=entry.step)
+            self._log.info("an update is taken up again", job=entry.job_id, step=entry.step)
         if entry.step == "begun" or (entry.step == "switching" and not is_new):
             if entry.software == "core" and entry.step == "switching":
                 await self._resume_quietly(entry.software)
