@@ -252,6 +252,7 @@ async def test_every_action_of_the_minimal_policy_is_needed_and_missed_by_name(
         "iot:Subscribe": f"{arn}:topicfilter/$aws/things/{CORE}-gda/shadow/",
         "iot:Publish": shadow,
         "iot:Receive": f"{shadow}/accepted",
+        "iot:GetThingShadow": f"{arn}:thing/{CORE}-gcm",
         "iot:UpdateThingShadow": f"{arn}:thing/{CORE}-gda",
         "greengrass:GetDeployment": deployments,
         "greengrass:GetDeploymentArtifacts": deployments,
