@@ -42,6 +42,12 @@ EVERYTHING = json.dumps(
         "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
     }
 )
+JOB_CALLS = (
+    "GetPendingJobExecutions",
+    "StartNextPendingJobExecution",
+    "DescribeJobExecution",
+    "UpdateJobExecution",
+)
 REPORT = b'{"Status":"InProgress"}'
 
 
@@ -172,6 +178,7 @@ def test_the_table_has_every_call_that_is_attacked_here() -> None:
     attacked |= {"iot:ListNamedShadowsForThing"}
     attacked |= {"iot:AssumeRoleWithCertificate"}  # in tests/interop/test_role_aliases.py
     attacked |= {"iot:Publish", "iot:GetRetainedMessage", "iot:ListRetainedMessages"}
+    attacked |= {f"iotjobsdata:{name}" for name in JOB_CALLS}  # in test_jobs_attacks.py
     assert {route.action for route in ROUTES} == attacked
 
 

@@ -157,6 +157,27 @@ async def test_over_https_the_path_names_the_thing_that_is_judged(cloud: Running
 
 
 @pytest.mark.promise(1)
+async def test_every_call_over_https_needs_its_own_permission(cloud: RunningCloud) -> None:
+    thing = await lamp(cloud)
+    calls = {
+        "GetPendingJobExecutions": ("GET", ""),
+        "DescribeJobExecution": ("GET", "/of-lamp"),
+        "StartNextPendingJobExecution": ("PUT", "/$next"),
+        "UpdateJobExecution": ("POST", "/of-lamp"),
+    }
+    for missing in calls:
+        others = [f"iotjobsdata:{name}" for name in calls if name != missing]
+        await cloud.edit_policy("lamp", policy(allow(others, "*")))
+        async with cloud.https(thing.identity) as device:
+            for name, (method, path) in calls.items():
+                answer = await device.request(
+                    method, f"/things/lamp/jobs{path}", b'{"status":"IN_PROGRESS"}'
+                )
+                assert answer.status == (403 if name == missing else 200), (missing, name)
+                assert name != missing or name in answer.message
+
+
+@pytest.mark.promise(1)
 async def test_a_deny_by_either_name_of_a_permission_denies(cloud: RunningCloud) -> None:
     thing = await lamp(cloud)
     everything = allow(["iot:*", "iotjobsdata:*"], "*")

@@ -9,6 +9,18 @@ from hedgerow.cli.provision.api import CloudApi
 from hedgerow.cloud.access import models, rows_of
 from hedgerow.kernel import Arn, CallerError, quoted
 
+_JOB_ACTIONS: Final = tuple(
+    f"{prefix}:{name}"
+    for prefix in ("iotjobsdata", "iot")
+    for name in (
+        "GetPendingJobExecutions",
+        "StartNextPendingJobExecution",
+        "DescribeJobExecution",
+        "UpdateJobExecution",
+    )
+)
+"""Each has an older name too."""
+
 DEVICE_ACTIONS = (
     "iot:Connect",
     "iot:Publish",
@@ -30,6 +42,7 @@ DEVICE_ACTIONS = (
     "greengrass:GetDeploymentArtifacts",
     "greengrass:UpdateConnectivityInfo",
     "greengrass:UpdateCoreDeploymentStatus",
+    *_JOB_ACTIONS,
 )
 """What devices and cores can be allowed."""
 _DEVICE_RESOURCES: Final[Mapping[str, str]] = {
@@ -48,6 +61,7 @@ _DEVICE_RESOURCES: Final[Mapping[str, str]] = {
     "greengrass:GetDeployment": "/greengrass/groups/",
     "greengrass:GetDeploymentArtifacts": "/greengrass/groups/",
     "greengrass:UpdateCoreDeploymentStatus": "/greengrass/groups/",
+    **dict.fromkeys(_JOB_ACTIONS, "thing/"),
 }
 """How the resource of a device's request begins, behind the account."""
 
