@@ -43,7 +43,7 @@ class Ledger:
 
     def case(self, deployment_id: str, version: int | None, *, is_forced: bool = False) -> Case:
         """Take a new operation."""
-        old = {self.running} | ({self.failed} if self.failed else set())
+        old = self._possible()
         if version is None:
             self.forgotten |= self.version_of.keys()
         else:
@@ -55,7 +55,7 @@ class Ledger:
     def at_death(self, on_disk: str | None) -> list[str]:
         """Return what is wrong with what lies on the disk while the core is dead."""
         case = self.case_now
-        allowed = {self.running, self.failed} if case is None else {*case.old, case.new}
+        allowed = self._possible() if case is None else {*case.old, case.new}
         if case is None:
             # The answer to the call is not there yet, but the core may be ahead of it.
             if on_disk in allowed or on_disk not in self.version_of:
@@ -63,6 +63,14 @@ class Ledger:
         elif on_disk in allowed:
             return []
         return [f"when the core was killed its disk had {on_disk}, which is not of {allowed}"]
+
+    def _possible(self) -> set[str | None]:
+        """Return what may be on the disk while no new operation is in force.
+
+        A core that runs what was reset makes up for the reset as soon as it can.
+        """
+        possible = {self.running} | ({self.failed} if self.failed else set())
+        return possible | ({None} if possible & self.forgotten else set())
 
     def settle(self, on_disk: str | None) -> None:
         """End a run."""

@@ -84,7 +84,7 @@ class Story:
                 self._under_way.set()
                 report.status = await self._outcome(deployment_id)
                 report.wrong += await judged(self._world, self._ledger, case, report.status)
-            if self._guest is not None and case.new is not None:
+            if self._guest is not None and None not in {*case.old, case.new}:
                 report.wrong += await self._guest.has_stayed()
             self._check_expectation()
         except TimeoutError:
