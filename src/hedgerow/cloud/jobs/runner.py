@@ -125,7 +125,7 @@ class JobRunner:
         async with self._desk.working() as work:
             with contextlib.suppress(JobError):
                 job = await work.job(job_id)
-                is_meant = await still_meant(work.tx, self._home, job.targets, thing)
+                is_meant = await still_meant(work.tx, self._home, job, thing)
                 if job.status == "IN_PROGRESS" and is_meant:
                     await work.enqueue(job_id, thing)
 
@@ -134,5 +134,5 @@ class JobRunner:
         async with self._desk.working() as work:
             with contextlib.suppress(JobError):
                 job = await work.job(job_id)
-                if not await still_meant(work.tx, self._home, job.targets, thing):
+                if not await still_meant(work.tx, self._home, job, thing):
                     await control.remove(work, job_id, thing)

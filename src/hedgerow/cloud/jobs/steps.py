@@ -40,7 +40,7 @@ async def roll_out(work: JobWork, home: Home, job_id: str) -> bool:
     rollout = record.document
     allowed = min(allowance(job, rollout, work.now), BATCH)
     for thing in rollout.left[:allowed]:
-        if await still_meant(work.tx, home, job.targets, thing):
+        if await still_meant(work.tx, home, job, thing):
             await work.enqueue(job_id, thing)
     after = rolled_out(rollout, min(allowed, len(rollout.left)), work.now)
     await _keep_rollout(work, record, after)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot.arns import read_thing_arn, read_thing_group_arn
 from hedgerow.cloud.iot.documents import THING, THING_GROUP, THING_GROUP_MEMBER
+from hedgerow.cloud.jobs.documents import Job
 from hedgerow.cloud.jobs.faults import JobError, invalid, no_such_thing
 from hedgerow.kernel import quoted
 from hedgerow.store import Store, Transaction
@@ -35,14 +36,16 @@ async def things_of(
     return tuple(things)
 
 
-async def still_meant(tx: Transaction, home: Home, targets: Sequence[str], thing: str) -> bool:
-    """Tell whether a thing is among those that targets stand for."""
+async def still_meant(tx: Transaction, home: Home, job: Job, thing: str) -> bool:
+    """Tell whether a thing is one that a job is for: there, and of a continuous one a target now.
+
+    A snapshot is for those that were targets when it was made.
+    """
     record = await tx.get(THING, home.account, thing)
-    if record is None:
-        return False
-    groups = {read_thing_group_arn(target, home) for target in targets} - {None}
-    named = {read_thing_arn(target, home) for target in targets}
-    return thing in named or not groups.isdisjoint(record.document.groups)
+    if record is None or job.selection == "SNAPSHOT":
+        return record is not None
+    named = {read_thing_arn(target, home) for target in job.targets}
+    return thing in named or not groups_of(home, job.targets).isdisjoint(record.document.groups)
 
 
 def groups_of(home: Home, targets: Sequence[str]) -> frozenset[str]:

@@ -54,6 +54,22 @@ async def test_a_rollout_goes_on_after_a_restart(tmp_path: Path) -> None:
         assert await stage.counts("j1") == {"QUEUED": len(FLEET)}
 
 
+async def test_a_snapshot_is_for_those_who_were_there(stage: JobStage) -> None:
+    await stage.things(*FLEET[:4], group="fleet")
+    await stage.things("late")
+    await stage.create("j1", group="fleet", jobExecutionsRolloutConfig={"maximumPerMinute": 1})
+    async with stage.store.transaction() as tx:
+        await thing_groups.remove(tx, HOME, "fleet", "t1")
+        await thing_groups.add(tx, HOME, "fleet", "late")
+        await thing_groups.remove(tx, HOME, "fleet", "t3")
+        await things.delete(tx, HOME, {"thingName": "t3"})
+    for _ in range(4):
+        stage.clock.advance(timedelta(minutes=1))
+        await stage.settle()
+    executions = await stage.store.all(JOB_EXECUTION, HOME.account, parent="j1")
+    assert [one.document.thing_name for one in executions] == ["t0", "t1", "t2"]
+
+
 async def test_a_constant_rate_is_kept(stage: JobStage) -> None:
     await stage.things(*FLEET[:25], group="fleet")
     await stage.create("j1", group="fleet", jobExecutionsRolloutConfig={"maximumPerMinute": 10})
