@@ -8,9 +8,11 @@ import contextlib
 import ssl
 import sys
 import tempfile
+import threading
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,10 +165,13 @@ def _measured(
         ThingName=CORE,
         ConnectivityInfo=[{"Id": "here", "HostAddress": "127.0.0.1", "PortNumber": mqtt_port}],
     )
+    before = {name: cpu_seconds(pid) for name, pid in pids.items()}
     changed, dropped = uvloop.run(_changed(cloud, site, mqtt_port, rows))
+    each = {name: (cpu_seconds(pid) - before[name]) / CHANGES for name, pid in pids.items()}
     ordered = sorted(changed, key=lambda taken: taken.total)
     slowest, median = ordered[-1], ordered[len(ordered) // 2]
     found = uvloop.run(_discovered(cloud, site))
+    meanwhile = uvloop.run(_discovered_meanwhile(cloud, site, rows))
     memory = {name: pss_mib(pid) for name, pid in pids.items()}
     return (
         *(Row(name, f"{seconds:.2f} s") for name, seconds in first.steps.items()),
@@ -175,6 +180,10 @@ def _measured(
         *(Row(f"one row changed: {name}", f"{s:.2f} s") for name, s in slowest.steps.items()),
         _wanted("one row changed, until it is in force: slowest", slowest.total, WANTED_CHANGED_S),
         Row("one row changed: median", f"{median.total:.2f} s"),
+        Row(
+            "one row changed: processor time of cloud and core",
+            f"{each['cloud']:.2f} s, {each['core']:.2f} s",
+        ),
         Row(
             f"of {CONNECTED} connected devices, cut by it",
             f"{dropped}",
@@ -196,6 +205,10 @@ def _measured(
         Row(
             "discovery: requests per second of the cloud's processor time",
             f"{found.rate_of_processor:,.0f}",
+        ),
+        Row(
+            f"discovery while rows are changed: p99 (p50 {meanwhile.percentile_ms(50):.1f} ms)",
+            f"{meanwhile.percentile_ms(99):.1f} ms",
         ),
         Row("memory of cloud and core (PSS)", f"{memory['cloud']:.0f}, {memory['core']:.0f} MiB"),
     )
@@ -329,6 +342,24 @@ async def _discovered(cloud: ServedCloud, site: Site) -> Figures:
         (name, _cloud_context(cloud, site.devices[name])) for name in names[::step][:DISCOVERING]
     ]
     return await Figures.of(cloud.place.host, cloud.place.https_port, askers, cloud.daemon.pid)
+
+
+async def _discovered_meanwhile(cloud: ServedCloud, site: Site, rows: int) -> Figures:
+    """Ask for discovery while one deployment after the other is made."""
+    over = threading.Event()
+
+    def change() -> None:
+        number = CHANGES
+        while not over.is_set():
+            number += 1
+            deployment = _change(site, site.rows(rows, _subject(number)), Taken())
+            until(partial(site.succeeded, deployment), "the core's report", _PATIENCE_SECONDS)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asyncio.to_thread(change))
+        figures = await _discovered(cloud, site)
+        over.set()
+    return figures
 
 
 def _cloud_context(cloud: ServedCloud, identity: Identity) -> ssl.SSLContext:
