@@ -463,6 +463,14 @@ def test_doctor_finds_a_running_core_sound(plant: Plant) -> None:
         assert found[subject]["ok"], found[subject]
 
 
+def test_core_status_tells_what_a_running_core_serves(plant: Plant) -> None:
+    found = hedgerow("core", "status", "--root", plant.root, "--json").data
+    assert found["deployment"]["mode"] == "running"
+    assert found["deployment"]["deploymentId"]
+    assert hedgerow("core", "status", "--root", plant.root).code == 0
+    assert hedgerow("why", "deployment", "--root", plant.root, "--json").data["allowed"] is True
+
+
 def test_without_the_environment_the_sentence_says_how_to_get_it(tmp_path: Path) -> None:
     words = ("core", "provision", "--root", tmp_path / "core", "--name", "x")
     made = hedgerow(*words, env={"HOME": str(tmp_path)})
