@@ -6,7 +6,7 @@ from typing import Final
 from hedgerow.contract import SubscriptionRow
 from hedgerow.mqtt import FilterTree, matches
 
-MAX_LOOKED_THROUGH: Final = 16
+MAX_LOOKED_THROUGH: Final = 8
 """So many rows are looked through one by one; more have an index.
 
 An index takes a hundred times the memory and most of the time that it takes to compile a table; the
