@@ -55,7 +55,7 @@ BENCHMARKS = {
     "deployment-faults": deployment_faults.measure,
 }
 
-LONG = {"bulk", "kill9", "link-cuts", "rotations", "membership", "deployment-faults"}
+LONG = {"kill9", "link-cuts", "rotations", "membership", "deployment-faults"}
 """Those that take minutes; they run when they are named."""
 
 
