@@ -85,6 +85,7 @@ def _make_private_folder(folder: Path) -> None:
     _make_private_folder(folder.parent)
     # The umask can only take rights away from this mode.
     folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
+    _flush_folder(folder.parent)
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:

@@ -24,7 +24,13 @@ from hedgerow.core.certificates import (
     renewal_due,
     renewal_moment,
 )
-from hedgerow.kernel import DeniedError, HedgerowError, PeerError, UnavailableError
+from hedgerow.kernel import (
+    ConfigurationError,
+    DeniedError,
+    HedgerowError,
+    PeerError,
+    UnavailableError,
+)
 from hedgerow.pki import CertificateAuthority, FileKey, load_csr, server_certificate
 
 GROUP = "11111111-aaaa-4000-8000-000000000001"
@@ -124,6 +130,43 @@ async def test_another_group_gets_a_certificate_of_its_own(bench: Bench) -> None
     (await bench.keeper.prepare("another"))()
     assert [request.group_id for request in bench.cloud.requests] == [GROUP, "another"]
     assert len(bench.served) == 2
+
+
+async def test_going_back_to_a_group_serves_the_certificate_it_had_without_asking(
+    bench: Bench,
+) -> None:
+    await bench.begin()
+    (await bench.keeper.prepare("another"))()
+    bench.cloud.failure = UnavailableError("no route to host")
+    bench.keeper.go_back(GROUP)
+    assert bench.served[-1] is bench.served[0]
+    assert bench.keeper.served is not None
+    assert bench.keeper.served.group_id == GROUP
+
+
+async def test_serving_nothing_keeps_the_certificate_for_another_time(bench: Bench) -> None:
+    await bench.begin()
+    bench.keeper.serve_nothing()
+    assert bench.served[-1] is None
+    bench.keeper.take_up(GROUP)
+    assert bench.keeper.served is not None
+    assert len(bench.cloud.requests) == 1
+
+
+async def test_a_damaged_key_of_the_server_is_none_and_a_loose_one_an_error(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path / "server", None)
+    await bench.begin()
+    key = tmp_path / "server/server.key"
+    whole = key.read_bytes()
+    key.write_bytes(whole[: len(whole) // 2])
+    assert bench.store.load() is None
+    key.write_bytes(whole)
+    assert bench.store.load() is not None
+    key.chmod(0o644)
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        bench.store.load()
 
 
 @pytest.mark.spec("D05")
