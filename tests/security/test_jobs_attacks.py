@@ -12,7 +12,7 @@ from tests.support.cloud import ACCOUNT, REGION, EnrolledThing, RunningCloud, ru
 from tests.support.cloud_edge import MqttDevice
 from tests.support.registry import allow, deny, policy
 
-from hedgerow.cloud.broker import job_requests
+from hedgerow.cloud.broker import thing_requests
 from hedgerow.cloud.broker.conflicts import Conflicts
 from hedgerow.cloud.jobs import (
     AskDescribe,
@@ -110,7 +110,7 @@ async def test_a_device_hears_of_and_changes_its_own_jobs_only(
             message = await device.received()
             assert message.topic == f"{LAMP}/of-fan/{verb}/rejected"
             assert json.loads(message.payload)["code"] == "ResourceNotFound"
-        monkeypatch.setattr(job_requests, "MAX_WAITING_PER_THING", 0)
+        monkeypatch.setattr(thing_requests, "MAX_WAITING_PER_THING", 0)
         await device.publish(f"{LAMP}/get", b'{"clientToken":"t"}')
         content = json.loads((await device.received()).payload)
         assert (content["code"], content["clientToken"]) == ("RequestThrottled", "t")

@@ -5,8 +5,6 @@ that asked, if it has subscribed to it and may receive it.
 Source: AWS IoT Core Developer Guide, "Jobs device MQTT API".
 """
 
-import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -14,6 +12,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from hedgerow.cloud.broker.thing_requests import ThingRequests
 from hedgerow.cloud.jobs import (
     AskDescribe,
     AskPending,
@@ -30,11 +29,7 @@ from hedgerow.contract.job_topics import JobEvent, JobTopic, parse_job_topic
 from hedgerow.kernel import HedgerowError
 from hedgerow.mqtt import Message, Source
 
-MAX_WAITING_PER_THING: Final = 10
-"""Requests of one thing that are not answered yet; one more is answered with RequestThrottled."""
-MAX_WAITING: Final = 1000
-"""The same for all things together."""
-
+_TOO_MANY: Final = JobError("RequestThrottled", "Too many requests; try again later.")
 _BROKEN: Final = JobError("InternalError", "The request failed; try again later.")
 _LOG = structlog.get_logger("hedgerow.cloud.broker.job_requests")
 
@@ -58,49 +53,25 @@ class JobRequests:
     def __init__(self, desk: JobDesk, answer: Answer) -> None:
         self._desk = desk
         self._publish = answer
-        self._waiting: asyncio.Queue[_Request] = asyncio.Queue()
-        self._waiting_of_thing: Counter[str] = Counter()
-        self._worker: asyncio.Task[None] | None = None
+        self._requests = ThingRequests[_Request]("job requests", self._answer, self._turn_away)
 
     async def start(self) -> None:
         """Begin to answer."""
-        loop = asyncio.get_running_loop()
-        self._worker = loop.create_task(self._answer_all(), name="job requests")
+        await self._requests.start()
 
     async def stop(self) -> None:
         """Stop answering; what waits is dropped, as at a restart."""
-        if self._worker is not None:
-            self._worker.cancel()
-            await asyncio.gather(self._worker, return_exceptions=True)
-            self._worker = None
+        await self._requests.stop()
 
     def take(self, message: Message) -> None:
         """Take a message on a request topic (a `Tap`); a will is none."""
         topic = parse_job_topic(message.topic)
-        if topic is None or topic.event or message.is_will:
-            return
-        request, thing = _Request(topic, message.source, message.payload), topic.thing_name
-        if (
-            self._waiting_of_thing[thing] >= MAX_WAITING_PER_THING
-            or self._waiting.qsize() >= MAX_WAITING
-        ):
-            refusal = JobError("RequestThrottled", "Too many requests; try again later.")
-            # Not from within the broker's own delivery of the request.
-            asyncio.get_running_loop().call_soon(self._reject, request, refusal)
-            return
-        self._waiting_of_thing[thing] += 1
-        self._waiting.put_nowait(request)
+        if topic is not None and not topic.event and not message.is_will:
+            request = _Request(topic, message.source, message.payload)
+            self._requests.put(topic.thing_name, request)
 
-    async def _answer_all(self) -> None:
-        while True:
-            request = await self._waiting.get()
-            thing = request.topic.thing_name
-            try:
-                await self._answer(request)
-            finally:
-                self._waiting_of_thing[thing] -= 1
-                if not self._waiting_of_thing[thing]:
-                    del self._waiting_of_thing[thing]
+    def _turn_away(self, request: _Request) -> None:
+        self._reject(request, _TOO_MANY)
 
     async def _answer(self, request: _Request) -> None:
         try:

@@ -1,29 +1,24 @@
 """Requests to shadows over MQTT: taken from the broker, answered on the shadow's own topics."""
 
-import asyncio
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 import structlog
 
+from hedgerow.cloud.broker.thing_requests import ThingRequests
 from hedgerow.cloud.iot_data import ShadowService
 from hedgerow.contract import ShadowTopic, parse_shadow_topic
 from hedgerow.mqtt import Message
 from hedgerow.shadow import ShadowError
 
-MAX_WAITING_PER_THING: Final = 10
-"""Requests to one thing's shadow that are not answered yet; one more is answered with 429."""
-MAX_WAITING: Final = 1000
-"""The same for all things together."""
-
-_TOO_MANY_REQUESTS: Final = 429
+_TOO_MANY: Final = ShadowError(429, "Too many requests")
 _INTERNAL_FAILURE: Final = 500
 
 _log = structlog.get_logger("hedgerow.cloud.broker.shadow_requests")
 
 Publish = Callable[[str, bytes], None]
+_Request = tuple[ShadowTopic, bytes]
 
 
 class ShadowRequests:
@@ -36,59 +31,37 @@ class ShadowRequests:
     def __init__(self, shadows: ShadowService, publish: Publish) -> None:
         self._shadows = shadows
         self._publish = publish
-        self._waiting: asyncio.Queue[tuple[ShadowTopic, bytes]] = asyncio.Queue()
-        self._waiting_of_thing: Counter[str] = Counter()
-        self._worker: asyncio.Task[None] | None = None
+        self._requests = ThingRequests[_Request]("shadow requests", self._answer, self._turn_away)
 
     async def start(self) -> None:
         """Begin to answer."""
-        loop = asyncio.get_running_loop()
-        self._worker = loop.create_task(self._answer_all(), name="shadow requests")
+        await self._requests.start()
 
     async def stop(self) -> None:
         """Stop answering; what waits is dropped, as at a restart."""
-        if self._worker is not None:
-            self._worker.cancel()
-            await asyncio.gather(self._worker, return_exceptions=True)
-            self._worker = None
+        await self._requests.stop()
 
     def take(self, message: Message) -> None:
         """Take a message on a request topic (a `Tap`); a will is none, as in AWS IoT Core."""
-        request = parse_shadow_topic(message.topic)
-        if request is None or request.event or message.is_will:
-            return
-        if (
-            self._waiting_of_thing[request.thing_name] >= MAX_WAITING_PER_THING
-            or self._waiting.qsize() >= MAX_WAITING
-        ):
-            refusal = ShadowError(_TOO_MANY_REQUESTS, "Too many requests")
-            # Not from within the broker's own delivery of the request.
-            asyncio.get_running_loop().call_soon(self._reject, request, refusal)
-            return
-        self._waiting_of_thing[request.thing_name] += 1
-        self._waiting.put_nowait((request, message.payload))
+        topic = parse_shadow_topic(message.topic)
+        if topic is not None and not topic.event and not message.is_will:
+            self._requests.put(topic.thing_name, (topic, message.payload))
 
-    async def _answer_all(self) -> None:
-        while True:
-            request, payload = await self._waiting.get()
-            try:
-                await self._answer(request, payload)
-            finally:
-                self._waiting_of_thing[request.thing_name] -= 1
-                if not self._waiting_of_thing[request.thing_name]:
-                    del self._waiting_of_thing[request.thing_name]
+    def _turn_away(self, request: _Request) -> None:
+        self._reject(request[0], _TOO_MANY)
 
-    async def _answer(self, request: ShadowTopic, payload: bytes) -> None:
+    async def _answer(self, request: _Request) -> None:
+        topic, payload = request
         try:
-            answer = await self._asked(request, payload)
+            answer = await self._asked(topic, payload)
         except ShadowError as error:
-            self._reject(request, error)
+            self._reject(topic, error)
         except Exception as error:  # noqa: BLE001 - one request's failure must not end the others
             _log.error("a shadow request failed", failure=type(error).__name__)
-            self._reject(request, ShadowError(_INTERNAL_FAILURE, "Internal service failure"))
+            self._reject(topic, ShadowError(_INTERNAL_FAILURE, "Internal service failure"))
         else:
-            if request.verb == "get":
-                self._publish(str(replace(request, event="accepted")), answer)
+            if topic.verb == "get":
+                self._publish(str(replace(topic, event="accepted")), answer)
 
     async def _asked(self, request: ShadowTopic, payload: bytes) -> bytes:
         ask = {

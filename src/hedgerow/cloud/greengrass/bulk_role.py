@@ -10,8 +10,9 @@ from datetime import timedelta
 
 from hedgerow.cloud.greengrass.arns import group_arn, group_version_arn
 from hedgerow.cloud.greengrass.role_desk import RoleDesk
-from hedgerow.cloud.greengrass.role_sources import CallJudge, TemporaryKeys
+from hedgerow.cloud.greengrass.role_sources import CallJudge
 from hedgerow.cloud.home import Home
+from hedgerow.cloud.service_sessions import TemporaryKeys
 from hedgerow.kernel import Clock, DeniedError
 from hedgerow.policy import Decision
 

@@ -27,11 +27,10 @@ from hedgerow.cloud.greengrass.role_sources import (
     RecordAssumption,
     RoleDirectory,
     RoleFacts,
-    ServiceSessions,
-    TemporaryKeys,
 )
 from hedgerow.cloud.greengrass.trust import GREENGRASS, trust_findings
 from hedgerow.cloud.home import Home
+from hedgerow.cloud.service_sessions import ServiceSessions, TemporaryKeys
 from hedgerow.contract import GroupCredentials
 from hedgerow.kernel import Arn, CallerError, DeniedError
 from hedgerow.policy import Decision

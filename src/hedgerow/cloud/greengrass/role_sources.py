@@ -1,12 +1,12 @@
-"""What Greengrass needs of IAM, STS and the judge of access, as protocols; no behaviour is here."""
+"""What Greengrass needs of IAM and the judge of access, as protocols; no behaviour is here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from hedgerow.aws import Principal
-from hedgerow.kernel import Secret
+from hedgerow.cloud.service_sessions import TemporaryKeys
 from hedgerow.policy import Decision
 
 
@@ -31,49 +31,6 @@ class RoleDirectory(Protocol):
 
     async def role(self, role_arn: str) -> RoleFacts | None:
         """Return a role of any account, or None."""
-
-
-class TemporaryKeys(Protocol):
-    """Credentials of an assumed role (`cloud.sts.TemporaryCredentials`)."""
-
-    @property
-    def access_key_id(self) -> str:
-        """The key's id."""
-
-    @property
-    def secret_access_key(self) -> Secret[str]:
-        """The key."""
-
-    @property
-    def session_token(self) -> Secret[str]:
-        """What has to go with it."""
-
-    @property
-    def expires_at(self) -> datetime:
-        """When they end."""
-
-    @property
-    def principal(self) -> Principal:
-        """Whom they stand for."""
-
-
-class ServiceSessions(Protocol):
-    """Who makes such credentials (`cloud.sts.Sessions`)."""
-
-    async def assume_role_for_service(
-        self,
-        role_arn: str,
-        *,
-        service: str,
-        source_account: str,
-        source_arn: str,
-        session_name: str,
-        duration: timedelta,
-    ) -> TemporaryKeys:
-        """Assume a role, or raise `DeniedError` that says what its trust policy lacks."""
-
-    async def revoke(self, account: str, access_key_id: str) -> None:
-        """End credentials before their time."""
 
 
 class CallJudge(Protocol):

@@ -15,10 +15,10 @@ from typing import Final
 from hedgerow.cloud.greengrass.index import GroupIndex
 from hedgerow.cloud.greengrass.permissions import Need
 from hedgerow.cloud.greengrass.role_desk import RoleDesk, ServiceRoleError
-from hedgerow.cloud.greengrass.role_sources import TemporaryKeys
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot import AdmittedDevice
 from hedgerow.cloud.iot.arns import thing_arn
+from hedgerow.cloud.service_sessions import TemporaryKeys
 from hedgerow.contract import (
     ShadowId,
     configuration_thing,

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from hedgerow.aws import Principal
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot.admission import AdmittedDevice
 from hedgerow.cloud.iot.arns import role_alias_arn
 from hedgerow.cloud.iot.directory import DeviceDirectory
 from hedgerow.cloud.iot.documents import ROLE_ALIAS
-from hedgerow.kernel import CallerError, DeniedError, Secret, quoted
+from hedgerow.cloud.service_sessions import ServiceSessions, TemporaryKeys
+from hedgerow.kernel import CallerError, DeniedError, quoted
 from hedgerow.store import Store
 
 SERVICE: Final = "credentials.iot.amazonaws.com"
@@ -30,47 +30,6 @@ class NoRoleAliasError(CallerError):
     """There is no such role alias."""
 
     code = "ResourceNotFound"
-
-
-class TemporaryKeys(Protocol):
-    """Credentials of an assumed role (`cloud.sts.TemporaryCredentials`)."""
-
-    @property
-    def access_key_id(self) -> str:
-        """The key's id."""
-
-    @property
-    def secret_access_key(self) -> Secret[str]:
-        """The key."""
-
-    @property
-    def session_token(self) -> Secret[str]:
-        """What has to go with it."""
-
-    @property
-    def expires_at(self) -> datetime:
-        """When they end."""
-
-    @property
-    def principal(self) -> Principal:
-        """Whom they stand for."""
-
-
-class ServiceSessions(Protocol):
-    """Who makes such credentials (`cloud.sts.Sessions`)."""
-
-    async def assume_role_for_service(
-        self,
-        role_arn: str,
-        *,
-        service: str,
-        source_account: str,
-        source_arn: str,
-        session_name: str,
-        duration: timedelta,
-        context: Mapping[str, str],
-    ) -> TemporaryKeys:
-        """Assume a role, or raise `DeniedError` that says what its trust policy lacks."""
 
 
 class Lender(Protocol):

@@ -12,7 +12,7 @@ from tests.support.clock import ManualClock
 from tests.support.registry import HOME, registry
 
 from hedgerow.cloud.broker import ShadowRequests
-from hedgerow.cloud.broker.shadow_requests import MAX_WAITING, MAX_WAITING_PER_THING
+from hedgerow.cloud.broker.thing_requests import MAX_WAITING, MAX_WAITING_PER_THING
 from hedgerow.cloud.iot_data import ShadowService
 from hedgerow.contract import CLASSIC, shadow_topic
 from hedgerow.mqtt import Message
