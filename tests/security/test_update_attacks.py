@@ -18,7 +18,7 @@ from hedgerow.core.updates import VerifiedPackage
 from hedgerow.core.updates.unpacking import unpack
 from hedgerow.kernel import ConfigurationError, PeerError, UnavailableError
 
-pytestmark = pytest.mark.spec("T08")
+pytestmark = [pytest.mark.spec("T08"), pytest.mark.promise(11)]
 
 
 @pytest.fixture

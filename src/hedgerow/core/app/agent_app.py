@@ -98,7 +98,12 @@ class AgentApp:
                     log=log,
                     level=level,
                 )
-                return await self._beside_notices(source, agent, log)
+                try:
+                    return await self._beside_notices(source, agent, log)
+                except OSError as error:
+                    raise ConfigurationError(
+                        f"updates need to write in {folders.root}, and cannot: {error}"
+                    ) from error
 
     async def check(self) -> None:
         """Reach the cloud as the core; raise what is in the way of that. Changes nothing."""
