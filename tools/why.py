@@ -25,13 +25,14 @@ When something is refused, ask. Which command depends on what you have in hand:
 | in hand | ask |
 | --- | --- |
 | a message that does not arrive behind a core | `hedgerow why message` on the core's machine |
+| a core that does not run its last deployment | `hedgerow why deployment` on the core's machine |
 | a device that cannot connect, publish, hear or discover in the cloud | `hedgerow why device` |
 | a person's or program's call that would be refused | `hedgerow why access` |
 | a deployment or a core without its role, or a role that cannot be assumed | `hedgerow why role` |
 | a request id from an error, or a line of a log | `hedgerow why call ID` |
 | nothing but the feeling that something was refused | `hedgerow why refusals` |
 
-All but the first need the environment that `hedgerow env` prints. An answer is every step of the
+All but the first two need the environment that `hedgerow env` prints. An answer is every step of the
 way in its order, up to the first that fails; that one is the cause, with the smallest change that
 would let it pass. With `--json`, `cause.name` and `cause.code` are stable words for programs. The
 exit code is 0 whenever there is an answer, whatever it is.
