@@ -32,10 +32,10 @@ When something is refused, ask. Which command depends on what you have in hand:
 | a request id from an error, or a line of a log | `hedgerow why call ID` |
 | nothing but the feeling that something was refused | `hedgerow why refusals` |
 
-All but the first two need the environment that `hedgerow env` prints. An answer is every step of the
-way in its order, up to the first that fails; that one is the cause, with the smallest change that
-would let it pass. With `--json`, `cause.name` and `cause.code` are stable words for programs. The
-exit code is 0 whenever there is an answer, whatever it is.
+All but the first two need the environment that `hedgerow env` prints. An answer is every step of
+the way in its order, up to the first that fails; that one is the cause, with the smallest change
+that would let it pass. With `--json`, `cause.name` and `cause.code` are stable words for programs.
+The exit code is 0 whenever there is an answer, whatever it is.
 
 Below stands what was answered to {count} faults, each put alone into a sound state by a test, that
 then demands this very cause at the first try. Written by `python -m tools.why`; do not edit.
