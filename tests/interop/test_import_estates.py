@@ -175,6 +175,21 @@ async def test_saved_answers_become_a_plant_that_talks(cloud: RunningCloud, tmp_
     await talk_through(cloud, plant, root, answer)
 
 
+async def test_a_template_becomes_a_plant_that_talks(cloud: RunningCloud, tmp_path: Path) -> None:
+    plant = OldPlant.make()
+    template = plant.write_template(tmp_path / "plant.template")
+    root = plant.write_core_folder(tmp_path / "greengrass", ggMqttPort=0, ggDaemonPort=0)
+    devices = plant.write_device_certificates(tmp_path / "pems")
+    plant.identities[CORE].write(devices, CORE)
+    given = [word for one in plant.template_parameters() for word in ("--parameter", one)]
+    answer = await imported(str(template), "--devices-dir", str(devices), *given)
+    assert answer["Applied"]
+    assert [group["Name"] for group in answer["Groups"]] == ["plant"]
+    shown = await cloud.greengrass("get_group", GroupId=answer["Groups"][0]["Id"])
+    assert shown["tags"] == {"site": "north"}
+    await talk_through(cloud, plant, root, answer)
+
+
 async def test_a_cloud_that_was_lost_is_made_again_from_the_folder_of_its_core(
     cloud: RunningCloud, tmp_path: Path
 ) -> None:

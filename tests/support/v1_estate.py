@@ -221,6 +221,87 @@ class OldPlant:
             }
         return found
 
+    def write_template(self, path: Path) -> Path:
+        """Write a CloudFormation template of the plant; certificates are parameters, as usual."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self.template(), indent=2))
+        return path
+
+    def template_parameters(self) -> list[str]:
+        """Return what a person gives for the template's parameters."""
+        return [f"{name.title()}Cert={self.certificate_arn(name)}" for name in (PRESS, LAMP)] + [
+            f"CoreCert={self.certificate_arn(CORE)}"
+        ]
+
+    def template(self) -> dict[str, Any]:
+        """Return the template, with all that refers to something by a function."""
+        things = {name: {"ThingName": name} for name in (CORE, PRESS, LAMP)}
+        parameters = {CORE: "CoreCert", PRESS: "PressCert", LAMP: "LampCert"}
+        logical = {CORE: "Core", PRESS: "Press", LAMP: "Lamp"}
+
+        def member(name: str) -> dict[str, Any]:
+            return {
+                "Id": f"{name}-1",
+                "ThingArn": {"Fn::Sub": f"arn:${{AWS::Partition}}:iot:${{AWS::Region}}:"
+                             f"${{AWS::AccountId}}:thing/${{{logical[name]}}}"},
+                "CertificateArn": {"Ref": parameters[name]},
+                "SyncShadow": "false",
+            }  # fmt: skip
+
+        def end(name: str) -> Any:
+            return name if name == "cloud" else {"Fn::GetAtt": [logical[name], "Arn"]}
+
+        resources: dict[str, Any] = {
+            logical[name]: {"Type": "AWS::IoT::Thing", "Properties": properties}
+            for name, properties in things.items()
+        }
+        for kind, entities in (
+            ("Core", [member(CORE)]),
+            ("Device", [member(PRESS), member(LAMP)]),
+            (
+                "Subscription",
+                [
+                    {
+                        "Id": f"row-{number}",
+                        "Source": end(source),
+                        "Subject": topic,
+                        "Target": end(to),
+                    }
+                    for number, (source, topic, to) in enumerate(ROWS, 1)
+                ],
+            ),
+        ):
+            resources[f"{kind}s"] = {
+                "Type": f"AWS::Greengrass::{kind}Definition",
+                "Properties": {"Name": f"the {kind.lower()}s"},
+            }
+            resources[f"{kind}Version"] = {
+                "Type": f"AWS::Greengrass::{kind}DefinitionVersion",
+                "Properties": {
+                    f"{kind}DefinitionId": {"Fn::GetAtt": [f"{kind}s", "Id"]},
+                    f"{kind}s": entities,
+                },
+            }
+        resources["Plant"] = {
+            "Type": "AWS::Greengrass::Group",
+            "Properties": {"Name": "plant", "Tags": {"site": "north"}},
+        }
+        resources["PlantVersion"] = {
+            "Type": "AWS::Greengrass::GroupVersion",
+            "Properties": {
+                "GroupId": {"Ref": "Plant"},
+                **{
+                    f"{kind}DefinitionVersionArn": {"Ref": f"{kind}Version"}
+                    for kind in ("Core", "Device", "Subscription")
+                },
+            },
+        }
+        return {
+            "AWSTemplateFormatVersion": "2010-09-09",
+            "Parameters": {name: {"Type": "String"} for name in parameters.values()},
+            "Resources": resources,
+        }
+
     def _version(self, kind: str, entities: list[dict[str, Any]]) -> Mapping[str, Any]:
         arn = version_arn(kind)
         return {

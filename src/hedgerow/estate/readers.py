@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from hedgerow.estate.cloudformation_reading import CloudFormation
 from hedgerow.estate.core_folder import CoreFolder
 from hedgerow.estate.findings import blocks
 from hedgerow.estate.formats import Reader, Reading, Source, Writer
@@ -16,6 +17,7 @@ READERS: Final[tuple[Reader, ...]] = (
     OwnCoreFolder(),
     CoreFolder(),
     SavedAnswers(),
+    CloudFormation(),
 )
 WRITERS: Final[Mapping[str, Writer]] = {writer.name: writer for writer in (OwnJson(),)}
 

@@ -1,0 +1,157 @@
+"""The resource types of templates that an estate knows: what they refer to and how they are typed.
+
+Source: CloudFormation's references of `AWS::Greengrass` and `AWS::IoT` (return values). Ids that a
+stack would give follow from the names in the template.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from hedgerow.estate.certificates import certificates_of
+from hedgerow.estate.naming import certificate_arn, thing_arn
+from hedgerow.estate.template_values import Unknown
+from hedgerow.estate.values import DEFINITION_NAMES, Origin
+from hedgerow.kernel import Arn
+
+_NAMESPACE: Final = uuid.UUID("6f0d9a3e-5f43-5d0b-9a54-0c1b6a6f7a11")
+"""Ids in templates are made in this namespace (RFC 9562, version 5)."""
+
+_GREENGRASS: Final = "AWS::Greengrass::"
+NAME_MEMBERS: Final[Mapping[str, str]] = {
+    "AWS::IoT::Thing": "ThingName",
+    "AWS::IoT::ThingType": "ThingTypeName",
+    "AWS::IoT::ThingGroup": "ThingGroupName",
+    "AWS::IoT::Policy": "PolicyName",
+}
+"""The property that names a resource; `Ref` gives it."""
+
+IOT_KINDS: Final = frozenset(
+    {
+        *NAME_MEMBERS,
+        "AWS::IoT::Certificate",
+        "AWS::IoT::PolicyPrincipalAttachment",
+        "AWS::IoT::ThingPrincipalAttachment",
+    }
+)
+_ARN_KINDS: Final[Mapping[str, str]] = {
+    "AWS::IoT::Thing": "thing",
+    "AWS::IoT::ThingType": "thingtype",
+    "AWS::IoT::ThingGroup": "thinggroup",
+    "AWS::IoT::Policy": "policy",
+}
+_FLAGS: Final = frozenset({"SyncShadow", "Pinned", "AccessSysfs", "AutoAddGroupOwner"})
+_NUMBERS: Final = frozenset({"MemorySize", "Timeout", "Uid", "Gid", "Space"})
+_TEXT_MAPS: Final = frozenset({"Variables", "Parameters"})
+"""Members in which every value is a text, whatever it looks like."""
+
+
+def known_certificate(name: str, properties: Mapping[str, Any]) -> tuple[str, str]:
+    """Return a certificate's id and PEM; without PEM the id only stands for it in the template."""
+    pem = properties.get("CertificatePem")
+    if isinstance(pem, str):
+        for found in certificates_of(pem, name):
+            return found.id, found.pem
+    return hashlib.sha256(f"certificate {name}".encode()).hexdigest(), ""
+
+
+def definition_id(name: str) -> str:
+    """Return the id that a definition or group of this name in a template has."""
+    return str(uuid.uuid5(_NAMESPACE, name))
+
+
+def physical(
+    origin: Origin,
+    kind: str,
+    name: str,
+    attribute: str,
+    named: Callable[[str, str], str],
+) -> str | None:
+    """Return an attribute that follows from a resource's type and names, or None."""
+    if kind in NAME_MEMBERS:
+        own = named(name, NAME_MEMBERS[kind])
+        if attribute in {"Ref", "Name"}:
+            return own
+        return _iot_arn(origin, kind, own) if attribute == "Arn" else None
+    if kind == "AWS::IoT::Certificate":
+        identifier, _ = known_certificate(name, {"CertificatePem": named(name, "CertificatePem")})
+        if attribute in {"Ref", "Id"}:
+            return identifier
+        return certificate_arn(origin, identifier) if attribute == "Arn" else None
+    if kind.startswith(_GREENGRASS):
+        return _greengrass(origin, kind.removeprefix(_GREENGRASS), name, attribute)
+    return None
+
+
+def as_modelled(content: Any) -> Any:
+    """Return a definition's content in the API's types; templates have flags as texts."""
+    if isinstance(content, list):
+        return [as_modelled(one) for one in content]
+    if not isinstance(content, dict):
+        return content
+    return {
+        key: _typed(key, value) for key, value in content.items() if not isinstance(value, Unknown)
+    }
+
+
+def _typed(key: str, value: Any) -> Any:
+    if key in _TEXT_MAPS and isinstance(value, dict):
+        return {
+            name: one if isinstance(one, str) else str(one).lower() for name, one in value.items()
+        }
+    if key in _FLAGS and isinstance(value, str) and value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    if key in _NUMBERS and isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return as_modelled(value)
+
+
+def _greengrass(origin: Origin, kind: str, name: str, attribute: str) -> str | None:
+    if kind == "Group":
+        base = f"/greengrass/groups/{definition_id(name)}"
+    elif kind == "GroupVersion":
+        return _arn(origin, f"/greengrass/groups/versions/{definition_id(name)}", attribute)
+    else:
+        word = kind.removesuffix("Version").removesuffix("Definition")
+        if word not in DEFINITION_NAMES:
+            return None
+        base = f"/greengrass/definition/{word.lower()}s/{definition_id(name)}"
+        if kind.endswith("Version"):
+            return _arn(origin, f"{base}/versions/{definition_id(name)}", attribute)
+    found = {
+        "Ref": definition_id(name),
+        "Id": definition_id(name),
+        "Arn": _arn(origin, base, "Arn"),
+        "LatestVersionArn": _arn(origin, f"{base}/versions/{definition_id(name)}", "Arn"),
+    }
+    return found.get(attribute)
+
+
+def _arn(origin: Origin, resource: str, attribute: str) -> str | None:
+    if attribute not in {"Ref", "Arn"}:
+        return None
+    return str(
+        Arn(
+            service="greengrass",
+            region=origin.region,
+            account=origin.account,
+            resource=resource,
+            partition=origin.partition,
+        )
+    )
+
+
+def _iot_arn(origin: Origin, kind: str, name: str) -> str:
+    if kind == "AWS::IoT::Thing":
+        return thing_arn(origin, name)
+    resource = f"{_ARN_KINDS[kind]}/{name}"
+    return str(
+        Arn(
+            service="iot",
+            region=origin.region,
+            account=origin.account,
+            resource=resource,
+            partition=origin.partition,
+        )
+    )

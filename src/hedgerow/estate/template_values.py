@@ -1,0 +1,237 @@
+"""The values in a template: parameters, references and functions put in place.
+
+Source: CloudFormation User Guide, "Intrinsic function reference". What a template refers to and
+nobody knows becomes `UNKNOWN`, with a finding that says which `--parameter` gives it.
+"""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from hedgerow.estate.values import Origin
+
+MAX_DEPTH: Final = 100
+MAX_STEPS: Final = 2_000_000
+_PSEUDO_NOTHING: Final = "AWS::NoValue"
+
+
+class Unknown:
+    """A value that nobody knows."""
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = Unknown()
+NOTHING: Final = Unknown()
+"""`AWS::NoValue`: the member is as if it were not written."""
+
+Attributes = Callable[[str, str], Any]
+"""What a resource (by logical id) has as attribute; the attribute `Ref` is what `Ref` gives."""
+
+
+@dataclass
+class Values:
+    """Puts values in place. `missing` collects the names that nobody knows."""
+
+    template: Mapping[str, Any]
+    given: Mapping[str, str]
+    origin: Origin
+    attributes: Attributes
+    missing: dict[str, None] = field(default_factory=dict)
+    _depth: int = 0
+    _steps: int = 0
+
+    def of(self, value: Any) -> Any:
+        """Return a value with everything in it put in place."""
+        self._steps += 1
+        if self._depth > MAX_DEPTH or self._steps > MAX_STEPS:
+            return self._lacks("a value that is not nested so deeply")
+        self._depth += 1
+        try:
+            return self._of(value)
+        finally:
+            self._depth -= 1
+
+    def _of(self, value: Any) -> Any:
+        if isinstance(value, list):
+            found = [self.of(one) for one in value]
+            return [one for one in found if one is not NOTHING]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            ((name, argument),) = value.items()
+            function = _FUNCTIONS.get(name)
+            # Statements of policies have a member `Condition` too, which is an object.
+            if function is not None and (name != "Condition" or isinstance(argument, str)):
+                return function(self, argument)
+        members = {key: self.of(one) for key, one in value.items()}
+        return {key: one for key, one in members.items() if one is not NOTHING}
+
+    def holds(self, condition: Any) -> bool:
+        """Tell whether a condition, by name or written out, holds."""
+        if isinstance(condition, str):
+            known = _section(self.template, "Conditions").get(condition)
+            return bool(known) and self.holds(known)
+        return self.of(condition) is True
+
+    def ref(self, name: Any) -> Any:
+        """Return what `Ref` gives: a parameter, a pseudo parameter, or a resource's own id."""
+        if not isinstance(name, str):
+            return self._lacks(str(name))
+        pseudo = {
+            "AWS::AccountId": self.origin.account,
+            "AWS::Region": self.origin.region,
+            "AWS::Partition": self.origin.partition,
+            "AWS::URLSuffix": "amazonaws.com",
+            "AWS::StackName": self.given.get("AWS::StackName", "stack"),
+            _PSEUDO_NOTHING: NOTHING,
+        }
+        if name in pseudo:
+            return pseudo[name]
+        if name in self.given:
+            return self.given[name]
+        parameter = _section(self.template, "Parameters").get(name)
+        if isinstance(parameter, dict):
+            default = parameter.get("Default")
+            return self._lacks(name) if default is None else default
+        return self.attribute(name, "Ref")
+
+    def attribute(self, resource: str, name: str) -> Any:
+        """Return what `Fn::GetAtt` gives."""
+        written = resource if name == "Ref" else f"{resource}.{name}"
+        if written in self.given:
+            return self.given[written]
+        found = self.attributes(resource, name)
+        return self._lacks(written) if found is UNKNOWN else found
+
+    def _lacks(self, name: str) -> Unknown:
+        self.missing[name] = None
+        return UNKNOWN
+
+
+def _section(template: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = template.get(name)
+    return section if isinstance(section, dict) else {}
+
+
+def _texts(values: Values, argument: Any) -> list[str] | None:
+    """Return a list of texts, None if one of them is not known."""
+    found = values.of(argument)
+    if not isinstance(found, list) or any(isinstance(one, Unknown | dict | list) for one in found):
+        return None
+    return [text_of(one) for one in found]
+
+
+def text_of(value: Any) -> str:
+    """Return a value as a template writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _join(values: Values, argument: Any) -> Any:
+    if not (isinstance(argument, list) and len(argument) == 2):  # noqa: PLR2004 - its two parts
+        return UNKNOWN
+    parts = _texts(values, argument[1])
+    return UNKNOWN if parts is None else text_of(argument[0]).join(parts)
+
+
+def _sub(values: Values, argument: Any) -> Any:
+    text, more = argument, {}
+    if isinstance(argument, list) and len(argument) == 2:  # noqa: PLR2004 - its two parts
+        text, more = argument[0], argument[1] if isinstance(argument[1], dict) else {}
+    if not isinstance(text, str):
+        return UNKNOWN
+    pieces: list[str] = []
+    rest = text
+    while "${" in rest:
+        before, _, rest = rest.partition("${")
+        name, closed, rest = rest.partition("}")
+        pieces.append(before)
+        if not closed or name.startswith("!"):
+            pieces.append("${" + name.removeprefix("!") + closed)
+            continue
+        value = values.of(more[name]) if name in more else _named(values, name)
+        if isinstance(value, Unknown | dict | list):
+            return UNKNOWN
+        pieces.append(text_of(value))
+    return "".join((*pieces, rest))
+
+
+def _named(values: Values, name: str) -> Any:
+    resource, dot, attribute = name.partition(".")
+    return values.attribute(resource, attribute) if dot else values.ref(name)
+
+
+def _get_att(values: Values, argument: Any) -> Any:
+    parts = argument.split(".", 1) if isinstance(argument, str) else argument
+    if not (isinstance(parts, list) and len(parts) == 2):  # noqa: PLR2004 - its two parts
+        return UNKNOWN
+    return values.attribute(text_of(parts[0]), text_of(values.of(parts[1])))
+
+
+def _select(values: Values, argument: Any) -> Any:
+    found = values.of(argument)
+    if isinstance(found, list) and len(found) == 2 and isinstance(found[1], list):  # noqa: PLR2004
+        place = text_of(found[0])
+        if place.isdecimal() and int(place) < len(found[1]):
+            return found[1][int(place)]
+    return UNKNOWN
+
+
+def _split(values: Values, argument: Any) -> Any:
+    found = _texts(values, argument)
+    if found is None or len(found) != 2 or not found[0]:  # noqa: PLR2004 - its two parts
+        return UNKNOWN
+    return found[1].split(found[0])
+
+
+def _find_in_map(values: Values, argument: Any) -> Any:
+    place: Any = _section(values.template, "Mappings")
+    for step in _texts(values, argument) or [""]:
+        place = place.get(step) if isinstance(place, dict) else None
+    return UNKNOWN if place is None else place
+
+
+def _if(values: Values, argument: Any) -> Any:
+    if not (isinstance(argument, list) and len(argument) == 3):  # noqa: PLR2004 - its three parts
+        return UNKNOWN
+    return values.of(argument[1] if values.holds(argument[0]) else argument[2])
+
+
+def _equals(values: Values, argument: Any) -> Any:
+    found = _texts(values, argument)
+    return found is not None and len(found) == 2 and found[0] == found[1]  # noqa: PLR2004
+
+
+def _conditions(values: Values, argument: Any) -> Sequence[bool]:
+    return [values.holds(one) for one in argument] if isinstance(argument, list) else [False]
+
+
+def _base64(values: Values, argument: Any) -> Any:
+    found = values.of(argument)
+    return base64.b64encode(found.encode()).decode() if isinstance(found, str) else UNKNOWN
+
+
+def _import_value(values: Values, argument: Any) -> Any:
+    name = text_of(values.of(argument))
+    return values.ref(name)
+
+
+_FUNCTIONS: Final[Mapping[str, Callable[[Values, Any], Any]]] = {
+    "Ref": lambda values, argument: values.ref(argument),
+    "Condition": lambda values, argument: values.holds(argument),
+    "Fn::GetAtt": _get_att,
+    "Fn::Join": _join,
+    "Fn::Sub": _sub,
+    "Fn::Select": _select,
+    "Fn::Split": _split,
+    "Fn::FindInMap": _find_in_map,
+    "Fn::If": _if,
+    "Fn::Equals": _equals,
+    "Fn::And": lambda values, argument: all(_conditions(values, argument)),
+    "Fn::Or": lambda values, argument: any(_conditions(values, argument)),
+    "Fn::Not": lambda values, argument: not any(_conditions(values, argument)),
+    "Fn::Base64": _base64,
+    "Fn::ImportValue": _import_value,
+}
