@@ -90,6 +90,7 @@ class IamDouble:
         source_arn: str,
         session_name: str,
         duration: timedelta,
+        context: Mapping[str, str] | None = None,
     ) -> KeysDouble:
         """Assume a role, unless the test said why not."""
         if role_arn in self.denied:
@@ -102,6 +103,7 @@ class IamDouble:
                 "source_arn": source_arn,
                 "session_name": session_name,
                 "duration": duration,
+                **({} if context is None else {"context": context}),
             }
         )
         account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
