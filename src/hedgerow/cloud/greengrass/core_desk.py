@@ -4,16 +4,18 @@ A policy of `*` lets a core name any group; only the core of a group's newest de
 `OwnGroup` of it. What is not its own looks the same whether it exists or not.
 """
 
+import asyncio
 from dataclasses import dataclass, field
 
 from hedgerow.cloud.greengrass import deployments
 from hedgerow.cloud.greengrass.documents import DEPLOYMENT, DEPLOYMENT_FILES, Deployment
+from hedgerow.cloud.greengrass.group_members import GroupMembers
 from hedgerow.cloud.greengrass.index import GroupIndex, GroupView
 from hedgerow.cloud.greengrass.membership import MembershipLedger
 from hedgerow.cloud.greengrass.signing import DocumentSigner
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot import AdmittedDevice
-from hedgerow.contract import DeploymentStatusReport, GroupDeployment, decode, encode
+from hedgerow.contract import DeploymentStatusReport, encode
 from hedgerow.kernel import CallerError, DeniedError, quoted
 from hedgerow.store import Record, Store
 
@@ -90,8 +92,10 @@ class CoreDesk:
 
     async def membership_file(self, own: OwnGroup, deployment_id: str) -> bytes:
         """Return the signed list of certificates that the deployment's devices may use now."""
-        group = decode(await self.group_file(own, deployment_id), GroupDeployment)
-        return self._signer.signed(encode(await self._ledger.current(group)))
+        group = GroupMembers.read(await self.group_file(own, deployment_id))
+        membership = await self._ledger.current(group)
+        # On a thread: a full group's list is megabytes, and calls are answered meanwhile.
+        return await asyncio.to_thread(lambda: self._signer.signed(encode(membership)))
 
     async def report(
         self, own: OwnGroup, deployment_id: str, core_arn: str, said: DeploymentStatusReport

@@ -8,9 +8,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Self
-
-import msgspec
 
 from hedgerow.cloud.greengrass import connectivity
 from hedgerow.cloud.greengrass.documents import (
@@ -22,8 +19,9 @@ from hedgerow.cloud.greengrass.documents import (
     Authority,
     Rollout,
 )
+from hedgerow.cloud.greengrass.group_members import GroupMembers
 from hedgerow.cloud.home import Home
-from hedgerow.contract import ConnectivityInfo, CoreMember, decode
+from hedgerow.contract import ConnectivityInfo, CoreMember
 from hedgerow.store import Change, Record, Store
 
 
@@ -46,31 +44,6 @@ class GroupView:
     connectivity: ConnectivityInfo = field(default_factory=ConnectivityInfo)
 
 
-class _Member(msgspec.Struct, frozen=True, rename="pascal"):
-    thing_name: str
-
-
-class _Members(msgspec.Struct, frozen=True, rename="pascal"):
-    """The part of a `GroupDeployment` that says who is in the group."""
-
-    core: CoreMember
-    devices: tuple[_Member, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Deployed:
-    """Whom a deployment serves."""
-
-    core: CoreMember
-    devices: frozenset[str]
-
-    @classmethod
-    def read(cls, group: bytes) -> Self:
-        """Read it from the file of a deployment; the rows of its table are passed over."""
-        found = decode(group, _Members)
-        return cls(found.core, frozenset(device.thing_name for device in found.devices))
-
-
 class GroupIndex:
     """Answers which groups a thing is in, from memory. `epoch` grows with every reload."""
 
@@ -80,7 +53,7 @@ class GroupIndex:
         self._views: dict[str, GroupView] = {}
         self._by_device: dict[str, set[str]] = defaultdict(set)
         self._by_core: dict[str, set[str]] = defaultdict(set)
-        self._deployments: dict[str, _Deployed] = {}
+        self._deployments: dict[str, GroupMembers] = {}
         self._stale: set[str] = set()
         self._reloading = asyncio.Lock()
         self._unsubscribe: Callable[[], None] | None = None
@@ -207,7 +180,7 @@ class GroupIndex:
         record = await self._store.get(DEPLOYMENT, self._home.account, deployment_id)
         return record is not None and record.document.state == "InProgress"
 
-    async def _deployment(self, deployment_id: str | None) -> _Deployed | None:
+    async def _deployment(self, deployment_id: str | None) -> GroupMembers | None:
         """Return what a deployment brings; its files never change, and a large group's are large.
 
         It is remembered for as long as a group has it as its newest or the one that serves.
@@ -220,7 +193,7 @@ class GroupIndex:
         files = await self._store.get(DEPLOYMENT_FILES, self._home.account, deployment_id)
         if files is None or not files.document.group:
             return None
-        found = _Deployed.read(files.document.group)
+        found = GroupMembers.read(files.document.group)
         self._deployments[deployment_id] = found
         return found
 
@@ -237,5 +210,5 @@ def _deployment_ids(view: GroupView | None) -> frozenset[str | None]:
     return frozenset({view.rollout.target, view.rollout.serving})
 
 
-def _devices(deployment: _Deployed | None) -> frozenset[str]:
+def _devices(deployment: GroupMembers | None) -> frozenset[str]:
     return frozenset() if deployment is None else deployment.devices

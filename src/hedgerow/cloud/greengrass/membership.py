@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import msgspec
 
 from hedgerow.cloud.greengrass.documents import ROLLOUT, Rollout
+from hedgerow.cloud.greengrass.group_members import GroupMembers
 from hedgerow.cloud.greengrass.index import GroupIndex
 from hedgerow.cloud.home import Home
 from hedgerow.cloud.iot.directory import DeviceDirectory
 from hedgerow.cloud.iot.registry import Registry
-from hedgerow.contract import DeviceCertificate, GroupDeployment, Membership
+from hedgerow.contract import DeviceCertificate, Membership
 from hedgerow.kernel import DeniedError
 from hedgerow.store import Store
 
@@ -121,11 +122,10 @@ class MembershipLedger:
             await tx.update(record, changed)
             return changed
 
-    async def current(self, deployment: GroupDeployment) -> Membership:
+    async def current(self, deployment: GroupMembers) -> Membership:
         """Return the list for the devices of a deployment, with a serial that covers it."""
         rollout = await self.refresh(deployment.group_id)
-        names = (device.thing_name for device in deployment.devices)
-        found = members(names, self._usable.of)
+        found = members(deployment.devices, self._usable.of)
         pems = await self._pems([entry.certificate_id for entry in found])
         certificates = (
             DeviceCertificate(

@@ -9,8 +9,9 @@ from tests.support.estate import Deployed, Estate, estate, until
 from tests.support.registry import HOME, issued
 
 from hedgerow.cloud.greengrass import deployer
+from hedgerow.cloud.greengrass.group_members import GroupMembers
 from hedgerow.cloud.iot_data import ShadowService
-from hedgerow.contract import GroupDeployment, Membership, decode, deployment_thing
+from hedgerow.contract import Membership, deployment_thing
 from hedgerow.kernel import UnavailableError
 
 
@@ -18,7 +19,7 @@ async def listed(greengrass: Estate, deployed: Deployed) -> Membership:
     own = await greengrass.desk.own_group(
         greengrass.admit(deployed.identities["core"]), deployed.group_id
     )
-    group = decode(await greengrass.desk.group_file(own, deployed.deployment_id), GroupDeployment)
+    group = GroupMembers.read(await greengrass.desk.group_file(own, deployed.deployment_id))
     return await greengrass.ledger.current(group)
 
 
