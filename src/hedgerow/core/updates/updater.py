@@ -126,6 +126,9 @@ class Updater:
                 await self._resume_quietly(entry.software)
                 await self._core.faults(entry.before, None)
             return None
+        if entry.software == "core" and not is_new:
+            reason = "it was being taken back when the agent was interrupted"
+            return entry.job_id, await self._gone_back(entry, installed, reason)
         if entry.software == "core":
             return entry.job_id, await self._taken_up(entry, installed)
         return entry.job_id, self._agent_judged(entry, installed)

@@ -10,7 +10,7 @@ from tests.support.update_agent import quiet_log, update_of
 from hedgerow.contract import encode
 from hedgerow.core.link import HttpAnswer
 from hedgerow.core.updates import CloudJobs, RepositoryFiles, UpdateJob
-from hedgerow.kernel import PeerError
+from hedgerow.kernel import PeerError, UnavailableError
 
 _UPDATE = encode(update_of("1.1.0")).decode()
 
@@ -93,9 +93,13 @@ class Files:
 
     longer: int = 0
     status: int = 206
+    cuts: int = 0
     asked: list[str | None] = field(default_factory=list)
 
     async def update_file(self, _path: str, byte_range: str | None = None) -> HttpAnswer:
+        if self.cuts:
+            self.cuts -= 1
+            raise UnavailableError("the link is cut")
         self.asked.append(byte_range)
         if len(self.asked) > 1:
             return HttpAnswer(416, b"")
@@ -103,7 +107,7 @@ class Files:
 
 
 async def _fetched(files: Files) -> bytes:
-    source = RepositoryFiles(files, asyncio.get_running_loop())
+    source = RepositoryFiles(files, asyncio.get_running_loop(), (0, 0))
     return await asyncio.to_thread(lambda: b"".join(source.pieces("targets", "core/x")))
 
 
@@ -111,6 +115,12 @@ async def test_a_file_comes_in_pieces_until_there_is_no_more() -> None:
     files = Files()
     assert await _fetched(files) == bytes(10)
     assert files.asked == ["bytes=0-1048575", "bytes=10-1048585"]
+
+
+async def test_a_link_that_is_cut_for_a_while_does_not_end_an_update() -> None:
+    assert await _fetched(Files(cuts=2)) == bytes(10)
+    with pytest.raises(UnavailableError):
+        await _fetched(Files(cuts=3))
 
 
 async def test_a_piece_that_is_longer_than_was_asked_for_is_not_taken() -> None:
