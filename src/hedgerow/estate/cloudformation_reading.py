@@ -10,20 +10,25 @@ their place.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from hedgerow.estate.cloudformation_writing import template_of
 from hedgerow.estate.completion import completed
 from hedgerow.estate.findings import Finding, blocks, changes
 from hedgerow.estate.formats import Reading, Source
-from hedgerow.estate.members import encoded_object, inner, text, texts
-from hedgerow.estate.naming import certificate_id_of, origin_of
+from hedgerow.estate.members import encoded_object, inner, objects, text, texts
+from hedgerow.estate.naming import GROUP_ID, certificate_id_of, origin_of
 from hedgerow.estate.template_types import (
     IOT_KINDS,
+    METADATA,
     as_modelled,
+    definition_id,
     known_certificate,
     physical,
 )
 from hedgerow.estate.template_values import UNKNOWN, Unknown, Values
 from hedgerow.estate.values import (
+    DEFAULT_CERTIFICATE_VALIDITY_MS,
     DEFINITION_NAMES,
+    Address,
     Certificate,
     CertificateStatus,
     Definition,
@@ -51,7 +56,7 @@ _STATUSES: Final[Mapping[str, CertificateStatus]] = {
 
 
 class CloudFormation:
-    """Reads templates; the first file that is one counts."""
+    """Reads templates, the first file that is one, and writes them."""
 
     @property
     def name(self) -> str:
@@ -61,6 +66,10 @@ class CloudFormation:
     def recognises(self, source: Source) -> bool:
         """Tell whether a file is a template that speaks of Greengrass."""
         return any(b"AWS::Greengrass::" in source.files[path] for path in _candidates(source))
+
+    def write(self, estate: Estate) -> Mapping[str, bytes]:
+        """Return the one file of a template in JSON."""
+        return template_of(estate)
 
     def read(self, source: Source) -> Reading:
         """Return the groups of the template with everything that it says of their members."""
@@ -82,7 +91,7 @@ def _candidates(source: Source) -> list[str]:
 
 
 def _read(template: Mapping[str, Any], source: Source, place: str) -> Reading:
-    origin = _origin(source)
+    origin = _origin(template, source)
     stack = _Stack(template, source, origin)
     groups = tuple(_groups(stack))
     estate = Estate(
@@ -97,7 +106,9 @@ def _read(template: Mapping[str, Any], source: Source, place: str) -> Reading:
     findings = (
         *(
             blocks(
-                "VALUE_UNKNOWN", place, f"nothing says what {name} is; give --parameter {name}=…"
+                "VALUE_UNKNOWN",
+                place,
+                f"nothing says what {name} is; give --parameter {name}=VALUE",
             )
             for name in stack.values.missing
         ),
@@ -109,10 +120,16 @@ def _read(template: Mapping[str, Any], source: Source, place: str) -> Reading:
     return completed(estate, source, findings)
 
 
-def _origin(source: Source) -> Origin:
+def _origin(template: Mapping[str, Any], source: Source) -> Origin:
     """Return the account and region that a person gave, or that the given ARNs have."""
     given = [origin_of(value) for value in source.parameters.values()]
-    found = next((one for one in given if one is not None), _ANY)
+    written = inner(inner(inner(template, "Metadata"), METADATA), "Origin")
+    spare = Origin(
+        account=text(written, "account") or _ANY.account,
+        region=text(written, "region") or _ANY.region,
+        partition=text(written, "partition") or _ANY.partition,
+    )
+    found = next((one for one in given if one is not None), spare)
     return Origin(
         account=source.parameters.get(_ACCOUNT, found.account),
         region=source.parameters.get(_REGION, found.region),
@@ -160,6 +177,15 @@ class _Stack:
         """Return a resource's type."""
         return text(self._resources.get(name, {}), "Type")
 
+    def more(self, name: str) -> Mapping[str, Any]:
+        """Return what a resource has that templates have no property for."""
+        return inner(inner(self._resources.get(name, {}), "Metadata"), METADATA)
+
+    def identifier(self, name: str) -> str:
+        """Return the id of a group or definition: the one that is written, or one by its name."""
+        written = text(self.more(name), "Id")
+        return written if GROUP_ID.fullmatch(written) else definition_id(name)
+
     def findings(self, place: str) -> Iterator[Finding]:
         """Yield what of the template is not used."""
         for name, resource in self._resources.items():
@@ -170,7 +196,10 @@ class _Stack:
     def _attribute(self, resource: str, attribute: str) -> Any:
         if resource not in self._resources:
             return UNKNOWN
-        found = physical(self.origin, self.type_of(resource), resource, attribute, self.named)
+        identifier = self.identifier(resource)
+        found = physical(
+            self.origin, self.type_of(resource), resource, attribute, self.named, identifier
+        )
         if found is not None:
             return found
         if attribute in {"Name", "RoleArn"}:
@@ -185,13 +214,31 @@ def _groups(stack: _Stack) -> Iterator[Group]:
         own = [one for _, one in versions if one.get("GroupId") == group_id]
         chosen = own[-1] if own else inner(properties, "InitialVersion")
         role = properties.get("RoleArn")
+        more = stack.more(name)
+        validity = more.get("CertificateValidityMs")
         yield Group(
             id=group_id,
             name=text(properties, "Name") or name,
             tags=texts(properties.get("Tags")),
             definitions=tuple(_definitions(stack, chosen)),
             role_arn=role if isinstance(role, str) else "",
+            addresses=tuple(_addresses(more)),
+            certificate_validity_ms=validity
+            if isinstance(validity, int)
+            else DEFAULT_CERTIFICATE_VALIDITY_MS,
         )
+
+
+def _addresses(more: Mapping[str, Any]) -> Iterator[Address]:
+    for one in objects(more.get("Addresses")):
+        port = one.get("port")
+        if isinstance(port, int):
+            yield Address(
+                id=text(one, "id"),
+                host=text(one, "host"),
+                port=port,
+                metadata=text(one, "metadata"),
+            )
 
 
 def _definitions(stack: _Stack, chosen: Mapping[str, Any]) -> Iterator[Definition]:
@@ -203,7 +250,9 @@ def _definitions(stack: _Stack, chosen: Mapping[str, Any]) -> Iterator[Definitio
             properties = stack.properties(name)
             yield Definition(
                 kind=kind,
-                name=text(properties, "Name") or None,
+                name=None
+                if stack.more(name).get("Named") is False
+                else text(properties, "Name") or None,
                 tags=texts(properties.get("Tags")),
                 content=as_modelled(content),
             )
@@ -235,16 +284,18 @@ def _things(stack: _Stack) -> Iterator[Thing]:
         identifier = certificate_id_of(properties.get("Principal"))
         if identifier is not None:
             attached.setdefault(text(properties, "ThingName"), []).append(identifier)
-    names: dict[str, Mapping[str, Any]] = {
-        stack.named(name, "ThingName"): properties
-        for name, properties in stack.of("AWS::IoT::Thing")
-    }
+    names: dict[str, Mapping[str, Any]] = {}
+    grouped: dict[str, Mapping[str, Any]] = {}
+    for logical, properties in stack.of("AWS::IoT::Thing"):
+        names[stack.named(logical, "ThingName")] = properties
+        grouped[stack.named(logical, "ThingName")] = stack.more(logical)
     for name in dict.fromkeys((*names, *attached)):
         properties = names.get(name, {})
         yield Thing(
             name=name,
             attributes=texts(inner(properties, "AttributePayload").get("Attributes")),
             thing_type=text(properties, "ThingTypeName"),
+            thing_groups=_strings(grouped.get(name, {}).get("ThingGroups")),
             certificates=tuple(dict.fromkeys(attached.get(name, ()))),
         )
 
@@ -286,9 +337,7 @@ def _thing_types(stack: _Stack) -> Iterator[ThingType]:
         yield ThingType(
             name=stack.named(name, "ThingTypeName"),
             description=text(described, "ThingTypeDescription"),
-            searchable=tuple(str(one) for one in searchable)
-            if isinstance(searchable, list)
-            else (),
+            searchable=_strings(searchable),
         )
 
 
@@ -300,4 +349,9 @@ def _thing_groups(stack: _Stack) -> Iterator[ThingGroup]:
             name=stack.named(name, "ThingGroupName"),
             description=text(described, "ThingGroupDescription"),
             attributes=texts(payload.get("Attributes")),
+            policies=_strings(stack.more(name).get("Policies")),
         )
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()

@@ -19,7 +19,9 @@ READERS: Final[tuple[Reader, ...]] = (
     SavedAnswers(),
     CloudFormation(),
 )
-WRITERS: Final[Mapping[str, Writer]] = {writer.name: writer for writer in (OwnJson(),)}
+WRITERS: Final[Mapping[str, Writer]] = {
+    writer.name: writer for writer in (OwnJson(), CloudFormation())
+}
 
 
 def read(source: Source, format_name: str = "") -> Reading:

@@ -18,6 +18,9 @@ from hedgerow.kernel import Arn
 _NAMESPACE: Final = uuid.UUID("6f0d9a3e-5f43-5d0b-9a54-0c1b6a6f7a11")
 """Ids in templates are made in this namespace (RFC 9562, version 5)."""
 
+METADATA: Final = "Hedgerow"
+"""Under this name stands what templates have no property for."""
+
 _GREENGRASS: Final = "AWS::Greengrass::"
 NAME_MEMBERS: Final[Mapping[str, str]] = {
     "AWS::IoT::Thing": "ThingName",
@@ -67,20 +70,21 @@ def physical(
     name: str,
     attribute: str,
     named: Callable[[str, str], str],
+    identifier: str,
 ) -> str | None:
-    """Return an attribute that follows from a resource's type and names, or None."""
+    """Return an attribute that follows from a resource's type, names and id, or None."""
     if kind in NAME_MEMBERS:
         own = named(name, NAME_MEMBERS[kind])
         if attribute in {"Ref", "Name"}:
             return own
         return _iot_arn(origin, kind, own) if attribute == "Arn" else None
     if kind == "AWS::IoT::Certificate":
-        identifier, _ = known_certificate(name, {"CertificatePem": named(name, "CertificatePem")})
+        own, _ = known_certificate(name, {"CertificatePem": named(name, "CertificatePem")})
         if attribute in {"Ref", "Id"}:
-            return identifier
-        return certificate_arn(origin, identifier) if attribute == "Arn" else None
+            return own
+        return certificate_arn(origin, own) if attribute == "Arn" else None
     if kind.startswith(_GREENGRASS):
-        return _greengrass(origin, kind.removeprefix(_GREENGRASS), name, attribute)
+        return _greengrass(origin, kind.removeprefix(_GREENGRASS), identifier, attribute)
     return None
 
 
@@ -107,23 +111,23 @@ def _typed(key: str, value: Any) -> Any:
     return as_modelled(value)
 
 
-def _greengrass(origin: Origin, kind: str, name: str, attribute: str) -> str | None:
+def _greengrass(origin: Origin, kind: str, identifier: str, attribute: str) -> str | None:
     if kind == "Group":
-        base = f"/greengrass/groups/{definition_id(name)}"
+        base = f"/greengrass/groups/{identifier}"
     elif kind == "GroupVersion":
-        return _arn(origin, f"/greengrass/groups/versions/{definition_id(name)}", attribute)
+        return _arn(origin, f"/greengrass/groups/versions/{identifier}", attribute)
     else:
         word = kind.removesuffix("Version").removesuffix("Definition")
         if word not in DEFINITION_NAMES:
             return None
-        base = f"/greengrass/definition/{word.lower()}s/{definition_id(name)}"
+        base = f"/greengrass/definition/{word.lower()}s/{identifier}"
         if kind.endswith("Version"):
-            return _arn(origin, f"{base}/versions/{definition_id(name)}", attribute)
+            return _arn(origin, f"{base}/versions/{identifier}", attribute)
     found = {
-        "Ref": definition_id(name),
-        "Id": definition_id(name),
+        "Ref": identifier,
+        "Id": identifier,
         "Arn": _arn(origin, base, "Arn"),
-        "LatestVersionArn": _arn(origin, f"{base}/versions/{definition_id(name)}", "Arn"),
+        "LatestVersionArn": _arn(origin, f"{base}/versions/{identifier}", "Arn"),
     }
     return found.get(attribute)
 
