@@ -37,6 +37,7 @@ from hedgerow.cloud.updates.signing_keys import (
     ONLINE_KEY,
     ROOT_KEY,
     TARGETS_KEY,
+    Passphrase,
     load_key,
     new_key,
     root_keys,
@@ -72,7 +73,14 @@ class UpdateRepository:
         """The root metadata to pin on cores."""
         return self._metadata / "1.root.json"
 
-    def create(self, offline: Path, *, root_key_count: int = 1, threshold: int = 1) -> Path:
+    def create(
+        self,
+        offline: Path,
+        *,
+        root_key_count: int = 1,
+        threshold: int = 1,
+        passphrase: Passphrase = None,
+    ) -> Path:
         """Make keys and an empty repository, and return its first root metadata.
 
         `offline` is where the root and targets keys go, a folder to take away. `threshold` is how
@@ -83,10 +91,10 @@ class UpdateRepository:
         if self._metadata.exists():
             raise ConfigurationError(f"{self._folder} holds a repository already")
         roots = [
-            new_key(offline / ROOT_KEY.format(number=number))
+            new_key(offline / ROOT_KEY.format(number=number), passphrase)
             for number in range(1, root_key_count + 1)
         ]
-        targets = new_key(offline / TARGETS_KEY)
+        targets = new_key(offline / TARGETS_KEY, passphrase)
         online = new_key(self._folder / ONLINE_KEY)
         root = Root(expires=self._until(ROOT_LIFE))
         for signer in roots:
@@ -98,7 +106,7 @@ class UpdateRepository:
         self._write_newest(Snapshot(), Timestamp(), online)
         return self.first_root
 
-    def publish(self, package: Path, offline: Path) -> PackageFacts:
+    def publish(self, package: Path, offline: Path, passphrase: Passphrase = None) -> PackageFacts:
         """Add a package, signed by the offline targets key, and make that the newest state.
 
         A version that is published already for the same machines is refused: cores that have it
@@ -113,32 +121,32 @@ class UpdateRepository:
                 f"{quoted(path)} is published already; give the package a new version"
             )
         self._add(targets.signed, path, package, facts)
-        self._state(targets.signed, load_key(offline / TARGETS_KEY))
+        self._state(targets.signed, load_key(offline / TARGETS_KEY, passphrase))
         return facts
 
-    def withdraw(self, path: str, offline: Path) -> None:
+    def withdraw(self, path: str, offline: Path, passphrase: Passphrase = None) -> None:
         """Take a package out of the newest state; cores refuse jobs for it from then on."""
         self._require_there()
         targets = self._newest_targets()
         if path not in targets.signed.targets:
             raise CallerError(f"there is no package {quoted(path)} in the repository")
         del targets.signed.targets[path]
-        self._state(targets.signed, load_key(offline / TARGETS_KEY))
+        self._state(targets.signed, load_key(offline / TARGETS_KEY, passphrase))
 
-    def rotate(self, offline: Path, new_offline: Path) -> int:
+    def rotate(self, offline: Path, new_offline: Path, passphrase: Passphrase = None) -> int:
         """Replace the targets and online keys, and every root key; return the new root's version.
 
         Signed by the old root keys and the new ones, so that cores follow from the root they have.
         """
         self._require_there()
-        old, before = root_keys(offline), self._newest_root()
+        old, before = root_keys(offline, passphrase), self._newest_root()
         root = before.signed
         threshold = root.roles[Root.type].threshold
         new = [
-            new_key(new_offline / ROOT_KEY.format(number=number))
+            new_key(new_offline / ROOT_KEY.format(number=number), passphrase)
             for number in range(1, len(root.roles[Root.type].keyids) + 1)
         ]
-        targets = new_key(new_offline / TARGETS_KEY)
+        targets = new_key(new_offline / TARGETS_KEY, passphrase)
         for role in root.roles:
             for keyid in tuple(root.roles[role].keyids):
                 root.revoke_key(keyid, role)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from tests.support.clock import ManualClock
-from tests.support.updates import make_package, new_place
+from tests.support.updates import UpdatePlace, make_package, new_place
 from tuf.api.metadata import Metadata, Timestamp
 
 from hedgerow.cloud.updates import Published, UpdateCatalogue
-from hedgerow.kernel import CallerError, ConfigurationError
+from hedgerow.kernel import CallerError, ConfigurationError, Secret
 
 
 def test_a_published_package_is_in_the_catalogue_with_the_newest_version_first(
@@ -58,6 +58,22 @@ def test_keys_are_for_their_owner_only(tmp_path: Path) -> None:
     (place.keys / "targets.key").chmod(0o644)
     with pytest.raises(ConfigurationError, match="others"):
         place.publish()
+
+
+def test_offline_keys_can_be_closed_with_a_passphrase(tmp_path: Path) -> None:
+    place = UpdatePlace(tmp_path, ManualClock())
+    repository, right = place.repository, Secret(b"correct horse")
+    repository.create(place.keys, passphrase=right)
+    assert all(b"ENCRYPTED" in key.read_bytes() for key in place.keys.iterdir())
+    package = make_package(tmp_path)
+    with pytest.raises(ConfigurationError, match="is closed with a passphrase"):
+        repository.publish(package, place.keys)
+    with pytest.raises(ConfigurationError, match="not under this passphrase") as wrong:
+        repository.publish(package, place.keys, Secret(b"battery staple"))
+    assert "staple" not in str(wrong.value)
+    repository.publish(package, place.keys, right)
+    assert repository.rotate(place.keys, tmp_path / "new", right) == 2
+    assert repository.refresh() is False
 
 
 def test_the_online_state_is_signed_anew_before_it_ends_and_by_the_online_key_alone(
