@@ -104,20 +104,18 @@ def _read(template: Mapping[str, Any], source: Source, place: str) -> Reading:
         groups=groups,
     )
     findings = (
-        *(
-            blocks(
-                "VALUE_UNKNOWN",
-                place,
-                f"nothing says what {name} is; give --parameter {name}=VALUE",
-            )
-            for name in stack.values.missing
-        ),
+        *(_unknown(name, place) for name in stack.values.missing),
         *stack.findings(place),
     )
     if not groups:
         fault = blocks("GROUP_UNKNOWN", place, "the template has no AWS::Greengrass::Group")
         return Reading(estate=None, findings=(*findings, fault))
     return completed(estate, source, findings)
+
+
+def _unknown(name: str, place: str) -> Finding:
+    message = f"nothing says what {name} is; give --parameter {name}=VALUE"
+    return blocks("VALUE_UNKNOWN", place, message)
 
 
 def _origin(template: Mapping[str, Any], source: Source) -> Origin:

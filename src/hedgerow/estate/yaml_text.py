@@ -50,9 +50,9 @@ _Loader.add_multi_constructor("!", _Loader.function)
 def read_template_text(data: bytes) -> dict[str, Any]:
     """Return the object in a JSON or YAML text, or raise `CallerError`."""
     try:
-        value = _json(data) if data.lstrip().startswith(b"{") else _yaml(data)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise CallerError(f"it is not JSON: {error}") from error
+        value = _value(data)
+    except RecursionError as error:
+        raise CallerError("it is nested too deeply") from error
     except (yaml.YAMLError, ValueError, TypeError) as error:
         raise CallerError(f"it is not YAML: {' '.join(str(error).split())[:200]}") from error
     if not isinstance(value, dict):
@@ -60,9 +60,8 @@ def read_template_text(data: bytes) -> dict[str, Any]:
     return value
 
 
-def _json(data: bytes) -> Any:
-    return msgspec.json.decode(data)
-
-
-def _yaml(data: bytes) -> Any:
-    return yaml.load(data, _Loader)  # noqa: S506 - a safe loader with fewer types
+def _value(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeError):
+        return yaml.load(data, _Loader)  # noqa: S506 - a safe loader with fewer types
