@@ -86,7 +86,7 @@ class Guest:
             await self._client.sync()
         except _REFUSED as error:
             self._client = None
-            return [f"a device was dropped: {error}"]
+            return [] if await self._core.is_ending() else [f"a device was dropped: {error}"]
         return []
 
 

@@ -5,6 +5,7 @@ import itertools
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ from bench.deployment_faults.faults import Fault
 from bench.deployment_faults.zygote import Order
 
 PATIENCE_S = 30.0
+_NEWS_S = 2.0
 _ROOT = Path(__file__).parents[2]
 
 
@@ -70,6 +72,13 @@ class Process:
         self.send(number)
         async with asyncio.timeout(PATIENCE_S):
             await self.ended.wait()
+
+    async def is_ending(self) -> bool:
+        """Tell whether it ends now, which may be heard of a little later than it is felt."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_NEWS_S):
+                await self.ended.wait()
+        return not self.is_alive
 
     def hear(self, told: dict[str, Any]) -> None:
         """Take what was told of it."""
