@@ -1,7 +1,8 @@
 """A core as far as deployments change it, with deployments that are verified: no cloud at all."""
 
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
@@ -34,6 +35,8 @@ class ActiveCore:
     """Deployments that cannot be put in force."""
     crash: BaseException | None = None
     """What the step that changes over raises."""
+    check_fault: Exception | None = None
+    """What the health check itself breaks with."""
     wipe_fault: HedgerowError | None = None
     group: VerifiedGroup | None = None
     membership: VerifiedMembership | None = None
@@ -55,6 +58,8 @@ class ActiveCore:
     async def check(self, group: VerifiedGroup) -> None:
         """Be as healthy as the test wants."""
         assert self.group == group
+        if self.check_fault is not None:
+            raise self.check_fault
         if group.group.deployment_id in self.ails:
             raise UnhealthyError("the local MQTT server: it lets nobody in")
 
@@ -91,11 +96,21 @@ class ActiveCore:
 class DeployedCore:
     """A folder, what is in force, and the switcher; `restart` loses all but the disk."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, double: GroupDouble | None = None) -> None:
         self.path = path
-        self.double = GroupDouble(deployment_id=FIRST)
-        self.double.devices = [self.double.keys.device("A"), self.double.keys.device("B")]
+        self.double = GroupDouble(deployment_id=FIRST) if double is None else double
+        if double is None:
+            self.double.devices = [self.double.keys.device("A"), self.double.keys.device("B")]
         self.restart()
+
+    def copied_to(self, path: Path) -> "DeployedCore":
+        """Return another core with the same on its disk, running."""
+        shutil.copytree(self.path, path, symlinks=True)
+        double = replace(self.double, devices=list(self.double.devices), revoked=set())
+        core = DeployedCore(path, double)
+        core.switcher.begin()
+        core.folder.forget_starts()
+        return core
 
     def restart(self) -> None:
         """Come up anew; nothing is served yet."""

@@ -107,17 +107,28 @@ class Switcher:
         if group is None:
             return False
         on_trial = self._folder.ledger.trial == self.running_id
+        reason = await self._illness(group)
+        if reason is None:
+            self._settle(group)
+            return on_trial
+        if on_trial:
+            self._go_back(group, f"health check failed: {reason}")
+        else:
+            self._ails = True
+            self._tell(f"this core is not healthy: {reason}")
+        return False
+
+    async def _illness(self, group: VerifiedGroup) -> str | None:
+        """Return what does not work, None if all does."""
+        log = self._log
         try:
             await self._activation.check(group)
         except UnhealthyError as error:
-            if on_trial:
-                self._go_back(group, f"health check failed: {error.message}")
-            else:
-                self._ails = True
-                self._tell(f"this core is not healthy: {error.message}")
-            return False
-        self._settle(group)
-        return on_trial
+            return error.message
+        except Exception:  # a check that fails must not take the core down again and again
+            log.exception("the health check failed")
+            return _OWN_FAULT
+        return None
 
     async def look_again(self) -> None:
         """Look once more at a core that was not healthy after its start."""

@@ -263,6 +263,15 @@ async def test_the_group_that_was_left_never_comes_back_by_itself(core: Deployed
     assert core.folder.serial_floor(first_group) == 1
 
 
+async def test_a_health_check_that_breaks_takes_no_core_down(core: DeployedCore) -> None:
+    core.restart()
+    core.switcher.begin()
+    core.active.check_fault = ZeroDivisionError("a bug")
+    assert await core.switcher.check_begun() is False
+    assert core.runs == FIRST
+    assert "a fault of the core" in (core.switcher.problem or "")
+
+
 async def test_what_is_mended_while_the_core_runs_is_no_problem_any_more(
     core: DeployedCore,
 ) -> None:
@@ -315,9 +324,10 @@ async def _cut_at_every_step(
     tmp_path: Path, story: Story, check: Callable[[DeployedCore], Awaitable[None]]
 ) -> int:
     """Cut the power before each step of a story; the check is of the core that comes up then."""
+    before = DeployedCore(tmp_path / "before")
+    await before.deploy(FIRST)
     for step in range(1, _MANY_STEPS):
-        core = DeployedCore(tmp_path / f"{story.__name__}-{step}")
-        await core.deploy(FIRST)
+        core = before.copied_to(tmp_path / str(step))
         with failing_disk(core.path, "power", step) as disk, contextlib.suppress(PowerCut):
             await story(core)
         core.restart()
@@ -396,9 +406,10 @@ async def test_power_that_goes_at_any_step_of_a_reset_leaves_the_group_or_nothin
 async def test_a_disk_that_is_full_from_any_step_on_leaves_a_core_that_goes_on(
     tmp_path: Path, story: Story
 ) -> None:
+    at_first = DeployedCore(tmp_path / "before")
+    await at_first.deploy(FIRST)
     for step in range(1, _MANY_STEPS):
-        core = DeployedCore(tmp_path / str(step))
-        await core.deploy(FIRST)
+        core = at_first.copied_to(tmp_path / str(step))
         with failing_disk(core.path, "full", step) as disk:
             with contextlib.suppress(HedgerowError, OSError):
                 await story(core)
