@@ -33,6 +33,7 @@ from hedgerow.core.deployment.verification import (
 from hedgerow.kernel import Arn, Clock, HedgerowError, UnavailableError
 
 _SUCCESS: Final = DeploymentStatusReport(status="Success")
+_OWN_FAULT: Final = "a fault of the core; see its runtime.log"
 _CLOCK_TOLERANCE: Final = timedelta(minutes=15)
 
 
@@ -145,6 +146,7 @@ class DeploymentAgent:
     async def run(self) -> None:
         """Look whether the core has come up well, then work on notices until cancelled."""
         await self._check_begun()
+        log = self._log
         while True:
             await self._heard.wait()
             self._heard.clear()
@@ -159,6 +161,9 @@ class DeploymentAgent:
                 self._log.info("the deployment is tried again", reason=error.message)
                 await self._pause()
                 self._heard.set()
+            except Exception:  # local work goes on; the next notice is worked on again
+                log.exception("a notice could not be worked on")
+                self._problem = _OWN_FAULT
 
     async def _pause(self) -> None:
         """Wait for the retry delay, or for a newer notice."""
@@ -228,7 +233,7 @@ class DeploymentAgent:
             return self._failed(notice, str(error))
         except Exception:  # a bug here must not leave the cloud waiting for ever
             log.exception("deployment failed by a fault of the core")
-            return self._failed(notice, "a fault of the core; see its runtime.log")
+            return self._failed(notice, _OWN_FAULT)
         log.info("deployment runs")
         self._last_failure = None
         return _SUCCESS

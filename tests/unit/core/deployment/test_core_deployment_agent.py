@@ -472,6 +472,17 @@ async def test_a_fault_of_the_core_is_reported_and_does_not_end_the_agent(bench:
     assert bench.cloud.statuses[-1][1] == "Success"
 
 
+async def test_a_fault_beside_the_deployment_does_not_end_the_agent_either(bench: Bench) -> None:
+    bench.cloud.failures["Success"] = [ZeroDivisionError("a bug")]
+    bench.tell()
+    await until(lambda: "a fault of the core" in (bench.agent.state.problem or ""))
+    assert bench.core.group is not None
+    bench.tell()
+    await until(lambda: bool(bench.cloud.shadows))
+    assert bench.cloud.statuses[-1][1] == "Success"
+    assert bench.agent.state.problem is None
+
+
 async def test_the_newest_notice_counts_while_the_cloud_cannot_be_reached(bench: Bench) -> None:
     bench.cloud.failures["manifest"] = [UnavailableError("no route to host")] * 5
     bench.tell()
