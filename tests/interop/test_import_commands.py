@@ -104,6 +104,14 @@ async def test_a_group_goes_out_into_private_files_and_back_in_without_a_change(
     back = await hedgerow("import", out)
     assert back.exit_code == 0, back.output
     assert "keep  3 policy, 3 certificate, 3 thing, 1 group" in back.stdout
+    for form in ("files", "cloudformation"):
+        folder = tmp_path / form
+        done = await hedgerow("export", "--group", "plant", "--format", form, "--to", folder)
+        assert done.exit_code == 0, done.output
+        back = await hedgerow("import", folder)
+        assert back.exit_code == 0, back.output
+        assert "keep  3 policy, 3 certificate, 3 thing, 1 group" in back.stdout
+        assert "make" not in back.stdout
     again = await hedgerow("export", "--group", GROUP_ID, "--to", out)
     assert again.exit_code == 1
     assert "is not empty" in again.output

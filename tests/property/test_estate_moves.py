@@ -14,6 +14,7 @@ from hedgerow.estate import (
     Source,
     Thing,
 )
+from hedgerow.estate.own_files import OwnFiles
 from hedgerow.estate.own_json import OwnJson
 from hedgerow.estate.readers import READERS
 from hedgerow.estate.relocation import mover, relocated
@@ -44,6 +45,7 @@ PIECES = st.sampled_from(
 )
 TEXTS = st.lists(PIECES, max_size=14).map("".join)
 NAMES = st.from_regex(r"[a-zA-Z0-9:_-]{1,20}", fullmatch=True)
+IDS = st.integers(0, 9).map(lambda number: f"{number}" * 64)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20) | TEXTS,
     lambda inner: (
@@ -56,7 +58,9 @@ ESTATES = st.builds(
     origin=st.just(OLD),
     things=st.lists(st.builds(Thing, name=NAMES), max_size=4).map(tuple),
     certificates=st.lists(
-        st.builds(Certificate, id=NAMES, pem=st.text(max_size=30)), max_size=3
+        st.builds(Certificate, id=IDS, pem=st.text(max_size=30)),
+        max_size=3,
+        unique_by=lambda one: one.id,
     ).map(tuple),
     policies=st.lists(st.builds(Policy, name=NAMES, document=TEXTS), max_size=3).map(tuple),
     groups=st.lists(
@@ -71,6 +75,7 @@ ESTATES = st.builds(
                     content=st.dictionaries(st.text(max_size=8), JSON, max_size=3),
                 ),
                 max_size=2,
+                unique_by=lambda one: one.kind,
             ).map(tuple),
         ),
         max_size=2,
@@ -91,8 +96,8 @@ def test_what_moves_out_names_the_old_account_in_no_arn_and_moves_back_the_same(
 @given(ESTATES)
 def test_an_estate_is_the_same_after_every_way_that_it_travels(estate: Estate) -> None:
     assert unpacked(packed(estate)) == estate.in_order()
-    own = OwnJson()
-    assert own.read(Source(files=own.write(estate))).estate == estate.in_order()
+    for form in (OwnJson(), OwnFiles()):
+        assert form.read(Source(files=form.write(estate))).estate == estate.in_order()
     assert relocated(estate, OLD) == estate
 
 

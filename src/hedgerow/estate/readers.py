@@ -8,11 +8,13 @@ from hedgerow.estate.core_folder import CoreFolder
 from hedgerow.estate.findings import blocks
 from hedgerow.estate.formats import Reader, Reading, Source, Writer
 from hedgerow.estate.own_core_folder import OwnCoreFolder
+from hedgerow.estate.own_files import OwnFiles
 from hedgerow.estate.own_json import OwnJson
 from hedgerow.estate.saved_answers import SavedAnswers
 from hedgerow.kernel import CallerError, quoted
 
 READERS: Final[tuple[Reader, ...]] = (
+    OwnFiles(),
     OwnJson(),
     OwnCoreFolder(),
     CoreFolder(),
@@ -20,7 +22,7 @@ READERS: Final[tuple[Reader, ...]] = (
     CloudFormation(),
 )
 WRITERS: Final[Mapping[str, Writer]] = {
-    writer.name: writer for writer in (OwnJson(), CloudFormation())
+    writer.name: writer for writer in (OwnFiles(), OwnJson(), CloudFormation())
 }
 
 
