@@ -1,5 +1,6 @@
 """A core that goes back by itself, and one that wipes itself, against a whole cloud."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -8,8 +9,9 @@ from pathlib import Path
 import pytest
 from tests.support.clock import ManualClock
 from tests.support.core import running_core, until
-from tests.support.core_estate import Estate, core_estate, message, spooler, with_functions
+from tests.support.core_estate import CORE, Estate, core_estate, message, spooler, with_functions
 
+from hedgerow.contract import deployment_thing
 from hedgerow.core.app import CoreApp
 from hedgerow.core.config import load_config
 from hedgerow.kernel import SystemClock
@@ -150,6 +152,7 @@ async def test_a_core_that_was_away_for_a_reset_wipes_itself_before_the_next_dep
         DeploymentType="NewDeployment",
         GroupVersionId=estate.group.version_id,
     )
+    await _is_wished_for(estate, answer["DeploymentId"])
     async with running_core(estate.root) as core:
         await until(lambda: core.agent._folder.reported() == answer["DeploymentId"])
         assert core.agent.state.running == answer["DeploymentId"]
@@ -162,6 +165,17 @@ async def test_a_core_that_was_away_for_a_reset_wipes_itself_before_the_next_dep
         assert core.agent.state.running == answer["DeploymentId"]
         await estate.deploy(core)
         assert "made up for" not in _since_last_start(folders.system_log / "runtime.log")
+
+
+async def _is_wished_for(estate: Estate, deployment_id: str) -> None:
+    """Return once the cloud's notice names a deployment."""
+    async with asyncio.timeout(10):
+        while True:
+            answer = await estate.cloud.call(
+                "iot-data", "get_thing_shadow", thingName=deployment_thing(CORE)
+            )
+            if deployment_id.encode() in await asyncio.to_thread(answer["payload"].read):
+                return
 
 
 def _since_last_start(log: Path) -> str:
