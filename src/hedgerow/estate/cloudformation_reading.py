@@ -140,11 +140,13 @@ class _Stack:
 
     def __init__(self, template: Mapping[str, Any], source: Source, origin: Origin) -> None:
         self.origin = origin
+        written = inner(template, "Resources")
         self._resources = {
-            name: resource
-            for name, resource in inner(template, "Resources").items()
-            if isinstance(resource, dict)
+            name: resource for name, resource in written.items() if isinstance(resource, dict)
         }
+        self._unread = [name for name in written if name not in self._resources]
+        self.used: set[str] = set()
+        """Versions (by their names in the template) that a group consists of."""
         self.values = Values(template, source.parameters, origin, self._attribute)
         self._put: dict[str, Mapping[str, Any]] = {}
         self._resources = {
@@ -186,9 +188,15 @@ class _Stack:
 
     def findings(self, place: str) -> Iterator[Finding]:
         """Yield what of the template is not used."""
+        for name in self._unread:
+            yield changes("ENTRY_LEFT_OUT", place, f"{name} is no resource that can be read")
         for name, resource in self._resources.items():
             kind = text(resource, "Type")
-            if kind not in IOT_KINDS and not kind.startswith("AWS::Greengrass::"):
+            greengrass = kind.startswith("AWS::Greengrass::")
+            if greengrass and kind.endswith("Version") and name not in self.used:
+                message = f"{name} ({kind}) is of no group's newest"
+                yield changes("VERSIONS_LEFT_OUT", place, message)
+            if kind not in IOT_KINDS and not greengrass:
                 yield changes("ENTRY_LEFT_OUT", place, f"{name} ({kind}) is no part of an estate")
 
     def _attribute(self, resource: str, attribute: str) -> Any:
@@ -209,8 +217,9 @@ def _groups(stack: _Stack) -> Iterator[Group]:
     versions = list(stack.of("AWS::Greengrass::GroupVersion"))
     for name, properties in stack.of("AWS::Greengrass::Group"):
         group_id = str(stack.values.attribute(name, "Ref"))
-        own = [one for _, one in versions if one.get("GroupId") == group_id]
-        chosen = own[-1] if own else inner(properties, "InitialVersion")
+        own = [(logical, one) for logical, one in versions if one.get("GroupId") == group_id]
+        logical, chosen = own[-1] if own else (name, inner(properties, "InitialVersion"))
+        stack.used.add(logical)
         role = properties.get("RoleArn")
         more = stack.more(name)
         validity = more.get("CertificateValidityMs")
@@ -265,6 +274,7 @@ def _content(stack: _Stack, kind: DefinitionName, arn: str) -> tuple[str, Mappin
     for name, properties in stack.of(f"AWS::Greengrass::{kind}DefinitionVersion"):
         if stack.values.attribute(name, "Ref") == arn:
             parent = definitions.get(text(properties, f"{kind}DefinitionId"), name)
+            stack.used.add(name)
             return parent, _without(properties, f"{kind}DefinitionId")
     for name in definitions.values():
         if stack.values.attribute(name, "LatestVersionArn") == arn:

@@ -83,7 +83,7 @@ class SavedAnswers:
             policies=tuple(_policies(saved)),
             groups=groups,
         )
-        return completed(estate, source, (*findings, *faults))
+        return completed(estate, source, (*findings, *faults, *_unused(saved, groups)))
 
 
 class _Saved:
@@ -201,6 +201,16 @@ def _definition(saved: _Saved, kind: DefinitionName, arn: str) -> Definition | N
         tags=texts(member(head, "tags")),
         content=dict(inner(found[0].body, "Definition")),
     )
+
+
+def _unused(saved: _Saved, groups: tuple[Group, ...]) -> Iterator[Finding]:
+    """Yield the definition versions that no group consists of."""
+    used = [one.content for group in groups for one in group.definitions]
+    for one in saved.of(answers.DEFINITION_VERSION):
+        if dict(inner(one.body, "Definition")) not in used:
+            yield changes(
+                "FILE_PASSED_OVER", one.place, "the version is not of the group's newest version"
+            )
 
 
 def _addresses(saved: _Saved, definitions: Iterable[Definition]) -> Iterator[Address]:

@@ -217,6 +217,23 @@ def test_functions_conditions_and_short_forms_are_put_in_place() -> None:
     ]
 
 
+def test_what_is_not_used_is_named() -> None:
+    older = """
+  Old:
+    Type: AWS::Greengrass::CoreDefinitionVersion
+    Properties: {CoreDefinitionId: !Ref Cores, Cores: []}
+  Fn::ForEach::Things: [Name, [a, b], {}]
+"""
+    found = of_template(YAML + older, Cert=CERTIFICATES[0]).findings
+    assert [(one.code, one.message.split()[0]) for one in found[:2]] == [
+        ("ENTRY_LEFT_OUT", "Fn::ForEach::Things"),
+        ("ENTRY_LEFT_OUT", "Log"),
+    ]
+    assert "Old (AWS::Greengrass::CoreDefinitionVersion) is of no group's newest" in [
+        one.message for one in found
+    ]
+
+
 def test_what_nobody_knows_is_asked_for_by_name() -> None:
     reading = of_template(YAML)
     unknown = [one.message for one in reading.findings if one.code == "VALUE_UNKNOWN"]

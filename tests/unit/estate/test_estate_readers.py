@@ -158,11 +158,15 @@ def test_an_answer_that_is_missing_is_named(tmp_path: Path) -> None:
     folder = PLANT.write_answers(tmp_path)
     (folder / "devices.json").unlink()
     (folder / "notes.json").write_text('{"seen": true}')
+    older = json.loads((folder / "cores.json").read_text())
+    older["Definition"] = {"Cores": []}
+    (folder / "old-cores.json").write_text(json.dumps({**older, "Arn": older["Arn"] + "0"}))
     reading = read(source_of(folder))
     missing = [one for one in reading.findings if one.code == "DEFINITION_MISSING"]
     assert "get-device-definition-version" in missing[0].message
     assert [one.place for one in reading.findings if one.code == "FILE_PASSED_OVER"] == [
-        "notes.json"
+        "notes.json",
+        "old-cores.json",
     ]
 
 

@@ -4,8 +4,8 @@ import zlib
 
 import pytest
 
-from hedgerow.estate import Estate, Origin, Thing
-from hedgerow.estate.wire import MAX_ESTATE_BYTES, decoded, encoded, packed, unpacked
+from hedgerow.estate import Estate, Origin, Thing, wire
+from hedgerow.estate.wire import decoded, encoded, packed, unpacked
 from hedgerow.kernel import CallerError
 
 HERE = Origin(account="111122223333", region="eu-west-1")
@@ -33,8 +33,11 @@ def test_bytes_that_are_no_estate_are_refused(data: bytes, said: str) -> None:
         unpacked(data)
 
 
-def test_an_estate_that_unfolds_beyond_the_limit_is_refused_before_it_does() -> None:
+def test_an_estate_that_unfolds_beyond_the_limit_is_refused_before_it_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "MAX_ESTATE_BYTES", limit := 10_000)
     with pytest.raises(CallerError, match="at most"):
-        unpacked(zlib.compress(b" " * (2 * MAX_ESTATE_BYTES)))
+        unpacked(zlib.compress(b" " * (1000 * limit)))
     with pytest.raises(CallerError, match="at most"):
-        decoded(b" " * (MAX_ESTATE_BYTES + 1))
+        decoded(b" " * (limit + 1))
