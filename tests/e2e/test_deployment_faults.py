@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parents[2]
-_RUNS = int(os.environ.get("HEDGEROW_DEPLOYMENT_FAULTS", "12"))
+_RUNS = int(os.environ.get("HEDGEROW_DEPLOYMENT_FAULTS", "8"))
 
 
 @pytest.mark.timeout(120 + 2 * _RUNS)

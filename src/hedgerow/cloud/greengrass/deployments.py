@@ -17,6 +17,7 @@ from hedgerow.cloud.greengrass import authorities
 from hedgerow.cloud.greengrass.allowance import allowed_minutes, in_words
 from hedgerow.cloud.greengrass.arns import group_arn, group_version_arn
 from hedgerow.cloud.greengrass.documents import (
+    DEFAULT_DEPLOYMENT_MINUTES,
     DEPLOYMENT,
     DEPLOYMENT_FILES,
     RESETS,
@@ -88,6 +89,7 @@ async def reset(tx: Transaction, home: Home, request: Members) -> Members:
     document = Deployment(
         deployment_type="ForceResetDeployment" if force else "ResetDeployment",
         group_version_id="",
+        minutes=DEFAULT_DEPLOYMENT_MINUTES if force else allowed_minutes(group.document.tags),
         core_thing_arn=rollout.document.core_thing_arn,
         core_thing_name=rollout.document.core_thing_name,
     )

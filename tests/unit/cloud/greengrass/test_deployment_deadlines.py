@@ -120,6 +120,21 @@ async def test_the_deadline_is_the_groups_tag_at_the_time_of_the_call(greengrass
     assert "within 90 minutes" in status["ErrorMessage"]
 
 
+async def test_a_reset_has_the_groups_deadline_too(greengrass: Estate) -> None:
+    group_id, version_id, core = await group_of(greengrass)
+    deployed = await greengrass.deploy(group_id, version_id)
+    await report(greengrass, core, group_id, deployed, "Success")
+    await tagged(greengrass, group_id, "120")
+    reset = await greengrass.reset(group_id)
+    await keeper(greengrass, timedelta(minutes=121)).look()
+    status = await greengrass.status(group_id, reset)
+    assert status["DeploymentStatus"] == "Failure"
+    assert "within 2 hours" in status["ErrorMessage"]
+    await report(greengrass, core, group_id, reset, "Success")
+    status = await greengrass.status(group_id, reset)
+    assert status["DeploymentStatus"] == "Success"
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "", "1.5", "1 day", "43201", "99999999999", "²"])
 async def test_a_tag_that_is_no_deadline_is_refused_with_what_to_do(
     greengrass: Estate, text: str
