@@ -15,11 +15,12 @@ from hedgerow.estate.completion import completed
 from hedgerow.estate.findings import Finding, blocks, changes
 from hedgerow.estate.formats import Reading, Source
 from hedgerow.estate.members import encoded_object, inner, objects, text, texts
-from hedgerow.estate.naming import GROUP_ID, certificate_id_of, origin_of
+from hedgerow.estate.naming import GROUP_ID, certificate_arn, certificate_id_of, origin_of
 from hedgerow.estate.template_types import (
     IOT_KINDS,
     METADATA,
     as_modelled,
+    certificate_parameters,
     definition_id,
     known_certificate,
     physical,
@@ -147,7 +148,16 @@ class _Stack:
         self._unread = [name for name in written if name not in self._resources]
         self.used: set[str] = set()
         """Versions (by their names in the template) that a group consists of."""
-        self.values = Values(template, source.parameters, origin, self._attribute)
+        self.values = Values(
+            template,
+            source.parameters,
+            origin,
+            self._attribute,
+            stand_ins={
+                name: certificate_arn(origin, known_certificate(name, {})[0])
+                for name in certificate_parameters(self._resources)
+            },
+        )
         self._put: dict[str, Mapping[str, Any]] = {}
         self._resources = {
             name: resource

@@ -6,10 +6,11 @@ stack would give follow from the names in the template.
 
 import hashlib
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from hedgerow.estate.certificates import certificates_of
+from hedgerow.estate.members import inner
 from hedgerow.estate.naming import certificate_arn, thing_arn
 from hedgerow.estate.template_values import Unknown
 from hedgerow.estate.values import DEFINITION_NAMES, Origin
@@ -57,6 +58,29 @@ def known_certificate(name: str, properties: Mapping[str, Any]) -> tuple[str, st
         for found in certificates_of(pem, name):
             return found.id, found.pem
     return hashlib.sha256(f"certificate {name}".encode()).hexdigest(), ""
+
+
+def certificate_parameters(resources: Mapping[str, Any]) -> frozenset[str]:
+    """Return the parameters that a core, a device or an attachment names its certificate by."""
+    return frozenset(
+        name
+        for resource in resources.values()
+        for reference in _certificate_references(inner(resource, "Properties"))
+        if isinstance(reference, dict) and isinstance(name := reference.get("Ref"), str)
+    )
+
+
+def _certificate_references(value: Any) -> Iterator[Any]:
+    """Yield what stands where a certificate's ARN belongs, at any depth."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _certificate_references(one)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            if key in {"CertificateArn", "Principal"}:
+                yield one
+            else:
+                yield from _certificate_references(one)
 
 
 def definition_id(name: str) -> str:

@@ -39,6 +39,9 @@ class Values:
     given: Mapping[str, str]
     origin: Origin
     attributes: Attributes
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
+    """What parameters are until they are known: certificates, which files can still tell."""
+
     missing: dict[str, None] = field(default_factory=dict)
     _depth: int = 0
     _steps: int = 0
@@ -94,8 +97,7 @@ class Values:
             return self.given[name]
         parameter = _section(self.template, "Parameters").get(name)
         if isinstance(parameter, dict):
-            default = parameter.get("Default")
-            return self._lacks(name) if default is None else default
+            return self._parameter(name, parameter)
         return self.attribute(name, "Ref")
 
     def attribute(self, resource: str, name: str) -> Any:
@@ -105,6 +107,13 @@ class Values:
             return self.given[written]
         found = self.attributes(resource, name)
         return self._lacks(written) if found is UNKNOWN else found
+
+    def _parameter(self, name: str, parameter: Mapping[str, Any]) -> Any:
+        """Return a parameter's default; that of one from a parameter store is a name there."""
+        default = parameter.get("Default")
+        if default is not None and not str(parameter.get("Type")).startswith("AWS::SSM::"):
+            return default
+        return self.stand_ins[name] if name in self.stand_ins else self._lacks(name)
 
     def _lacks(self, name: str) -> Unknown:
         self.missing[name] = None

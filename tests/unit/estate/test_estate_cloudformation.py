@@ -234,10 +234,35 @@ def test_what_is_not_used_is_named() -> None:
     ]
 
 
-def test_what_nobody_knows_is_asked_for_by_name() -> None:
-    reading = of_template(YAML)
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (("hall: !Ref Hall", "hall: !Ref Nowhere"), "Nowhere"),
+        (("!GetAtt Core.Arn", "!GetAtt Core.Colour"), "Core.Colour"),
+        (('Default: "7"', "Description: x"), "Hall"),
+        (('String, Default: "7"', "'AWS::SSM::Parameter::Value<X>', Default: /h"), "Hall"),
+        (('!Select [0, !Split [",", "a,b"]]', "!ImportValue shared"), "shared"),
+    ],
+)
+def test_what_nobody_knows_is_asked_for_by_name(change: tuple[str, str], name: str) -> None:
+    text = YAML.replace(*change)
+    reading = of_template(text, Cert=CERTIFICATES[0])
     unknown = [one.message for one in reading.findings if one.code == "VALUE_UNKNOWN"]
-    assert unknown == ["nothing says what Cert is; give --parameter Cert=VALUE"]
+    assert unknown == [f"nothing says what {name} is; give --parameter {name}=VALUE"]
+    given = of_template(text, Cert=CERTIFICATES[0], **{name: "given"})
+    assert "VALUE_UNKNOWN" not in codes(given)
+
+
+def test_a_certificate_that_is_a_parameter_without_a_value_is_found_in_the_files(
+    tmp_path: Path,
+) -> None:
+    PLANT.identities[CORE].write(tmp_path, CORE)
+    (tmp_path / "t.yaml").write_text(YAML)
+    reading = read(source_of(tmp_path))
+    (thing,) = estate_of(reading).things
+    assert thing.certificates == (PLANT.identities[CORE].certificate_id,)
+    assert [one.policies for one in estate_of(reading).certificates] == [("rule-a",)]
+    assert "VALUE_UNKNOWN" not in codes(reading)
 
 
 def test_reading_a_template_again_gives_the_same_ids() -> None:
