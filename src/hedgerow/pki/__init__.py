@@ -10,7 +10,7 @@ certificate may do: that is for policies. Its tests are in `tests/unit/pki`, the
 
 from hedgerow.pki.authority import CertificateAuthority
 from hedgerow.pki.certificates import certificate_id, load_certificate, load_csr
-from hedgerow.pki.contexts import Trust, client_context, server_context
+from hedgerow.pki.contexts import Trust, client_context, is_loadable, server_context
 from hedgerow.pki.doorway import Doorway, ServerProof, doorway
 from hedgerow.pki.exact_clients import ClientList, can_judge_clients
 from hedgerow.pki.files import read_private, write_private, write_public
@@ -59,6 +59,7 @@ __all__ = [
     "doorway",
     "general_names",
     "group_authority",
+    "is_loadable",
     "is_old",
     "load_certificate",
     "load_csr",

@@ -109,6 +109,15 @@ def client_context(
     return context
 
 
+def is_loadable(authority_pem: str) -> bool:
+    """Tell whether a context can be told to trust an authority: OpenSSL reads less than we do."""
+    try:
+        _load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), authority_pem)
+    except ConfigurationError:
+        return False
+    return True
+
+
 def _require_clients(context: ExactContext, trust: Trust, clients: ClientList | None) -> None:
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

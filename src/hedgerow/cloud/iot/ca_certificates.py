@@ -35,7 +35,7 @@ from hedgerow.cloud.iot.faults import (
     refuse_tags,
 )
 from hedgerow.kernel import CallerError
-from hedgerow.pki import certificate_id, load_certificate
+from hedgerow.pki import certificate_id, is_loadable, load_certificate
 from hedgerow.store import Record, Store, Transaction
 
 Members = Mapping[str, Any]
@@ -211,12 +211,14 @@ def read_authority(pem: str, now: datetime) -> x509.Certificate:
     try:
         constraints = authority.extensions.get_extension_for_class(x509.BasicConstraints).value
         is_authority = constraints.ca
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         is_authority = False
     if not is_authority:
         raise invalid_certificate(
             "The certificate is not one of an authority: it lacks CA:TRUE in basicConstraints."
         )
+    if not is_loadable(authority.public_bytes(serialization.Encoding.PEM).decode()):
+        raise invalid_certificate("The certificate cannot be used for TLS: OpenSSL rejects it.")
     _require_current(authority, now)
     return authority
 

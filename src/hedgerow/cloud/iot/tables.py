@@ -14,7 +14,7 @@ from hedgerow.cloud.iot.admission import (
 )
 from hedgerow.cloud.iot.documents import CaCertificate, Certificate, Thing, ThingGroup
 from hedgerow.kernel import DeniedError
-from hedgerow.pki import Trust
+from hedgerow.pki import Trust, is_loadable
 from hedgerow.policy import (
     AccessRequest,
     Context,
@@ -64,9 +64,12 @@ class DirectoryTables:
         return changed
 
     def put_authority(self, ca_id: str, authority: CaCertificate | None) -> bool:
-        """Replace (None: forget) a registered CA; return whether the trust anchors changed."""
+        """Replace (None: forget) a registered CA; return whether the trust anchors changed.
+
+        One that no context can load is left out: the doors, which all accounts share, need theirs.
+        """
         before = self._registering.pop(ca_id, None)
-        if authority is not None and authority.status == "ACTIVE" and authority.auto_registration:
+        if authority is not None and _registers(authority):
             self._registering[ca_id] = authority.pem
         changed = before != self._registering.get(ca_id)
         if changed:
@@ -300,3 +303,8 @@ def _discard(index: dict[str, dict[str, None]], key: str, member: str) -> None:
     members.pop(member, None)
     if not members:
         del index[key]
+
+
+def _registers(authority: CaCertificate) -> bool:
+    is_meant = authority.status == "ACTIVE" and authority.auto_registration
+    return is_meant and is_loadable(authority.pem)
