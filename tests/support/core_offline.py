@@ -43,5 +43,5 @@ def deploy_offline(root: Path, double: GroupDouble) -> None:
     )
     group, membership = verified(double)
     folder.stage(group)
-    folder.switch(group, membership)
+    folder.switch(group, membership, before=folder.running_id())
     folder.confirm(group.group.deployment_id)

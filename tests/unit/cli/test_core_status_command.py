@@ -87,7 +87,7 @@ def test_an_undone_deployment_is_named_with_its_reason(root: Path, double: Group
     folder = folder_of(root, double)
     group, membership = verified(double)
     folder.stage(group)
-    folder.switch(group, membership)
+    folder.switch(group, membership, before=folder.running_id())
     folder.go_back(SECOND, "health check failed: the health API: no answer")
     cause = why(root)["cause"]
     assert cause["code"] == "health-check-failed"

@@ -189,11 +189,12 @@ class DeploymentFolder:
         group: VerifiedGroup,
         membership: VerifiedMembership,
         *,
+        before: str | None = None,
         leaving: str | None = None,
     ) -> None:
         """Make a staged deployment the one that runs, on trial, and keep the one before it.
 
-        `leaving` is the group whose place it takes, if that is another one.
+        `before` is the deployment that runs now, `leaving` its group if that is another one.
         """
         deployment_id = group.group.deployment_id
         self.store_membership(membership)
@@ -209,7 +210,7 @@ class DeploymentFolder:
                 wiping=None,  # a reset that could not be finished must not take this one away
             )
         )
-        self._versions.run(deployment_id)
+        self._versions.run(deployment_id, before)
 
     def confirm(self, deployment_id: str) -> None:
         """End the trial of a deployment that was found healthy."""
@@ -235,6 +236,11 @@ class DeploymentFolder:
             with contextlib.suppress(OSError):
                 self._versions.go_back(deployment_id)
         return self.load()
+
+    def put_back(self, group: VerifiedGroup) -> None:
+        """Write what runs anew, and let a start begin with it: it was not whole any more."""
+        self.stage(group)
+        self._versions.run(group.group.deployment_id, None)
 
     def note_start(self, deployment_id: str) -> int:
         """Count a start with a deployment, and return how many there were without good health."""

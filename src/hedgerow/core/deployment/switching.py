@@ -49,6 +49,15 @@ class Unfit:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What ran before a switch, as it is in memory."""
+
+    group: VerifiedGroup | None
+    membership: VerifiedMembership | None
+    mode: Mode
+
+
 class Switcher:
     """Owns what runs. It decides from the folder, and acts on the core through `Activation`."""
 
@@ -216,7 +225,8 @@ class Switcher:
         except BaseException:
             self._folder.discard(deployment_id)
             raise
-        before, self.mode = self.mode, Mode.TRIAL
+        before = _Before(self.group, self.membership, self.mode)
+        self.mode = Mode.TRIAL
         try:
             change_over()
             self.group, self.membership = group, membership
@@ -230,7 +240,9 @@ class Switcher:
 
     def _switch_on_disk(self, group: VerifiedGroup, membership: VerifiedMembership) -> None:
         try:
-            self._folder.switch(group, membership, leaving=self._leaving(group))
+            self._folder.switch(
+                group, membership, before=self.running_id, leaving=self._leaving(group)
+            )
         except OSError as error:
             if self._folder.running_id() not in {self.running_id, None}:
                 self._undo_on_disk(group, str(error))
@@ -302,18 +314,20 @@ class Switcher:
         except (HedgerowError, OSError) as error:  # it runs; the next start looks again
             self._log.warning("a deployment is not settled yet", reason=str(error))
 
-    def _undo(self, group: VerifiedGroup, reason: str, before: Mode) -> NoReturn:
+    def _undo(self, group: VerifiedGroup, reason: str, before: _Before) -> NoReturn:
         """Go back, and raise the reason with what runs now."""
-        self._go_back(group, reason)
-        if self.group is not None and before is Mode.BEHIND:
-            self.mode = before
+        self._go_back(group, reason, before)
+        if self.group is not None and before.mode is Mode.BEHIND:
+            self.mode = before.mode
         now = f"deployment {self.running_id}" if self.running_id else "no group"
         raise UnhealthyError(f"{reason}; the core runs {now} again")
 
-    def _go_back(self, group: VerifiedGroup, reason: str) -> None:
+    def _go_back(self, group: VerifiedGroup, reason: str, before: _Before | None = None) -> None:
         log = self._log
         log.error("the deployment is undone", reason=reason)
         stored = self._undo_on_disk(group, reason)
+        if before is not None:
+            stored = self._whole(stored, before)
         self.group, self.membership = stored.group, stored.membership
         try:
             self._activation.go_back(stored)
@@ -325,6 +339,20 @@ class Switcher:
         self.mode = Mode.RUNNING if self.group is not None else Mode.NONE
         if self.problem is not None and self.group is None:
             self.mode = Mode.RESCUE
+
+    def _whole(self, stored: StoredDeployment, before: _Before) -> StoredDeployment:
+        """Return what ran before, from memory if it is not whole on disk any more."""
+        group, membership = before.group, before.membership
+        if group is None or stored.deployment_id == group.group.deployment_id:
+            return stored
+        newest = self.membership
+        if newest is not None and newest.membership.group_id == group.group.group_id:
+            membership = newest  # what was revoked meanwhile stays out
+        try:
+            self._folder.put_back(group)
+        except (HedgerowError, OSError) as error:
+            self._log.warning("what runs cannot be written anew", reason=str(error))
+        return StoredDeployment(group, membership)
 
     def _undo_on_disk(self, group: VerifiedGroup, reason: str) -> StoredDeployment:
         deployment_id = group.group.deployment_id

@@ -43,17 +43,14 @@ class Versions:
         _sync_folder(self.folder(deployment_id).parent)
         _sync_folder(self._path)
 
-    def run(self, deployment_id: str) -> None:
-        """Let `group` lead to a deployment, and `previous` to what it led to before."""
-        target = self.folder(deployment_id).relative_to(self._path)
+    def run(self, deployment_id: str, before: str | None) -> None:
+        """Let `group` lead to a deployment, and `previous` to the one that ran before, if any."""
         running = self._path / RUNNING
-        if running.is_symlink():
-            before = running.readlink()
-            if before != target:
-                self.point(PREVIOUS, before)
-        elif running.exists():
+        if running.exists() and not running.is_symlink():
             running.rename(self._path / f"group.replaced-{new_token(32)}")
-        self.point(RUNNING, target)
+        if before not in {None, deployment_id} and self.folder(before or "").is_dir():
+            self.point(PREVIOUS, self._target(before or ""))
+        self.point(RUNNING, self._target(deployment_id))
 
     def go_back(self, deployment_id: str) -> None:
         """Let `group` lead to what ran before, if it leads to this one; it takes no room."""
@@ -106,6 +103,9 @@ class Versions:
         temporary.symlink_to(target, target_is_directory=True)
         temporary.replace(self._path / name)
         _sync_folder(self._path)
+
+    def _target(self, deployment_id: str) -> Path:
+        return self.folder(deployment_id).relative_to(self._path)
 
     def _linked(self) -> set[str]:
         links = [self._path / name for name in (RUNNING, PREVIOUS)]

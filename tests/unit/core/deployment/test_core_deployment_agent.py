@@ -576,7 +576,7 @@ async def test_a_core_that_was_stopped_on_trial_reports_what_it_then_finds(bench
     bench.double.new_deployment(SECOND)
     group, membership = verified(bench.double)
     bench.folder.stage(group)
-    bench.folder.switch(group, membership)
+    bench.folder.switch(group, membership, before=bench.folder.running_id())
     again = await restarted(bench)
     again.core.illness = ILL
     async with at_work(again):

@@ -30,7 +30,7 @@ def folder(tmp_path: Path, double: GroupDouble) -> DeploymentFolder:
 def deploy(folder: DeploymentFolder, double: GroupDouble) -> None:
     group, membership = verified(double)
     folder.stage(group)
-    folder.switch(group, membership)
+    folder.switch(group, membership, before=folder.running_id())
     folder.confirm(group.group.deployment_id)
 
 

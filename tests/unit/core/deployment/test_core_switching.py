@@ -79,6 +79,51 @@ async def test_a_third_deployment_after_one_was_undone_is_run(core: DeployedCore
     assert core.mode == "running"
 
 
+async def test_what_runs_is_what_is_gone_back_to_though_the_disk_has_lost_it(
+    core: DeployedCore,
+) -> None:
+    """It is still in memory, and is written anew."""
+    core.active.ails = {SECOND}
+    for file in (core.path / "group").iterdir():
+        file.write_bytes(b"damaged")
+    with pytest.raises(UnhealthyError, match=f"runs deployment {FIRST} again"):
+        await core.deploy(SECOND)
+    assert core.runs == FIRST
+    core.restart()
+    core.switcher.begin()
+    assert core.runs == FIRST
+
+
+async def test_a_core_behind_goes_back_to_what_it_ran_and_not_to_what_is_damaged(
+    core: DeployedCore,
+) -> None:
+    await core.deploy(SECOND)
+    (core.path / "group" / "group.json").write_bytes(b"damaged")
+    core.restart()
+    core.switcher.begin()
+    assert (core.runs, core.mode) == (FIRST, "previous")
+    third = "44444444-bbbb-4000-8000-000000000004"
+    core.active.ails = {third}
+    with pytest.raises(UnhealthyError, match=f"runs deployment {FIRST} again"):
+        await core.deploy(third)
+    assert (core.runs, core.mode) == (FIRST, "previous")
+    core.restart()
+    core.switcher.begin()
+    assert core.runs == FIRST
+
+
+@pytest.mark.promise(4)
+async def test_who_was_revoked_by_what_was_undone_stays_out(core: DeployedCore) -> None:
+    revoked = core.double.devices[0]
+    core.double.revoke(revoked)
+    core.active.ails = {SECOND}
+    with pytest.raises(UnhealthyError):
+        await core.deploy(SECOND)
+    assert core.runs == FIRST
+    assert core.active.membership is not None
+    assert revoked.certificate_id not in core.active.membership.certificate_ids
+
+
 # ---- a stop between the switch and the health check
 
 
