@@ -25,7 +25,7 @@ from hedgerow.estate.template_types import (
     known_certificate,
     physical,
 )
-from hedgerow.estate.template_values import UNKNOWN, Unknown, Values
+from hedgerow.estate.template_values import UNKNOWN, Values, known
 from hedgerow.estate.values import (
     DEFAULT_CERTIFICATE_VALIDITY_MS,
     DEFINITION_NAMES,
@@ -106,6 +106,10 @@ def _read(template: Mapping[str, Any], source: Source, place: str) -> Reading:
     )
     findings = (
         *(_unknown(name, place) for name in stack.values.missing),
+        *(
+            blocks("VALUE_UNKNOWN", place, f"{what} is not written as it has to be")
+            for what in stack.values.malformed
+        ),
         *stack.findings(place),
     )
     if not groups:
@@ -176,7 +180,7 @@ class _Stack:
         if name not in self._put:
             self._put[name] = {}  # a resource that refers to itself has nothing there
             found = self.values.of(inner(self._resources.get(name, {}), "Properties"))
-            self._put[name] = found if isinstance(found, dict) else {}
+            self._put[name] = known(found) if isinstance(found, dict) else {}
         return self._put[name]
 
     def named(self, name: str, member: str) -> str:
@@ -342,7 +346,7 @@ def _certificates(stack: _Stack) -> Iterator[Certificate]:
 def _policies(stack: _Stack) -> Iterator[Policy]:
     for name, properties in stack.of("AWS::IoT::Policy"):
         document = properties.get("PolicyDocument")
-        if document is None or isinstance(document, Unknown):
+        if document is None:
             continue
         written = document if isinstance(document, str) else encoded_object(document)
         yield Policy(name=stack.named(name, "PolicyName"), document=written)

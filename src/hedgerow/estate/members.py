@@ -14,13 +14,13 @@ def parsed_object(data: bytes) -> Mapping[str, Any] | None:
     if len(data) > MAX_JSON_BYTES:
         return None
     try:
-        value = msgspec.json.decode(_as_utf8(data))
+        value = msgspec.json.decode(without_mark(data))
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
 
-def _as_utf8(data: bytes) -> bytes:
+def without_mark(data: bytes) -> bytes:
     """Return a text without its mark; what PowerShell redirects into files is UTF-16."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16").encode()

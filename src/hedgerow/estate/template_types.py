@@ -12,7 +12,6 @@ from typing import Any, Final
 from hedgerow.estate.certificates import certificates_of
 from hedgerow.estate.members import inner
 from hedgerow.estate.naming import certificate_arn, thing_arn
-from hedgerow.estate.template_values import Unknown
 from hedgerow.estate.values import DEFINITION_NAMES, Origin
 from hedgerow.kernel import Arn
 
@@ -118,9 +117,7 @@ def as_modelled(content: Any) -> Any:
         return [as_modelled(one) for one in content]
     if not isinstance(content, dict):
         return content
-    return {
-        key: _typed(key, value) for key, value in content.items() if not isinstance(value, Unknown)
-    }
+    return {key: _typed(key, value) for key, value in content.items()}
 
 
 def _typed(key: str, value: Any) -> Any:

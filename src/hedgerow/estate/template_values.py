@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hedgerow.estate.values import Origin
+from hedgerow.kernel import quoted
 
 MAX_DEPTH: Final = 100
 MAX_STEPS: Final = 2_000_000
@@ -43,6 +44,10 @@ class Values:
     """What parameters are until they are known: certificates, which files can still tell."""
 
     missing: dict[str, None] = field(default_factory=dict)
+    malformed: dict[str, None] = field(default_factory=dict)
+    """Functions that are not written as they have to be."""
+
+    _lacked: int = 0
     _depth: int = 0
     _steps: int = 0
 
@@ -68,9 +73,18 @@ class Values:
             function = _FUNCTIONS.get(name)
             # Statements of policies have a member `Condition` too, which is an object.
             if function is not None and (name != "Condition" or isinstance(argument, str)):
-                return function(self, argument)
+                return self._called(name, function, argument)
         members = {key: self.of(one) for key, one in value.items()}
         return {key: one for key, one in members.items() if one is not NOTHING}
+
+    def _called(self, name: str, function: "Callable[[Values, Any], Any]", argument: Any) -> Any:
+        """Return what a function gives; one that is not written as it has to be is noted."""
+        before = self._lacked
+        found = function(self, argument)
+        if found is UNKNOWN and self._lacked == before:
+            self._lacked += 1
+            self.malformed[f"{name} of {quoted(str(argument))}"] = None
+        return found
 
     def holds(self, condition: Any) -> bool:
         """Tell whether a condition, by name or written out, holds."""
@@ -116,8 +130,18 @@ class Values:
         return self.stand_ins[name] if name in self.stand_ins else self._lacks(name)
 
     def _lacks(self, name: str) -> Unknown:
+        self._lacked += 1
         self.missing[name] = None
         return UNKNOWN
+
+
+def known(value: Any) -> Any:
+    """Return a value without what is unknown in it."""
+    if isinstance(value, list):
+        return [known(one) for one in value if not isinstance(one, Unknown)]
+    if isinstance(value, dict):
+        return {key: known(one) for key, one in value.items() if not isinstance(one, Unknown)}
+    return value
 
 
 def _section(template: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -244,3 +268,12 @@ _FUNCTIONS: Final[Mapping[str, Callable[[Values, Any], Any]]] = {
     "Fn::Base64": _base64,
     "Fn::ImportValue": _import_value,
 }
+FUNCTION_NAMES: Final = frozenset(_FUNCTIONS)
+"""Names under which a single member of an object is no data."""
+
+
+def reads_as_function(value: Mapping[str, Any]) -> bool:
+    """Tell whether an object would be taken for a function."""
+    return len(value) == 1 and any(
+        name in FUNCTION_NAMES or name.startswith(_PREFIX) for name in value
+    )

@@ -253,6 +253,13 @@ def test_what_nobody_knows_is_asked_for_by_name(change: tuple[str, str], name: s
     assert "VALUE_UNKNOWN" not in codes(given)
 
 
+def test_a_function_that_is_not_written_as_it_has_to_be_is_named() -> None:
+    text = YAML.replace('!Select [0, !Split [",", "a,b"]]', "!Select [7, [a]]")
+    messages = [one.message for one in of_template(text, Cert=CERTIFICATES[0]).findings]
+    assert "Fn::Select of '[7, ['a']]' is not written as it has to be" in messages
+    assert len(messages) == len(set(messages))
+
+
 def test_a_certificate_that_is_a_parameter_without_a_value_is_found_in_the_files(
     tmp_path: Path,
 ) -> None:
@@ -291,6 +298,8 @@ def test_a_certificate_without_pem_is_found_by_the_name_of_its_thing(tmp_path: P
         ("a: &x [AWS::Greengrass::Group]\nb: *x", "FILE_UNREADABLE"),
         ("!!python/object:os.system AWS::Greengrass::", "FILE_UNREADABLE"),
         ("- AWS::Greengrass::Group", "FILE_UNREADABLE"),
+        ("7: AWS::Greengrass::Group\nResources: {8: x, 9: {Type: 9}}", "GROUP_UNKNOWN"),
+        ("{Resources: {G: {Type: AWS::Greengrass::Group, Properties: {Tags: !!set {a}}}}}", "none"),
         ("Resources: {A: {Type: 'AWS::Greengrass::GroupVersion'}}", "GROUP_UNKNOWN"),
         (
             "{Conditions: {A: !Condition B, B: !Condition A}, "  # noqa: ISC004 - one text
