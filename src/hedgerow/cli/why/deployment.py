@@ -28,7 +28,11 @@ def deployment(root: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(answer.facts())
     else:
-        show([answer], "The last deployment is what this core runs", "It is not")
+        show(
+            [answer],
+            "This core runs its last deployment",
+            "This core does not run its last deployment",
+        )
 
 
 def _steps(root: Path) -> Iterator[Step]:
