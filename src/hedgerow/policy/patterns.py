@@ -7,7 +7,7 @@ leaves open whether some star can go further. Where that matters, the stricter r
 allow statement is read part by part, a deny statement as one text (`broad`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
 import msgspec
@@ -151,8 +151,8 @@ def make_pattern(source: str, reading: Reading) -> Pattern:
 class Form:
     """What a pattern that is neither plain nor a prefix is compiled to, when it is first used."""
 
-    __slots__ = ("_bound", "_parts", "_simple", "_source", "_tokens", "exact", "reading",
-                 "variables")  # fmt: skip
+    __slots__ = ("_bound", "_bound_parts", "_parts", "_simple", "_source", "_tokens", "exact",
+                 "reading", "variables")  # fmt: skip
 
     def __init__(self, source: str, reading: Reading) -> None:
         self.reading = reading
@@ -162,6 +162,7 @@ class Form:
         self._tokens: tuple[Token, ...] | None = None
         self._bound: _Bound | None = None
         self._parts: tuple[tuple[Token, ...], ...] | None = None
+        self._bound_parts: list[_Bound | None] | None = None
         self._simple: _Simple | None = None
         if reading.variables and "${" in source:
             self._read_variables()
@@ -249,8 +250,12 @@ class Form:
         subjects = subject.split(":", _ARN_PARTS - 1)
         if len(subjects) < len(self._parts):
             return False
-        for part, text in zip(self._parts, subjects, strict=True):
-            bound = self._bind(part, variables, free=False)
+        bound_parts: Iterable[_Bound | None] | None = self._bound_parts
+        if bound_parts is None:
+            bound_parts = (self._bind(part, variables, free=False) for part in self._parts)
+            if not self.variables:
+                bound_parts = self._bound_parts = list(bound_parts)
+        for bound, text in zip(bound_parts, subjects, strict=True):
             if bound is None or not match(bound[0], text, bound[1]):
                 return False
         return True
