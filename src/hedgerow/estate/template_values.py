@@ -5,6 +5,7 @@ nobody knows becomes `UNKNOWN`, with a finding that says which `--parameter` giv
 """
 
 import base64
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,9 +13,23 @@ from typing import Any, Final
 from hedgerow.estate.values import Origin
 from hedgerow.kernel import quoted
 
-MAX_DEPTH: Final = 100
+MAX_DEPTH: Final = 64
+"""How deeply values are looked into; it bounds the stack for functions in functions."""
+
 MAX_STEPS: Final = 2_000_000
+MAX_MADE: Final = 64 * 1024 * 1024
+"""Characters and parts that references may put in place: a small template can name a large text
+again and again."""
+
 _PSEUDO_NOTHING: Final = "AWS::NoValue"
+_PREFIX: Final = "Fn::"
+_DYNAMIC: Final = "{{resolve:"
+"""Begins what CloudFormation fetches from a store of parameters or secrets."""
+
+_STORED: Final = "AWS::SSM::"
+_LISTS: Final = ("CommaDelimitedList", "List<")
+_SUFFIXES: Final = {"aws-cn": "amazonaws.com.cn"}
+_INDEX: Final = re.compile(r"[0-9]{1,6}")
 
 
 class Unknown:
@@ -24,6 +39,7 @@ class Unknown:
         return "UNKNOWN"
 
 
+_NO_TEXT: Final = (Unknown, dict, list, type(None))
 UNKNOWN: Final = Unknown()
 NOTHING: Final = Unknown()
 """`AWS::NoValue`: the member is as if it were not written."""
@@ -50,12 +66,14 @@ class Values:
     _lacked: int = 0
     _depth: int = 0
     _steps: int = 0
+    _made: int = 0
+    _held: dict[str, bool] = field(default_factory=dict)
 
     def of(self, value: Any) -> Any:
         """Return a value with everything in it put in place."""
         self._steps += 1
-        if self._depth > MAX_DEPTH or self._steps > MAX_STEPS:
-            return self._lacks("a value that is not nested so deeply")
+        if self._depth > MAX_DEPTH or self._steps > MAX_STEPS or self._made > MAX_MADE:
+            return self._fault("more that refers to more than can be read")
         self._depth += 1
         try:
             return self._of(value)
@@ -66,14 +84,17 @@ class Values:
         if isinstance(value, list):
             found = [self.of(one) for one in value]
             return [one for one in found if one is not NOTHING]
+        if isinstance(value, str) and _DYNAMIC in value:
+            return self.given[value] if value in self.given else self._lacks(value)
         if not isinstance(value, dict):
             return value
         if len(value) == 1:
             ((name, argument),) = value.items()
             function = _FUNCTIONS.get(name)
-            # Statements of policies have a member `Condition` too, which is an object.
-            if function is not None and (name != "Condition" or isinstance(argument, str)):
+            if function is not None:
                 return self._called(name, function, argument)
+            if name.startswith(_PREFIX):
+                return self._fault(f"{quoted(name)} (no function that is known)")
         members = {key: self.of(one) for key, one in value.items()}
         return {key: one for key, one in members.items() if one is not NOTHING}
 
@@ -82,37 +103,61 @@ class Values:
         before = self._lacked
         found = function(self, argument)
         if found is UNKNOWN and self._lacked == before:
-            self._lacked += 1
-            self.malformed[f"{name} of {quoted(str(argument))}"] = None
+            self._fault(f"{name} of {quoted(str(argument))}")
+        self.pay(_size(found))
         return found
+
+    def pay(self, size: int) -> bool:
+        """Count what is put in place, and tell whether there is room for it."""
+        self._made += size
+        return self._made <= MAX_MADE
+
+    def _fault(self, what: str) -> Unknown:
+        self._lacked += 1
+        self.malformed[what] = None
+        return UNKNOWN
 
     def holds(self, condition: Any) -> bool:
         """Tell whether a condition, by name or written out, holds."""
-        if isinstance(condition, str):
-            known = _section(self.template, "Conditions").get(condition)
-            return bool(known) and self.holds(known)
-        return self.of(condition) is True
+        if isinstance(condition, dict) and list(condition) == ["Condition"]:
+            condition = condition["Condition"]
+        if not isinstance(condition, str):
+            return self.of(condition) is True
+        if condition not in self._held:
+            self._held[condition] = False  # one that refers to itself does not hold
+            written = _section(self.template, "Conditions").get(condition)
+            if not isinstance(written, dict):
+                self._fault(f"the condition {quoted(condition)}")
+                return False
+            if self._depth > MAX_DEPTH:
+                self._fault("conditions that refer to more than can be read")
+                return False
+            self._depth += 1
+            self._held[condition] = self.holds(written)
+            self._depth -= 1
+        return self._held[condition]
 
     def ref(self, name: Any) -> Any:
         """Return what `Ref` gives: a parameter, a pseudo parameter, or a resource's own id."""
         if not isinstance(name, str):
-            return self._lacks(str(name))
+            return UNKNOWN
         pseudo = {
             "AWS::AccountId": self.origin.account,
             "AWS::Region": self.origin.region,
             "AWS::Partition": self.origin.partition,
-            "AWS::URLSuffix": "amazonaws.com",
-            "AWS::StackName": self.given.get("AWS::StackName", "stack"),
+            "AWS::URLSuffix": _SUFFIXES.get(self.origin.partition, "amazonaws.com"),
             _PSEUDO_NOTHING: NOTHING,
         }
         if name in pseudo:
             return pseudo[name]
-        if name in self.given:
-            return self.given[name]
         parameter = _section(self.template, "Parameters").get(name)
         if isinstance(parameter, dict):
             return self._parameter(name, parameter)
         return self.attribute(name, "Ref")
+
+    def imported(self, name: str) -> Any:
+        """Return what another stack exports, which only a person can say."""
+        return self.given[name] if name in self.given else self._lacks(name)
 
     def attribute(self, resource: str, name: str) -> Any:
         """Return what `Fn::GetAtt` gives."""
@@ -124,15 +169,26 @@ class Values:
 
     def _parameter(self, name: str, parameter: Mapping[str, Any]) -> Any:
         """Return a parameter's default; that of one from a parameter store is a name there."""
-        default = parameter.get("Default")
-        if default is not None and not str(parameter.get("Type")).startswith("AWS::SSM::"):
-            return default
-        return self.stand_ins[name] if name in self.stand_ins else self._lacks(name)
+        kind = str(parameter.get("Type"))
+        value = self.given.get(name, None if kind.startswith(_STORED) else parameter.get("Default"))
+        if value is None or isinstance(value, dict | list):
+            return self.stand_ins[name] if name in self.stand_ins else self._lacks(name)
+        if kind.rpartition("::Value<")[2].startswith(_LISTS):
+            return [one.strip() for one in text_of(value).split(",")]
+        return text_of(value)
 
     def _lacks(self, name: str) -> Unknown:
         self._lacked += 1
         self.missing[name] = None
         return UNKNOWN
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + sum(len(key) + _size(one) for key, one in value.items())
+    if isinstance(value, list):
+        return 1 + sum(_size(one) for one in value)
+    return len(value) if isinstance(value, str) else 1
 
 
 def known(value: Any) -> Any:
@@ -152,7 +208,7 @@ def _section(template: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _texts(values: Values, argument: Any) -> list[str] | None:
     """Return a list of texts, None if one of them is not known."""
     found = values.of(argument)
-    if not isinstance(found, list) or any(isinstance(one, Unknown | dict | list) for one in found):
+    if not isinstance(found, list) or any(isinstance(one, _NO_TEXT) for one in found):
         return None
     return [text_of(one) for one in found]
 
@@ -166,7 +222,12 @@ def _join(values: Values, argument: Any) -> Any:
     if not (isinstance(argument, list) and len(argument) == 2):  # noqa: PLR2004 - its two parts
         return UNKNOWN
     parts = _texts(values, argument[1])
-    return UNKNOWN if parts is None else text_of(argument[0]).join(parts)
+    between = argument[0]
+    if parts is None or not isinstance(between, str):
+        return UNKNOWN
+    if not values.pay(len(between) * len(parts) + sum(map(len, parts))):
+        return UNKNOWN
+    return between.join(parts)
 
 
 def _sub(values: Values, argument: Any) -> Any:
@@ -185,7 +246,7 @@ def _sub(values: Values, argument: Any) -> Any:
             pieces.append("${" + name.removeprefix("!") + closed)
             continue
         value = values.of(more[name]) if name in more else _named(values, name)
-        if isinstance(value, Unknown | dict | list):
+        if isinstance(value, _NO_TEXT) or not values.pay(len(text_of(value)) + 1):
             return UNKNOWN
         pieces.append(text_of(value))
     return "".join((*pieces, rest))
@@ -207,7 +268,7 @@ def _select(values: Values, argument: Any) -> Any:
     found = values.of(argument)
     if isinstance(found, list) and len(found) == 2 and isinstance(found[1], list):  # noqa: PLR2004
         place = text_of(found[0])
-        if place.isdecimal() and int(place) < len(found[1]):
+        if _INDEX.fullmatch(place) and int(place) < len(found[1]):
             return found[1][int(place)]
     return UNKNOWN
 
@@ -247,13 +308,11 @@ def _base64(values: Values, argument: Any) -> Any:
 
 
 def _import_value(values: Values, argument: Any) -> Any:
-    name = text_of(values.of(argument))
-    return values.ref(name)
+    return values.imported(text_of(values.of(argument)))
 
 
 _FUNCTIONS: Final[Mapping[str, Callable[[Values, Any], Any]]] = {
     "Ref": lambda values, argument: values.ref(argument),
-    "Condition": lambda values, argument: values.holds(argument),
     "Fn::GetAtt": _get_att,
     "Fn::Join": _join,
     "Fn::Sub": _sub,
