@@ -238,7 +238,9 @@ class Deployer:
         named = things_named_in(contents, home)
         cores = things_named_in(contents, home, ("Core",))
         principals = await self._registry.thing_principals(named)
-        registered = await self._registry.certificates(certificates_named_in(contents, home))
+        # They are asked about only where a thing has none of its own.
+        lone = () if all(principals.values()) else certificates_named_in(contents, home)
+        registered = await self._registry.certificates(lone)
         group = await self._store.get(GROUP, home.account, group_id)
         if group is None:
             raise VersionConflictError("the group was deleted")
