@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -26,15 +26,16 @@ _EVERYTHING: Final = "#"
 _EFFECTIVE_TAGS: Final = "hedgerow:"
 
 
-def dangers(estate: Estate, now: datetime) -> Iterator[Finding]:
-    """Yield what to mend, and what is not as it was."""
+def dangers(estate: Estate, now: datetime, made: Collection[str]) -> Iterator[Finding]:
+    """Yield what to mend, and what is not as it was in groups that are made (by their ids)."""
     yield from _broad_policies(estate)
     yield from _certificates(estate, now)
     for group in estate.groups:
         yield from _rows(group)
         yield from _functions(group)
         yield from _tags(group)
-        yield from _differences(group)
+        if group.id in made:
+            yield from _differences(group)
 
 
 def _broad_policies(estate: Estate) -> Iterator[Finding]:

@@ -48,9 +48,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     def made(self, kind: StepKind) -> frozenset[str]:
         """Return the names of what is made of a kind."""
-        return frozenset(
-            step.name for step in self.steps if step.kind == kind and step.verdict == "make"
-        )
+        return _made(self.steps, kind)
 
 
 def plan(
@@ -67,18 +65,23 @@ def plan(
     moved = relocated(estate, target)
     usable, losses = without_unusable(moved, now=now, leave_out=leave_out)
     compared = tuple(_compared(usable, present))
+    steps = tuple(step for step, _ in compared)
     findings = (
         *faults(usable),
         *losses,
         *_moves(estate.origin, target),
         *(finding for _, said in compared for finding in said),
-        *dangers(usable, now),
+        *dangers(usable, now, _made(steps, "group")),
     )
     return Plan(
         estate=usable.in_order(),
-        steps=tuple(step for step, _ in compared),
+        steps=steps,
         findings=worst_first(findings),
     )
+
+
+def _made(steps: Iterable[Step], kind: StepKind) -> frozenset[str]:
+    return frozenset(step.name for step in steps if step.kind == kind and step.verdict == "make")
 
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:

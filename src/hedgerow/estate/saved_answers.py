@@ -5,8 +5,8 @@ group the newest version counts (`LatestVersion`), or the only one that was save
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from hedgerow.estate import answers
 from hedgerow.estate.answers import Answer, answers_in
@@ -42,7 +42,11 @@ _STATUSES: Final[Mapping[str, CertificateStatus]] = {
     "INACTIVE": "INACTIVE",
     "REVOKED": "REVOKED",
 }
+_CHANGED: Final = "LastUpdatedTimestamp"
 _MAX_PORT: Final = 65_535
+
+
+_Part = TypeVar("_Part")
 
 
 class SavedAnswers:
@@ -76,14 +80,24 @@ class SavedAnswers:
         groups, faults = _groups(saved, source.group_name)
         estate = Estate(
             origin=origin,
-            thing_types=tuple(_thing_types(saved)),
-            thing_groups=tuple(_thing_groups(saved)),
+            thing_types=_once(_thing_types(saved), lambda one: one.name),
+            thing_groups=_once(_thing_groups(saved), lambda one: one.name),
             things=tuple(_things(saved)),
-            certificates=tuple(_certificates(saved)),
-            policies=tuple(_policies(saved)),
+            certificates=_once(_certificates(saved), lambda one: one.id),
+            policies=_once(_policies(saved), lambda one: one.name),
             groups=groups,
         )
         return completed(estate, source, (*findings, *faults, *_unused(saved, groups)))
+
+
+def _once(parts: Iterable[_Part], key: Callable[[_Part], str]) -> tuple[_Part, ...]:
+    """Return the parts without those that say the same again, as when an answer was saved twice."""
+    found: dict[str, list[_Part]] = {}
+    for part in parts:
+        same = found.setdefault(key(part), [])
+        if part not in same:
+            same.append(part)
+    return tuple(part for same in found.values() for part in same)
 
 
 class _Saved:
@@ -122,7 +136,8 @@ class _Saved:
 
 
 def _groups(saved: _Saved, spare_name: str) -> tuple[tuple[Group, ...], tuple[Finding, ...]]:
-    described = {text(one.body, "Id"): one for one in saved.of(answers.GROUP)}
+    by_age = sorted(saved.of(answers.GROUP), key=lambda one: text(one.body, _CHANGED))
+    described = {text(one.body, "Id"): one for one in by_age}
     versions: dict[str, list[Answer]] = {}
     for one in saved.of(answers.GROUP_VERSION):
         versions.setdefault(group_id_of(one.body["Arn"]) or "", []).append(one)

@@ -66,6 +66,7 @@ def test_what_is_there_already_is_kept(estate: Estate) -> None:
     found = planned(estate, planned(estate).estate)
     assert not found.blocked
     assert {step.verdict for step in found.steps} == {"keep"}
+    assert "AUTHORITY_NEW" not in codes(found, "changes")
 
 
 def test_arns_become_those_of_the_new_account_also_in_policies(estate: Estate) -> None:

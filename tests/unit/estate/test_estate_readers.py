@@ -154,6 +154,19 @@ def test_saved_answers_hold_everything_as_it_was(tmp_path: Path) -> None:
     assert not reading.findings
 
 
+def test_an_answer_that_was_saved_twice_counts_once_and_of_groups_the_newest(
+    tmp_path: Path,
+) -> None:
+    folder = PLANT.write_answers(tmp_path)
+    whole = estate_of(read(source_of(folder)))
+    for name in (f"certificates/{PRESS}", f"policies/{PRESS}", f"things/{PRESS}"):
+        (folder / f"{name}-again.json").write_text((folder / f"{name}.json").read_text())
+    group = json.loads((folder / "group.json").read_text())
+    older = {**group, "Name": "was", "LastUpdatedTimestamp": "2018-01-01T00:00:00.000Z"}
+    (folder / "older-group.json").write_text(json.dumps(older))
+    assert estate_of(read(source_of(folder))) == whole
+
+
 def test_an_answer_that_is_missing_is_named(tmp_path: Path) -> None:
     folder = PLANT.write_answers(tmp_path)
     (folder / "devices.json").unlink()

@@ -33,6 +33,14 @@ def test_bytes_that_are_no_estate_are_refused(data: bytes, said: str) -> None:
         unpacked(data)
 
 
+def test_an_estate_that_no_call_can_carry_is_refused_before_it_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "MAX_PACKED_BYTES", 50)
+    with pytest.raises(CallerError, match="group by group"):
+        packed(Estate(origin=HERE, things=tuple(Thing(name=f"{one}") for one in range(99))))
+
+
 def test_an_estate_that_unfolds_beyond_the_limit_is_refused_before_it_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
