@@ -37,7 +37,7 @@ CORE = "full-core"
 CHANGES = 5
 CONNECTED = 100
 """So many devices are connected to the core while it is deployed to again."""
-DISCOVERING = 64
+DISCOVERING = 32
 """So many devices ask for discovery, each over a connection that it keeps."""
 
 WANTED_DEPLOYED_S = 10.0
