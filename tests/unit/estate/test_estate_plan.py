@@ -7,13 +7,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 from tests.support.pki import new_authority, new_identity
 from tests.support.v1_estate import CORE, GROUP_ID, LAMP, PRESS, OldPlant
 
 from hedgerow.cli.estate.files import source_of
-from hedgerow.estate import Certificate, Estate, Group, Origin, Policy, Thing
+from hedgerow.estate import Certificate, Definition, Estate, Group, Origin, Policy, Thing
 from hedgerow.estate.plan import Plan, plan
 from hedgerow.estate.readers import read
+from hedgerow.pki import certificate_id
 
 NOW = datetime.now(UTC)  # noqa: TID251 - certificates are made by the system's clock
 PLANT = OldPlant.make()
@@ -223,3 +228,67 @@ def test_a_definition_of_another_shape_blocks_and_never_raises(
     changed = msgspec.structs.replace(group, definitions=tuple(definitions))
     found = planned(msgspec.structs.replace(estate, groups=(changed,)))
     assert codes(found) == {"SHAPE_WRONG"}
+
+
+def weak_identity() -> str:
+    """Return a certificate over an RSA key of 1024 bits."""
+    key = rsa.generate_private_key(public_exponent=65_537, key_size=1024)  # noqa: S505 - that is the point
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "weak")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(NOW - timedelta(days=1))
+        .not_valid_after(NOW + timedelta(days=900))
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+@pytest.mark.parametrize(
+    ("pem", "reason"),
+    [
+        (weak_identity(), "1024 bits"),
+        (new_authority("an authority").certificate_pem, "authority"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "cannot be read"),
+    ],
+)
+def test_a_certificate_that_no_cloud_should_register_is_not(
+    estate: Estate, pem: str, reason: str
+) -> None:
+    identifier = certificate_id(pem) if "AAAA" not in pem else "a" * 64
+    old = own(estate, PRESS)
+    bad = msgspec.structs.replace(
+        with_certificate(
+            with_things(estate, Thing(name=PRESS, certificates=(identifier,))),
+            Certificate(id=identifier, pem=pem, policies=old.policies),
+        )
+    )
+    found = planned(bad)
+    reasons = [one.message for one in found.findings if one.code == "CERTIFICATE_UNUSABLE"]
+    assert len(reasons) == 1
+    assert reason in reasons[0]
+
+
+def test_functions_that_are_not_safe_are_named(estate: Estate) -> None:
+    group = estate.groups[0]
+    configuration = {
+        "Environment": {
+            "Execution": {"IsolationMode": "NoContainer", "RunAs": {"Uid": 0, "Gid": 0}},
+            "Variables": {"DB_PASSWORD": "x", "MODE": "y"},
+        }
+    }
+    arn = "arn:aws:lambda:us-west-2:444455556666:function:f:1"
+    function = {"Id": "f", "FunctionArn": arn, "FunctionConfiguration": configuration}
+    definition = Definition(kind="Function", content={"Functions": [function]})
+    changed = msgspec.structs.replace(group, definitions=(*group.definitions, definition))
+    found = planned(msgspec.structs.replace(estate, groups=(changed,)))
+    assert {"FUNCTION_NOT_CONTAINED", "FUNCTION_AS_ROOT", "SECRET_IN_ENVIRONMENT"} <= codes(
+        found, "unsafe"
+    )
+    assert "FUNCTIONS_CARRIED" in codes(found, "changes")
+    text = "".join(one.message for one in found.findings)
+    assert "DB_PASSWORD" in text
+    assert "MODE" not in text

@@ -16,6 +16,7 @@ from tests.support.v1_estate import (
     PRESS,
     OldPlant,
     iot_arn,
+    version_arn,
 )
 
 from hedgerow.cli.estate.files import source_of
@@ -260,3 +261,53 @@ def test_attachments_are_read_from_either_side(tmp_path: Path) -> None:
     listed = [{"thingName": name, "attributes": {"hall": "7"}} for name in PLANT.identities]
     (folder / "list-things.json").write_text(json.dumps({"things": listed}))
     assert estate_of(read(source_of(folder))) == whole
+
+
+def test_types_groups_role_and_settings_are_read_from_answers(tmp_path: Path) -> None:
+    folder = PLANT.write_answers(tmp_path)
+    policy = {"policies": [{"policyName": f"{PRESS}-policy", "policyArn": "x"}]}
+    for name, body in {
+        "describe-thing-type": {
+            "thingTypeName": "machine",
+            "thingTypeProperties": {
+                "thingTypeDescription": "makes",
+                "searchableAttributes": ["hall"],
+            },
+        },
+        "describe-thing-group": {
+            "thingGroupName": "north",
+            "thingGroupProperties": {
+                "thingGroupDescription": "d",
+                "attributePayload": {"attributes": {"a": "b"}},
+            },
+        },
+        "list-attached-policies-north": policy,
+        f"list-thing-groups-for-thing-{PRESS}": {
+            "thingGroups": [{"groupName": "north", "groupArn": "x"}]
+        },
+        "get-associated-role": {
+            "AssociatedAt": "2019-06-18T16:21:21.457Z",
+            "RoleArn": f"arn:aws:iam::{OLD_ACCOUNT}:role/r",
+        },
+        "get-group-certificate-configuration": {
+            "CertificateAuthorityExpiryInMilliseconds": "1",
+            "CertificateExpiryInMilliseconds": "1000000000",
+            "GroupId": GROUP_ID,
+        },
+        "get-core-definition": {
+            "Arn": version_arn("Core").partition("/versions/")[0],
+            "Name": "the cores",
+            "tags": {"x": "y"},
+        },
+    }.items():
+        (folder / f"{name}.json").write_text(json.dumps(body))
+    estate = estate_of(read(source_of(folder)))
+    (group,) = estate.groups
+    assert group.role_arn == f"arn:aws:iam::{OLD_ACCOUNT}:role/r"
+    assert group.certificate_validity_ms == 1_000_000_000
+    assert (group.definitions[0].name, group.definitions[0].tags) == ("the cores", {"x": "y"})
+    assert [(one.name, one.searchable) for one in estate.thing_types] == [("machine", ("hall",))]
+    assert [(one.policies, one.attributes) for one in estate.thing_groups] == [
+        ((f"{PRESS}-policy",), {"a": "b"})
+    ]
+    assert [one.thing_groups for one in estate.things if one.name == PRESS] == [("north",)]
