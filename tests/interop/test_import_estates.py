@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.support.cloud import ACCOUNT, REGION, RunningCloud, running_cloud
 from tests.support.core import running_core, until
-from tests.support.core_estate import core_estate
+from tests.support.core_estate import clients, core_estate, message, watching
 from tests.support.v1_estate import CORE, GROUP_ID, LAMP, PRESS, OldPlant
 
 from hedgerow.cli.demo.device import Device
@@ -76,11 +76,20 @@ async def everything(cloud: RunningCloud) -> dict[str, int]:
     }
 
 
+ALLOW_ALL = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}],
+    }
+)
 NOTHING = {"things": 0, "certificates": 0, "policies": 0, "groups": 0, "cores": 0}
 
 
 async def talk_through(cloud: RunningCloud, plant: OldPlant, root: Path, answer: Any) -> None:
-    """Deploy what was imported to the old core, and let both SDKs talk with old certificates."""
+    """Deploy what was imported to the old core, and let both SDKs talk with old certificates.
+
+    With each other, to the cloud and from it: that is what the policies have to allow.
+    """
     await cloud.service_role()
     repointed = await hedgerow("core", "repoint", "--root", str(root))
     assert repointed.exit_code == 0, repointed.output
@@ -101,7 +110,13 @@ async def talk_through(cloud: RunningCloud, plant: OldPlant, root: Path, answer:
             ],
         )
         await until(lambda: "127.0.0.1" in served_names(core))
-        await asyncio.to_thread(_talk, cloud, plant, root)
+        who = await cloud.enrol("watcher", ALLOW_ALL)
+        async with watching(cloud, who, "plant/up") as program:
+            talking = asyncio.get_running_loop().run_in_executor(None, _talk, cloud, plant, root)
+            assert await message(program) == ("plant/up", b"to the cloud")
+            await until(lambda: f"{CORE}-c01" in clients(cloud))
+            await program.publish("plant/down", b"from the cloud", qos=1)
+            await talking
 
 
 def served_names(core: CoreApp) -> tuple[str, ...]:
@@ -120,11 +135,14 @@ def _talk(cloud: RunningCloud, plant: OldPlant, root: Path) -> None:
             host, port = next(one for one in found.addresses if one[0] == "127.0.0.1")
             device.connect(host, port, found.ca_pem)
         lamp.subscribe("plant/press")
+        lamp.subscribe("plant/down")
         press.subscribe("plant/lamp")
         press.publish("plant/press", b"down")
         lamp.wait_for("plant/press", b"down")
         lamp.publish("plant/lamp", b"on")
         press.wait_for("plant/lamp", b"on")
+        press.publish("plant/up", b"to the cloud")
+        lamp.wait_for("plant/down", b"from the cloud")
     finally:
         press.close()
         lamp.close()
