@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ from hedgerow.store.store import Store
 _CREATING: Final = os.O_CREAT | os.O_WRONLY | os.O_RDWR
 _MAKING: Final = frozenset({"open", "os.mkdir", "os.symlink", "fsync"})
 _CHANGING: Final = _MAKING | {"os.rename", "os.remove", "os.rmdir"}
+_AS_IT_IS: Final = ContextVar("as it is", default=False)
+"""Whether the cloud reads a group document for itself."""
 _LOGS: Final = "/ggc/var/log/"
 
 
@@ -150,6 +153,8 @@ def watch_answers(striker: Striker) -> None:
 
     async def some_group(self: CoreDesk, own: Any, deployment_id: str) -> bytes:
         right = await group_file(self, own, deployment_id)
+        if _AS_IT_IS.get():
+            return right
         if striker.strikes("missing-group"):
             raise NoSuchDeploymentError("it is not there")
         if striker.strikes("short-group"):
@@ -157,11 +162,11 @@ def watch_answers(striker: Striker) -> None:
         return right.replace(b"only/", b"0nly/") if striker.strikes("changed-group") else right
 
     async def some_membership(self: CoreDesk, own: Any, deployment_id: str) -> bytes:
-        fault, striker.fault = striker.fault, Fault()  # it reads the group file, as it is
+        reading = _AS_IT_IS.set(True)
         try:
             right = await membership_file(self, own, deployment_id)
         finally:
-            striker.fault = fault
+            _AS_IT_IS.reset(reading)
         return _spoiled(right) if striker.strikes("changed-membership") else right
 
     CoreDesk.manifest = some_manifest  # type: ignore[method-assign]
