@@ -101,7 +101,7 @@ def _thing_faults(estate: Estate) -> Iterator[Finding]:
 def _group_faults(estate: Estate, group: Group) -> Iterator[Finding]:
     if not GROUP_ID.fullmatch(group.id):
         yield blocks("GROUP_ID_INVALID", quoted(group.id), "a group's id is a UUID, in lower case")
-    things = {one.name: one for one in estate.things}
+    attached = {one.name: frozenset(one.certificates) for one in estate.things}
     kinds = Counter(one.kind for one in group.definitions)
     for kind, count in kinds.items():
         if count > 1:
@@ -111,9 +111,9 @@ def _group_faults(estate: Estate, group: Group) -> Iterator[Finding]:
     for entity in (*group.entities("Core"), *group.entities("Device")):
         place = f"{group.name}: {quoted(str(entity.get('Id', '')))}"
         name = thing_name_of(entity.get("ThingArn"))
-        if name is None or name not in things:
+        if name is None or name not in attached:
             yield blocks("THING_MISSING", place, "its ThingArn names no thing of the estate")
-        elif certificate_id_of(entity.get("CertificateArn")) not in things[name].certificates:
+        elif certificate_id_of(entity.get("CertificateArn")) not in attached[name]:
             yield blocks(
                 "CERTIFICATE_MISSING",
                 name,

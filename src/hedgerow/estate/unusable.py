@@ -5,6 +5,7 @@ thing with another, usable one goes on with that. One without blocks, unless it 
 then it goes with its place in the group and its rows, and each loss is named.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -86,7 +87,7 @@ def _with_usable(thing: Thing, reasons: Mapping[str, str]) -> Thing:
 def _trimmed(group: Group, estate: Estate, stuck: Mapping[str, str]) -> Group:
     """Return the group without the things that are left out, and without their rows."""
     gone = {thing_arn(estate.origin, name) for name in stuck}
-    attached = {thing.name: thing.certificates for thing in estate.things}
+    attached = {thing.name: dict.fromkeys(thing.certificates) for thing in estate.things}
 
     def kept(definition: Definition) -> Definition:
         if definition.kind in {"Core", "Device"}:
@@ -104,12 +105,12 @@ def _trimmed(group: Group, estate: Estate, stuck: Mapping[str, str]) -> Group:
 
 
 def _following(
-    entity: Mapping[str, Any], attached: Mapping[str, tuple[str, ...]], estate: Estate
+    entity: Mapping[str, Any], attached: Mapping[str, Mapping[str, None]], estate: Estate
 ) -> dict[str, Any]:
-    own = attached.get(thing_name_of(entity["ThingArn"]) or "", ())
+    own = attached.get(thing_name_of(entity["ThingArn"]) or "", {})
     if not own or certificate_id_of(entity.get("CertificateArn")) in own:
         return dict(entity)
-    return {**entity, "CertificateArn": certificate_arn(estate.origin, own[0])}
+    return {**entity, "CertificateArn": certificate_arn(estate.origin, next(iter(own)))}
 
 
 def _lost_certificates(reasons: Mapping[str, str]) -> Iterator[Finding]:
@@ -118,16 +119,17 @@ def _lost_certificates(reasons: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _lost_things(stuck: Mapping[str, str], estate: Estate) -> Iterator[Finding]:
+    rows = Counter(
+        end
+        for group in estate.groups
+        for row in group.entities("Subscription")
+        for end in {row.get("Source"), row.get("Target")}
+    )
     for name, reason in stuck.items():
-        arn = thing_arn(estate.origin, name)
-        rows = sum(
-            arn in (row.get("Source"), row.get("Target"))
-            for group in estate.groups
-            for row in group.entities("Subscription")
-        )
+        lost = rows[thing_arn(estate.origin, name)]
         yield changes(
             "THING_LEFT_OUT",
             name,
-            f"it is left out with {rows} rows, because it has no certificate that can be "
+            f"it is left out with {lost} rows, because it has no certificate that can be "
             f"registered: {reason}",
         )

@@ -15,6 +15,9 @@ MAX_ESTATE_BYTES: Final = 64 * 1024 * 1024
 MAX_PACKED_BYTES: Final = 4 * 1024 * 1024
 """What a call may carry; 2,500 devices with 10,000 rows take a fifth of it."""
 
+MAX_ESTATE_PARTS: Final = 3_000_000
+"""The brackets and commas in that JSON: of the smallest values, 64 MiB would become gigabytes."""
+
 
 def encoded(estate: Estate) -> bytes:
     """Return the estate as JSON; two estates with the same content give the same bytes."""
@@ -25,6 +28,10 @@ def decoded(data: bytes) -> Estate:
     """Return the estate in a JSON text, or raise `CallerError` that names the member at fault."""
     if len(data) > MAX_ESTATE_BYTES:
         raise CallerError(f"an estate has at most {MAX_ESTATE_BYTES} bytes; import it in parts")
+    if sum(map(data.count, (b",", b"[", b"{"))) > MAX_ESTATE_PARTS:
+        raise CallerError(
+            f"an estate has at most {MAX_ESTATE_PARTS} brackets and commas; import it in parts"
+        )
     try:
         return msgspec.json.decode(data, type=Estate)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -43,13 +43,19 @@ class EstateService(Service):
         self._home = home
         self._clock = clock
         self._addresses = addresses
+        self._turn = asyncio.Lock()
 
     @operation("ImportEstate")
     async def import_estate(self, call: Call) -> Answer:
         """Bring an estate in, or say what that would do.
 
-        A dry run does everything and undoes it, so that what it says is what the import does.
+        A dry run does everything and undoes it, so that what it says is what the import does. One
+        estate is read at a time: it takes much more memory than its call.
         """
+        async with self._turn:
+            return await self._imported(call)
+
+    async def _imported(self, call: Call) -> Answer:
         dry_run, leave_out = bool(call.input.get("DryRun")), bool(call.input.get("LeaveOut"))
         read, misshapen = await asyncio.to_thread(_read, call.input["Estate"])
         new = {} if misshapen else await self._authorities(read)
