@@ -13,7 +13,7 @@ from hedgerow.pki.certificates import certificate_id, load_certificate, load_csr
 from hedgerow.pki.contexts import Trust, client_context, is_loadable, server_context
 from hedgerow.pki.doorway import Doorway, ServerProof, doorway
 from hedgerow.pki.exact_clients import ClientList, can_judge_clients
-from hedgerow.pki.files import read_private, write_private, write_public
+from hedgerow.pki.files import flush, read_private, write_private, write_public
 from hedgerow.pki.keys import FileKey, PrivateKey
 from hedgerow.pki.listener import TlsListener, TlsPeer
 from hedgerow.pki.profiles import (
@@ -57,6 +57,7 @@ __all__ = [
     "device_authority",
     "device_certificate",
     "doorway",
+    "flush",
     "general_names",
     "group_authority",
     "is_loadable",

@@ -51,6 +51,15 @@ def read_private(path: Path) -> bytes:
         os.close(descriptor)
 
 
+def flush(path: Path) -> None:
+    """Bring a file, or what a folder lists, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def memory_file(name: str, data: bytes) -> Iterator[str]:
     """Give a path to an anonymous file in memory: `ssl` takes keys from paths only."""
@@ -85,7 +94,7 @@ def _make_private_folder(folder: Path) -> None:
     _make_private_folder(folder.parent)
     # The umask can only take rights away from this mode.
     folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
-    _flush_folder(folder.parent)
+    flush(folder.parent)
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:
@@ -102,12 +111,4 @@ def _write(path: Path, data: bytes, mode: int) -> None:
     except BaseException:
         pending.unlink(missing_ok=True)
         raise
-    _flush_folder(path.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(path.parent)

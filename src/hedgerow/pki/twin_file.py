@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from hedgerow.pki.files import flush
+
 _MAGIC: Final = b"HGT1"
 _HEAD: Final = struct.Struct(">4sQI")
 _DIGEST_BYTES: Final = 32
@@ -68,7 +70,7 @@ class TwinFile:
         _overwrite(slot, _encoded(sequence, payload))
         if is_new:
             _make_room(self._slots[newest % 2], _padded_size(len(payload)))
-            _flush_folder(slot.parent)
+            flush(slot.parent)
 
     def remove(self) -> None:
         """Forget the record."""
@@ -137,11 +139,3 @@ def _make_room(slot: Path, size: int) -> None:
     """Give a slot its room before the disk is full; a slot that holds something is left alone."""
     if not slot.exists():
         _overwrite(slot, bytes(size))
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

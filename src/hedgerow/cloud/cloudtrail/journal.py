@@ -29,6 +29,7 @@ from hedgerow.cloud.cloudtrail.segments import (
     segment_path,
 )
 from hedgerow.kernel import Clock, Secret, UnavailableError
+from hedgerow.pki import flush
 
 FLUSH_SECONDS: Final = 0.1
 SEGMENT_BYTES: Final = 8 * 1024 * 1024
@@ -193,7 +194,7 @@ class Journal:
                 if os.write(file, encoded) != len(encoded):
                     raise _disk_full()  # noqa: TRY301 - closes the file
                 os.fsync(file)
-                _sync_folder(self._folder)
+                flush(self._folder)
             except BaseException:
                 os.close(file)
                 path.unlink(missing_ok=True)
@@ -246,11 +247,3 @@ def _cannot_keep(error: OSError) -> UnavailableError:
         f"the record of this call cannot be kept ({error.strerror}), so the call is not answered; "
         "make room on the disk of the data folder"
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

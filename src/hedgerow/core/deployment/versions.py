@@ -3,7 +3,6 @@
 INVARIANT: a link is replaced by one rename, and a version that a link leads to is never removed.
 """
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from hedgerow.kernel import PeerError, new_token, quoted
+from hedgerow.pki import flush
 
 RUNNING: Final = "group"
 PREVIOUS: Final = "previous"
@@ -40,8 +40,8 @@ class Versions:
 
     def flush(self, deployment_id: str) -> None:
         """Bring to the disk that the files of a deployment are there."""
-        _sync_folder(self.folder(deployment_id).parent)
-        _sync_folder(self._path)
+        flush(self.folder(deployment_id).parent)
+        flush(self._path)
 
     def run(self, deployment_id: str, before: str | None) -> None:
         """Let `group` lead to a deployment, and `previous` to the one that ran before, if any."""
@@ -61,7 +61,7 @@ class Versions:
             previous.replace(self._path / RUNNING)
         else:
             (self._path / RUNNING).unlink()
-        _sync_folder(self._path)
+        flush(self._path)
         self.discard(deployment_id)
 
     def discard(self, deployment_id: str) -> None:
@@ -73,7 +73,7 @@ class Versions:
     def forget_previous(self) -> None:
         """Keep nothing to go back to: it must not be run any more."""
         (self._path / PREVIOUS).unlink(missing_ok=True)
-        _sync_folder(self._path)
+        flush(self._path)
 
     def prune(self) -> None:
         """Remove every version but the one that runs and the one before it."""
@@ -95,14 +95,14 @@ class Versions:
             shutil.rmtree(folder, ignore_errors=True)
             if folder.exists():
                 yield folder
-        _sync_folder(self._path)
+        flush(self._path)
 
     def point(self, name: str, target: Path) -> None:
         """Replace a link in one step."""
         temporary = self._path / f".{name}.{new_token(32)}"
         temporary.symlink_to(target, target_is_directory=True)
         temporary.replace(self._path / name)
-        _sync_folder(self._path)
+        flush(self._path)
 
     def _target(self, deployment_id: str) -> Path:
         return self.folder(deployment_id).relative_to(self._path)
@@ -117,11 +117,3 @@ def safe_id(identifier: str) -> str:
     if not _SAFE_ID.fullmatch(identifier):
         raise PeerError(f"{quoted(identifier)} is not the form of an identifier")
     return identifier
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,7 +10,6 @@ that never had an update gets a slot `installed`, whose program starts what is i
 host: the way back from the first update.
 """
 
-import os
 import shlex
 import shutil
 import sys
@@ -19,6 +18,7 @@ from typing import Final
 
 from hedgerow.contract.updates import ENTRIES, Software, require_version
 from hedgerow.kernel import ConfigurationError, new_token
+from hedgerow.pki import flush
 
 INSTALLED: Final = "installed"
 _PLACES: Final[dict[Software, tuple[str, str]]] = {
@@ -88,7 +88,7 @@ class InstalledSoftware:
         program = slot / ENTRIES[self.software]
         program.write_text(text, encoding="utf-8")
         program.chmod(0o755)
-        _sync(program)
+        flush(program)
         self.switch(INSTALLED)
 
     def staging(self) -> Path:
@@ -105,7 +105,7 @@ class InstalledSoftware:
             slot.rename(aside)
             shutil.rmtree(aside, ignore_errors=True)
         staged.rename(slot)
-        _sync(self._packages)
+        flush(self._packages)
 
     def switch(self, slot: str) -> None:
         """Put a version in force, in one step."""
@@ -115,7 +115,7 @@ class InstalledSoftware:
         pending = self._link.with_name(f".{self._link.name}.{new_token(32)}")
         pending.symlink_to(folder.relative_to(self._link.parent), target_is_directory=True)
         pending.replace(self._link)
-        _sync(self._link.parent)
+        flush(self._link.parent)
 
     def prune(self, previous: str) -> None:
         """Remove every version but the one in force and the one before it."""
@@ -134,11 +134,3 @@ class InstalledSoftware:
         if slot != INSTALLED:
             require_version(slot)
         return self._packages / slot
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

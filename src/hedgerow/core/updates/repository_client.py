@@ -6,7 +6,6 @@ is believed, and a file is taken only at the length and digest that were signed.
 core's own link.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from hedgerow.kernel import (
     UnavailableError,
     quoted,
 )
+from hedgerow.pki import flush
 
 PACKAGE_BYTES_LIMIT: Final = 512 * 1_048_576
 _METADATA_URL: Final = "update:/metadata/"
@@ -161,11 +161,7 @@ class RepositoryClient:
     def _keep(self) -> None:
         """Bring to the disk which versions were seen: older ones are refused even after a crash."""
         for path in (self._folder / "metadata").rglob("*"):
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            flush(path)
 
 
 class _Link(FetcherInterface):

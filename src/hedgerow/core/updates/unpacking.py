@@ -20,6 +20,7 @@ import msgspec
 from hedgerow.contract.updates import ENTRIES, PACKAGE_FACTS, PackageFacts
 from hedgerow.core.updates.repository_client import VerifiedPackage
 from hedgerow.kernel import PeerError, quoted
+from hedgerow.pki import flush
 
 MEMBERS_LIMIT: Final = 50_000
 UNPACKED_BYTES_LIMIT: Final = 2 * 1024 * 1_048_576
@@ -42,7 +43,7 @@ def unpack(package: VerifiedPackage, folder: Path) -> None:
             with tarfile.open(fileobj=file, mode="r:gz") as archive:
                 _unpack_all(archive, folder)
         _require_program(package, folder)
-        _flush(folder)
+        _flush_all(folder)
     except (tarfile.TarError, EOFError, ValueError, OSError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError) and not isinstance(error, tarfile.TarError | FileExistsError):
@@ -117,17 +118,9 @@ def _require_program(package: VerifiedPackage, folder: Path) -> None:
         raise PeerError(f"the package has no program {program.name}")
 
 
-def _flush(folder: Path) -> None:
+def _flush_all(folder: Path) -> None:
     """Bring everything to the disk; several at a time, which the file system puts together."""
     with ThreadPoolExecutor(_FLUSHED_AT_ONCE) as pool:
-        for _ in pool.map(_sync, folder.rglob("*")):
+        for _ in pool.map(flush, folder.rglob("*")):
             pass
-    _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(folder)
