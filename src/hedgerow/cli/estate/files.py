@@ -80,8 +80,13 @@ def _found(root: Path) -> Iterator[Path]:
         )
         for name in files:
             file = Path(folder, name)
-            if file.suffix.lower() in SUFFIXES and file.resolve().is_relative_to(inside):
+            if file.suffix.lower() in SUFFIXES and _is_within(file, inside):
                 yield file
+
+
+def _is_within(file: Path, inside: Path) -> bool:
+    """Tell whether it is a file in the folder; a pipe, say, would be waited for without end."""
+    return file.resolve().is_relative_to(inside) and file.is_file()
 
 
 def _enter(folder: Path, inside: Path, seen: set[Path]) -> bool:
