@@ -10,22 +10,14 @@ their place.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from hedgerow.estate.certificates import certificates_of
 from hedgerow.estate.cloudformation_writing import template_of
 from hedgerow.estate.completion import completed
 from hedgerow.estate.findings import Finding, blocks, changes
 from hedgerow.estate.formats import Reading, Source
-from hedgerow.estate.members import encoded_object, inner, objects, text, texts
-from hedgerow.estate.naming import GROUP_ID, certificate_arn, certificate_id_of, origin_of
-from hedgerow.estate.template_types import (
-    IOT_KINDS,
-    METADATA,
-    as_modelled,
-    certificate_parameters,
-    definition_id,
-    known_certificate,
-    physical,
-)
-from hedgerow.estate.template_values import UNKNOWN, Values, known
+from hedgerow.estate.members import encoded_object, inner, objects, parsed_object, text, texts
+from hedgerow.estate.naming import certificate_id_of
+from hedgerow.estate.template_stack import Stack, origin_in
 from hedgerow.estate.values import (
     DEFAULT_CERTIFICATE_VALIDITY_MS,
     DEFINITION_NAMES,
@@ -36,19 +28,17 @@ from hedgerow.estate.values import (
     DefinitionName,
     Estate,
     Group,
-    Origin,
     Policy,
     Thing,
     ThingGroup,
     ThingType,
 )
 from hedgerow.estate.yaml_text import read_template_text
-from hedgerow.kernel import CallerError
+from hedgerow.kernel import CallerError, quoted
 
 SUFFIXES: Final = (".template", ".yaml", ".yml", ".json")
-_ANY: Final = Origin(account="000000000000", region="us-east-1")
-_ACCOUNT: Final = "AWS::AccountId"
-_REGION: Final = "AWS::Region"
+_MARK: Final = b"AWS::Greengrass::"
+_PRIVATE: Final = "PRIVATE KEY"
 _STATUSES: Final[Mapping[str, CertificateStatus]] = {
     "ACTIVE": "ACTIVE",
     "INACTIVE": "INACTIVE",
@@ -66,7 +56,7 @@ class CloudFormation:
 
     def recognises(self, source: Source) -> bool:
         """Tell whether a file is a template that speaks of Greengrass."""
-        return any(b"AWS::Greengrass::" in source.files[path] for path in _candidates(source))
+        return bool(_templates(source))
 
     def write(self, estate: Estate) -> Mapping[str, bytes]:
         """Return the one file of a template in JSON."""
@@ -74,27 +64,38 @@ class CloudFormation:
 
     def read(self, source: Source) -> Reading:
         """Return the groups of the template with everything that it says of their members."""
-        for path in _candidates(source):
-            if b"AWS::Greengrass::" not in source.files[path]:
-                continue
-            try:
-                template = read_template_text(source.files[path])
-            except CallerError as error:
-                fault = blocks("FILE_UNREADABLE", path, error.message)
-                return Reading(estate=None, findings=(fault,))
-            return _read(template, source, path)
-        fault = blocks("FILE_MISSING", "", "no file is a template with AWS::Greengrass resources")
-        return Reading(estate=None, findings=(fault,))
+        path, *others = [*_templates(source), ""]
+        if not path:
+            message = "no file is a template with AWS::Greengrass resources"
+            return Reading(estate=None, findings=(blocks("FILE_MISSING", "", message),))
+        passed = tuple(
+            changes("FILE_PASSED_OVER", other, f"one template is read at a time, here {path}")
+            for other in others
+            if other
+        )
+        try:
+            return _read(read_template_text(source.files[path]), source, path, passed)
+        except CallerError as error:
+            fault = blocks("FILE_UNREADABLE", path, error.message)
+        except RecursionError:
+            fault = blocks("FILE_UNREADABLE", path, "it is nested too deeply")
+        return Reading(estate=None, findings=(*passed, fault))
+
+
+def _templates(source: Source) -> list[str]:
+    return [path for path in _candidates(source) if _MARK in source.files[path]]
 
 
 def _candidates(source: Source) -> list[str]:
     return [path for path in sorted(source.files) if path.lower().endswith(SUFFIXES)]
 
 
-def _read(template: Mapping[str, Any], source: Source, place: str) -> Reading:
-    origin = _origin(template, source)
-    stack = _Stack(template, source, origin)
-    groups = tuple(_groups(stack))
+def _read(
+    template: Mapping[str, Any], source: Source, place: str, passed: tuple[Finding, ...]
+) -> Reading:
+    origin = origin_in(template, source)
+    stack = Stack(template, source, origin)
+    groups = tuple(_groups(stack, place))
     estate = Estate(
         origin=origin,
         thing_types=tuple(_thing_types(stack)),
@@ -105,6 +106,7 @@ def _read(template: Mapping[str, Any], source: Source, place: str) -> Reading:
         groups=groups,
     )
     findings = (
+        *passed,
         *(_unknown(name, place) for name in stack.values.missing),
         *(
             blocks("VALUE_UNKNOWN", place, f"{what} is not written as it has to be")
@@ -119,130 +121,30 @@ def _read(template: Mapping[str, Any], source: Source, place: str) -> Reading:
 
 
 def _unknown(name: str, place: str) -> Finding:
-    message = f"nothing says what {name} is; give --parameter {name}=VALUE"
+    shown = quoted(name).strip("'\"")
+    message = f"nothing says what {shown} is; give --parameter {shown}=VALUE"
     return blocks("VALUE_UNKNOWN", place, message)
 
 
-def _origin(template: Mapping[str, Any], source: Source) -> Origin:
-    """Return the account and region that a person gave, or that the given ARNs have."""
-    given = [origin_of(value) for value in source.parameters.values()]
-    written = inner(inner(inner(template, "Metadata"), METADATA), "Origin")
-    spare = Origin(
-        account=text(written, "account") or _ANY.account,
-        region=text(written, "region") or _ANY.region,
-        partition=text(written, "partition") or _ANY.partition,
-    )
-    found = next((one for one in given if one is not None), spare)
-    return Origin(
-        account=source.parameters.get(_ACCOUNT, found.account),
-        region=source.parameters.get(_REGION, found.region),
-        partition=found.partition,
-    )
-
-
-class _Stack:
-    """The template's resources, with values put in place."""
-
-    def __init__(self, template: Mapping[str, Any], source: Source, origin: Origin) -> None:
-        self.origin = origin
-        written = inner(template, "Resources")
-        self._resources = {
-            name: resource for name, resource in written.items() if isinstance(resource, dict)
-        }
-        self._unread = [name for name in written if name not in self._resources]
-        self.used: set[str] = set()
-        """Versions (by their names in the template) that a group consists of."""
-        self.values = Values(
-            template,
-            source.parameters,
-            origin,
-            self._attribute,
-            stand_ins={
-                name: certificate_arn(origin, known_certificate(name, {})[0])
-                for name in certificate_parameters(self._resources)
-            },
-        )
-        self._put: dict[str, Mapping[str, Any]] = {}
-        self._resources = {
-            name: resource
-            for name, resource in self._resources.items()
-            if "Condition" not in resource or self.values.holds(resource["Condition"])
-        }
-
-    def of(self, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield the resources of a type by their names in the template."""
-        for name, resource in self._resources.items():
-            if resource.get("Type") == kind:
-                yield name, self.properties(name)
-
-    def properties(self, name: str) -> Mapping[str, Any]:
-        """Return what a resource is made with."""
-        if name not in self._put:
-            self._put[name] = {}  # a resource that refers to itself has nothing there
-            found = self.values.of(inner(self._resources.get(name, {}), "Properties"))
-            self._put[name] = known(found) if isinstance(found, dict) else {}
-        return self._put[name]
-
-    def named(self, name: str, member: str) -> str:
-        """Return a resource's own name: the one it is given, or its name in the template."""
-        return text(self.properties(name), member) or name
-
-    def type_of(self, name: str) -> str:
-        """Return a resource's type."""
-        return text(self._resources.get(name, {}), "Type")
-
-    def more(self, name: str) -> Mapping[str, Any]:
-        """Return what a resource has that templates have no property for."""
-        return inner(inner(self._resources.get(name, {}), "Metadata"), METADATA)
-
-    def identifier(self, name: str) -> str:
-        """Return the id of a group or definition: the one that is written, or one by its name."""
-        written = text(self.more(name), "Id")
-        return written if GROUP_ID.fullmatch(written) else definition_id(name)
-
-    def findings(self, place: str) -> Iterator[Finding]:
-        """Yield what of the template is not used."""
-        for name in self._unread:
-            yield changes("ENTRY_LEFT_OUT", place, f"{name} is no resource that can be read")
-        for name, resource in self._resources.items():
-            kind = text(resource, "Type")
-            greengrass = kind.startswith("AWS::Greengrass::")
-            if greengrass and kind.endswith("Version") and name not in self.used:
-                message = f"{name} ({kind}) is of no group's newest"
-                yield changes("VERSIONS_LEFT_OUT", place, message)
-            if kind not in IOT_KINDS and not greengrass:
-                yield changes("ENTRY_LEFT_OUT", place, f"{name} ({kind}) is no part of an estate")
-
-    def _attribute(self, resource: str, attribute: str) -> Any:
-        if resource not in self._resources:
-            return UNKNOWN
-        identifier = self.identifier(resource)
-        found = physical(
-            self.origin, self.type_of(resource), resource, attribute, self.named, identifier
-        )
-        if found is not None:
-            return found
-        if attribute in {"Name", "RoleArn"}:
-            return self.properties(resource).get(attribute, UNKNOWN)
-        return UNKNOWN
-
-
-def _groups(stack: _Stack) -> Iterator[Group]:
-    versions = list(stack.of("AWS::Greengrass::GroupVersion"))
+def _groups(stack: Stack, place: str) -> Iterator[Group]:
+    versions = {
+        one["GroupId"]: (logical, one)
+        for logical, one in stack.of("AWS::Greengrass::GroupVersion")
+        if isinstance(one.get("GroupId"), str)
+    }
+    contents = {kind: _contents(stack, kind) for kind in DEFINITION_NAMES}
     for name, properties in stack.of("AWS::Greengrass::Group"):
         group_id = str(stack.values.attribute(name, "Ref"))
-        own = [(logical, one) for logical, one in versions if one.get("GroupId") == group_id]
-        logical, chosen = own[-1] if own else (name, inner(properties, "InitialVersion"))
+        logical, chosen = versions.get(group_id, (name, inner(properties, "InitialVersion")))
         stack.used.add(logical)
-        role = properties.get("RoleArn")
         more = stack.more(name)
         validity = more.get("CertificateValidityMs")
         yield Group(
             id=group_id,
             name=text(properties, "Name") or name,
             tags=texts(properties.get("Tags")),
-            definitions=tuple(_definitions(stack, chosen)),
-            role_arn=role if isinstance(role, str) else "",
+            definitions=tuple(_definitions(stack, contents, chosen, f"{place}: {logical}")),
+            role_arn=text(properties, "RoleArn"),
             addresses=tuple(_addresses(more)),
             certificate_validity_ms=validity
             if isinstance(validity, int)
@@ -262,48 +164,61 @@ def _addresses(more: Mapping[str, Any]) -> Iterator[Address]:
             )
 
 
-def _definitions(stack: _Stack, chosen: Mapping[str, Any]) -> Iterator[Definition]:
+def _definitions(
+    stack: Stack,
+    contents: Mapping[DefinitionName, "_Contents"],
+    chosen: Mapping[str, Any],
+    place: str,
+) -> Iterator[Definition]:
     for kind in DEFINITION_NAMES:
         arn = chosen.get(f"{kind}DefinitionVersionArn")
-        found = _content(stack, kind, arn) if isinstance(arn, str) else None
-        if found is not None:
-            name, content = found
-            properties = stack.properties(name)
-            yield Definition(
-                kind=kind,
-                name=None
-                if stack.more(name).get("Named") is False
-                else text(properties, "Name") or None,
-                tags=texts(properties.get("Tags")),
-                content=as_modelled(content),
-            )
+        if not arn:
+            continue
+        found = contents[kind].get(arn) if isinstance(arn, str) else None
+        if found is None:
+            message = f"the template does not have the {kind} definition {quoted(str(arn))}"
+            stack.notes.append(blocks("DEFINITION_MISSING", place, message))
+            continue
+        version, name, content = found
+        stack.used.add(version)
+        properties = stack.properties(name)
+        unnamed = stack.more(name).get("Named") is False
+        yield Definition(
+            kind=kind,
+            name=None if unnamed else text(properties, "Name") or None,
+            tags=texts(properties.get("Tags")),
+            content=dict(content),
+        )
 
 
-def _content(stack: _Stack, kind: DefinitionName, arn: str) -> tuple[str, Mapping[str, Any]] | None:
-    """Return the definition (by its name in the template) and the content of a version's ARN."""
-    definitions = {
-        str(stack.values.attribute(name, "Ref")): name
-        for name, _ in stack.of(f"AWS::Greengrass::{kind}Definition")
-    }
+_Contents = Mapping[str, tuple[str, str, Mapping[str, Any]]]
+"""By a version's ARN: the names in the template of version and definition, and the content."""
+
+
+def _contents(stack: Stack, kind: DefinitionName) -> _Contents:
+    found: dict[str, tuple[str, str, Mapping[str, Any]]] = {}
+    definitions: dict[str, str] = {}
+    member = f"{kind}DefinitionId"
+    for name, properties in stack.of(f"AWS::Greengrass::{kind}Definition"):
+        definitions[str(stack.values.attribute(name, "Ref"))] = name
+        if "InitialVersion" in properties:
+            arn = str(stack.values.attribute(name, "LatestVersionArn"))
+            found[arn] = (name, name, inner(properties, "InitialVersion"))
     for name, properties in stack.of(f"AWS::Greengrass::{kind}DefinitionVersion"):
-        if stack.values.attribute(name, "Ref") == arn:
-            parent = definitions.get(text(properties, f"{kind}DefinitionId"), name)
-            stack.used.add(name)
-            return parent, _without(properties, f"{kind}DefinitionId")
-    for name in definitions.values():
-        if stack.values.attribute(name, "LatestVersionArn") == arn:
-            return name, inner(stack.properties(name), "InitialVersion")
-    return None
+        parent = definitions.get(text(properties, member), name)
+        arn = str(stack.values.attribute(name, "Ref"))
+        found[arn] = (name, parent, _without(properties, member))
+    return found
 
 
 def _without(properties: Mapping[str, Any], member: str) -> Mapping[str, Any]:
     return {key: value for key, value in properties.items() if key != member}
 
 
-def _things(stack: _Stack) -> Iterator[Thing]:
+def _things(stack: Stack) -> Iterator[Thing]:
     attached: dict[str, list[str]] = {}
-    for _, properties in stack.of("AWS::IoT::ThingPrincipalAttachment"):
-        identifier = certificate_id_of(properties.get("Principal"))
+    for name, properties in stack.of("AWS::IoT::ThingPrincipalAttachment"):
+        identifier = _principal(stack, name, properties)
         if identifier is not None:
             attached.setdefault(text(properties, "ThingName"), []).append(identifier)
     names: dict[str, Mapping[str, Any]] = {}
@@ -316,20 +231,21 @@ def _things(stack: _Stack) -> Iterator[Thing]:
         yield Thing(
             name=name,
             attributes=texts(inner(properties, "AttributePayload").get("Attributes")),
-            thing_type=text(properties, "ThingTypeName"),
+            thing_type=text(properties, "ThingTypeName")
+            or text(grouped.get(name, {}), "ThingType"),
             thing_groups=_strings(grouped.get(name, {}).get("ThingGroups")),
             certificates=tuple(dict.fromkeys(attached.get(name, ()))),
         )
 
 
-def _certificates(stack: _Stack) -> Iterator[Certificate]:
+def _certificates(stack: Stack) -> Iterator[Certificate]:
     governed: dict[str, list[str]] = {}
-    for _, properties in stack.of("AWS::IoT::PolicyPrincipalAttachment"):
-        identifier = certificate_id_of(properties.get("Principal"))
+    for name, properties in stack.of("AWS::IoT::PolicyPrincipalAttachment"):
+        identifier = _principal(stack, name, properties)
         if identifier is not None:
             governed.setdefault(identifier, []).append(text(properties, "PolicyName"))
     made = {
-        known_certificate(name, properties)[0]: properties
+        certificate_id_of(stack.values.attribute(name, "Arn")) or name: properties
         for name, properties in stack.of("AWS::IoT::Certificate")
     }
     for identifier in dict.fromkeys((*made, *governed)):
@@ -337,22 +253,53 @@ def _certificates(stack: _Stack) -> Iterator[Certificate]:
         status = text(properties, "Status") or "ACTIVE"
         yield Certificate(
             id=identifier,
-            pem=text(properties, "CertificatePem"),
+            pem=_without_keys(text(properties, "CertificatePem")),
             status=_STATUSES.get(status, "INACTIVE"),
             policies=tuple(dict.fromkeys(governed.get(identifier, ()))),
         )
 
 
-def _policies(stack: _Stack) -> Iterator[Policy]:
+def _principal(stack: Stack, name: str, properties: Mapping[str, Any]) -> str | None:
+    """Return the certificate of an attachment; what is known to be none is named."""
+    principal = properties.get("Principal")
+    identifier = certificate_id_of(principal)
+    if identifier is None and isinstance(principal, str):
+        message = f"{name}: {quoted(principal)} is no certificate's ARN; the attachment is left out"
+        stack.notes.append(changes("ENTRY_LEFT_OUT", name, message))
+    return identifier
+
+
+def _without_keys(pem: str) -> str:
+    """Return a PEM text; of one that has a private key too, the certificates alone."""
+    if _PRIVATE not in pem:
+        return pem
+    return "".join(one.pem for one in certificates_of(pem, ""))
+
+
+def _policies(stack: Stack) -> Iterator[Policy]:
     for name, properties in stack.of("AWS::IoT::Policy"):
         document = properties.get("PolicyDocument")
         if document is None:
             continue
         written = document if isinstance(document, str) else encoded_object(document)
-        yield Policy(name=stack.named(name, "PolicyName"), document=written)
+        yield Policy(
+            name=stack.named(name, "PolicyName"), document=_as_written(stack, name, written)
+        )
 
 
-def _thing_types(stack: _Stack) -> Iterator[ThingType]:
+def _as_written(stack: Stack, name: str, document: str) -> str:
+    """Return a policy's text: as it was once written, if that still says the same."""
+    before = stack.values.of(stack.more(name).get("Text"))
+    if isinstance(before, str) and _meaning(before) == _meaning(document) is not None:
+        return before
+    return document
+
+
+def _meaning(document: str) -> Any:
+    return parsed_object(document.encode())
+
+
+def _thing_types(stack: Stack) -> Iterator[ThingType]:
     for name, properties in stack.of("AWS::IoT::ThingType"):
         described = inner(properties, "ThingTypeProperties")
         searchable = described.get("SearchableAttributes")
@@ -363,7 +310,7 @@ def _thing_types(stack: _Stack) -> Iterator[ThingType]:
         )
 
 
-def _thing_groups(stack: _Stack) -> Iterator[ThingGroup]:
+def _thing_groups(stack: Stack) -> Iterator[ThingGroup]:
     for name, properties in stack.of("AWS::IoT::ThingGroup"):
         described = inner(properties, "ThingGroupProperties")
         payload = inner(described, "AttributePayload")

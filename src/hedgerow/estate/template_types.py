@@ -5,13 +5,15 @@ stack would give follow from the names in the template.
 """
 
 import hashlib
+import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from hedgerow.estate.certificates import certificates_of
 from hedgerow.estate.members import inner
-from hedgerow.estate.naming import certificate_arn, thing_arn
+from hedgerow.estate.naming import CERTIFICATE_ID, certificate_arn, thing_arn
+from hedgerow.estate.template_values import text_of
 from hedgerow.estate.values import DEFINITION_NAMES, Origin
 from hedgerow.kernel import Arn
 
@@ -44,19 +46,35 @@ _ARN_KINDS: Final[Mapping[str, str]] = {
     "AWS::IoT::ThingGroup": "thinggroup",
     "AWS::IoT::Policy": "policy",
 }
+UNUSED: Final[Mapping[str, frozenset[str]]] = {
+    "AWS::IoT::Thing": frozenset(),
+    "AWS::IoT::ThingType": frozenset({"DeprecateThingType", "Tags"}),
+    "AWS::IoT::ThingGroup": frozenset({"ParentGroupName", "QueryString", "Tags"}),
+    "AWS::IoT::Policy": frozenset({"Tags"}),
+    "AWS::IoT::Certificate": frozenset({"CACertificatePem", "CertificateSigningRequest"}),
+}
+"""Properties that an estate has no place for."""
+
 _FLAGS: Final = frozenset({"SyncShadow", "Pinned", "AccessSysfs", "AutoAddGroupOwner"})
+_FLAG_TEXTS: Final = {"true": True, "false": False}
 _NUMBERS: Final = frozenset({"MemorySize", "Timeout", "Uid", "Gid", "Space"})
-_TEXT_MAPS: Final = frozenset({"Variables", "Parameters"})
-"""Members in which every value is a text, whatever it looks like."""
+_NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
+_TEXT_MAPS: Final = frozenset({"Variables", "Parameters", "Tags", "Attributes"})
+"""Members in which every value is a text, whatever its name is."""
+
+_AS_IT_IS: Final = "PolicyDocument"
 
 
-def known_certificate(name: str, properties: Mapping[str, Any]) -> tuple[str, str]:
-    """Return a certificate's id and PEM; without PEM the id only stands for it in the template."""
-    pem = properties.get("CertificatePem")
-    if isinstance(pem, str):
-        for found in certificates_of(pem, name):
-            return found.id, found.pem
-    return hashlib.sha256(f"certificate {name}".encode()).hexdigest(), ""
+def certificate_id_in(pem: str, name: str, written: str = "") -> str:
+    """Return a certificate's id by its PEM; without one, the id that is written.
+
+    Without either the id only stands for the certificate in the template.
+    """
+    for found in certificates_of(pem, name):
+        return found.id
+    if not pem and CERTIFICATE_ID.fullmatch(written):
+        return written
+    return hashlib.sha256(f"certificate {name}".encode()).hexdigest()
 
 
 def certificate_parameters(resources: Mapping[str, Any]) -> frozenset[str]:
@@ -102,7 +120,7 @@ def physical(
             return own
         return _iot_arn(origin, kind, own) if attribute == "Arn" else None
     if kind == "AWS::IoT::Certificate":
-        own, _ = known_certificate(name, {"CertificatePem": named(name, "CertificatePem")})
+        own = certificate_id_in(named(name, "CertificatePem"), name, identifier)
         if attribute in {"Ref", "Id"}:
             return own
         return certificate_arn(origin, own) if attribute == "Arn" else None
@@ -112,23 +130,24 @@ def physical(
 
 
 def as_modelled(content: Any) -> Any:
-    """Return a definition's content in the API's types; templates have flags as texts."""
+    """Return properties in the API's types; in templates numbers may be texts and texts numbers."""
     if isinstance(content, list):
         return [as_modelled(one) for one in content]
     if not isinstance(content, dict):
-        return content
+        return text_of(content) if isinstance(content, bool | int | float) else content
     return {key: _typed(key, value) for key, value in content.items()}
 
 
 def _typed(key: str, value: Any) -> Any:
+    if key == _AS_IT_IS:
+        return value
     if key in _TEXT_MAPS and isinstance(value, dict):
-        return {
-            name: one if isinstance(one, str) else str(one).lower() for name, one in value.items()
-        }
-    if key in _FLAGS and isinstance(value, str) and value.lower() in {"true", "false"}:
-        return value.lower() == "true"
-    if key in _NUMBERS and isinstance(value, str) and value.isdecimal():
-        return int(value)
+        return {name: as_modelled(one) for name, one in value.items()}
+    if key in _FLAGS:
+        return _FLAG_TEXTS.get(text_of(value).lower(), value)
+    if key in _NUMBERS:
+        written = text_of(value)
+        return int(written) if _NUMBER.fullmatch(written) else value
     return as_modelled(value)
 
 

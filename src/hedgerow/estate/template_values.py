@@ -23,7 +23,7 @@ again and again."""
 
 _PSEUDO_NOTHING: Final = "AWS::NoValue"
 _PREFIX: Final = "Fn::"
-_DYNAMIC: Final = "{{resolve:"
+DYNAMIC: Final = "{{resolve:"
 """Begins what CloudFormation fetches from a store of parameters or secrets."""
 
 _STORED: Final = "AWS::SSM::"
@@ -84,7 +84,7 @@ class Values:
         if isinstance(value, list):
             found = [self.of(one) for one in value]
             return [one for one in found if one is not NOTHING]
-        if isinstance(value, str) and _DYNAMIC in value:
+        if isinstance(value, str) and DYNAMIC in value:
             return self.given[value] if value in self.given else self._lacks(value)
         if not isinstance(value, dict):
             return value

@@ -111,7 +111,6 @@ def _as_json(value: Any, depth: int) -> Any:
 def _as_text(value: Any) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
     try:
-        text.encode()
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeError as error:
         raise CallerError(f"it has a text that is no Unicode: {quoted(repr(text))}") from error
-    return text
