@@ -13,6 +13,7 @@ import msgspec
 
 from hedgerow.core.config import CoreFolders
 from hedgerow.core.updates.journal import CoreLook
+from hedgerow.core.updates.programs import run_program
 from hedgerow.kernel import UnavailableError
 
 _LOOK_SECONDS: Final = 5.0
@@ -68,26 +69,9 @@ class CoreProcess:
 
     async def start(self, program: Path) -> None:
         """Start a core; `UnavailableError` if its program fails."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                program,
-                "start",
-                *self._words,
-                cwd="/",
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise UnavailableError(f"{program} cannot be run: {error.strerror}") from error
-        try:
-            async with asyncio.timeout(self._timing.start_seconds):
-                code = await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            raise UnavailableError(f"{program} start did not return") from None
+        code, _ = await run_program(
+            program, "start", *self._words, seconds=self._timing.start_seconds
+        )
         if code != 0:
             raise UnavailableError(f"{program} start failed with exit code {code}")
 

@@ -4,7 +4,6 @@ Source: guide page core-ota-update. They lie in `<root>/usr/scripts`, belong to 
 and changed by root only, and have to succeed.
 """
 
-import asyncio
 import stat
 from pathlib import Path
 from typing import Final, Literal
@@ -12,6 +11,7 @@ from typing import Final, Literal
 from structlog.typing import FilteringBoundLogger
 
 from hedgerow.contract.updates import Software
+from hedgerow.core.updates.programs import run_program
 from hedgerow.kernel import ConfigurationError, UnavailableError
 
 When = Literal["pre", "post"]
@@ -46,22 +46,8 @@ class RespawnScripts:
         """Run one of them; `UnavailableError` unless it succeeds in time."""
         self.require()
         name = NAMES[software, when]
-        process = await asyncio.create_subprocess_exec(
-            self._folder / name,
-            cwd=self._folder,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            async with asyncio.timeout(SCRIPT_SECONDS):
-                code = await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            raise UnavailableError(
-                f"{name} was stopped: it took over {SCRIPT_SECONDS:.0f} s"
-            ) from None
+        script = self._folder / name
+        code, _ = await run_program(script, seconds=SCRIPT_SECONDS, folder=self._folder)
         self._log.info("a script ran", script=name, code=code)
         if code != 0:
             raise UnavailableError(f"{name} failed with exit code {code}")
