@@ -38,13 +38,8 @@ def watching(on_change: Callable[[], None]) -> Iterator[bool]:
 
 
 def _heard(netlink: socket.socket, on_change: Callable[[], None]) -> None:
-    """Take all that came; the kernel says ENOBUFS where it came too fast, which is a change too."""
-    with contextlib.suppress(BlockingIOError):
+    """Take all that came, until there is no more; ENOBUFS (it came too fast) is a change too."""
+    with contextlib.suppress(OSError):
         while True:
-            try:
-                netlink.recv(_READ_BYTES)
-            except BlockingIOError:
-                raise
-            except OSError:
-                break
+            netlink.recv(_READ_BYTES)
     on_change()

@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from hedgerow.contract.job_topics import jobs_notice_topic
 from hedgerow.core.app.lock import RootLock
 from hedgerow.core.app.log import RotatingFile, system_log
-from hedgerow.core.config import CoreFolders, load_config
+from hedgerow.core.config import load_config
 from hedgerow.core.link import Backoff, CloudHttp, LinkIdentity, listening_connection
 from hedgerow.core.updates import (
     AgentLevel,
@@ -87,7 +87,8 @@ class AgentApp:
             log.info("the update agent runs", version=own_version())
             if not folders.updates_root.exists():
                 log.warning(
-                    "every update is refused: no root of updates is pinned", **_pin(folders)
+                    "every update is refused: no root of updates is pinned",
+                    file=str(folders.updates_root),
                 )
             async with self._http() as http:
                 source = CloudJobs(http, log, self._settings.poll_seconds)
@@ -178,10 +179,6 @@ async def run_agent(
 def own_version() -> str:
     """Return the version of the software that runs here."""
     return metadata.version("hedgerow")
-
-
-def _pin(folders: CoreFolders) -> dict[str, str]:
-    return {"file": str(folders.updates_root)}
 
 
 def _opened(path: Path) -> RotatingFile:

@@ -19,7 +19,7 @@ from hedgerow.core.deployment.activation import Activation
 from hedgerow.core.deployment.folder import DeploymentFolder
 from hedgerow.core.deployment.ledger import Outcome
 from hedgerow.core.deployment.reporting import CloudReports, Reporter, failure
-from hedgerow.core.deployment.switching import Mode, Switcher
+from hedgerow.core.deployment.switching import OWN_FAULT, Mode, Switcher
 from hedgerow.core.deployment.verification import (
     RESET_TYPES,
     Expectation,
@@ -33,7 +33,6 @@ from hedgerow.core.deployment.verification import (
 from hedgerow.kernel import Arn, Clock, HedgerowError, UnavailableError
 
 _SUCCESS: Final = DeploymentStatusReport(status="Success")
-_OWN_FAULT: Final = "a fault of the core; see its runtime.log"
 _CLOCK_TOLERANCE: Final = timedelta(minutes=15)
 
 
@@ -163,7 +162,7 @@ class DeploymentAgent:
                 self._heard.set()
             except Exception:  # local work goes on; the next notice is worked on again
                 log.exception("a notice could not be worked on")
-                self._problem = _OWN_FAULT
+                self._problem = OWN_FAULT
 
     async def _pause(self) -> None:
         """Wait for the retry delay, or for a newer notice."""
@@ -233,7 +232,7 @@ class DeploymentAgent:
             return self._failed(notice, str(error))
         except Exception:  # a bug here must not leave the cloud waiting for ever
             log.exception("deployment failed by a fault of the core")
-            return self._failed(notice, _OWN_FAULT)
+            return self._failed(notice, OWN_FAULT)
         log.info("deployment runs")
         self._last_failure = None
         return _SUCCESS

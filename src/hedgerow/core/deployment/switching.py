@@ -23,7 +23,7 @@ _TRIAL_STARTS: Final = 2
 """Starts with a deployment on trial; if it is not found healthy then, it is undone."""
 _STARTS: Final = 5
 """Starts in a row with a deployment that was healthy once, before the one before it is tried."""
-_OWN_FAULT: Final = "a fault of the core; see its runtime.log"
+OWN_FAULT: Final = "a fault of the core; see its runtime.log"
 
 
 class Mode(enum.StrEnum):
@@ -136,7 +136,7 @@ class Switcher:
             return error.message
         except Exception:  # a check that fails must not take the core down again and again
             log.exception("the health check failed")
-            return _OWN_FAULT
+            return OWN_FAULT
         return None
 
     async def look_again(self) -> None:
@@ -159,7 +159,7 @@ class Switcher:
                 reason = error.message
             except Exception:  # whatever a stored group does, the core must come up
                 log.exception("the stored deployment cannot be begun")
-                reason = _OWN_FAULT
+                reason = OWN_FAULT
             else:
                 return None
             self._activation.withdraw()
@@ -235,7 +235,7 @@ class Switcher:
             self._undo(group, f"health check failed: {error.message}", before)
         except Exception:  # going back is what is right, whatever went wrong
             log.exception("the deployment cannot be changed over to")
-            self._undo(group, _OWN_FAULT, before)
+            self._undo(group, OWN_FAULT, before)
         self._settle(group)
 
     def _switch_on_disk(self, group: VerifiedGroup, membership: VerifiedMembership) -> None:
