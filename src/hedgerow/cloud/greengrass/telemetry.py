@@ -93,11 +93,14 @@ class TelemetryDesk:
         self._tasks = []
 
     def hear(self, core: str, payload: bytes) -> None:
-        """Take what a core has published; what is no telemetry is logged and let go."""
+        """Take what a core has published; what is no telemetry is logged and let go.
+
+        So is, without a line, what comes too soon: no core fills the log, with good or bad.
+        """
+        if not self._is_due(core):
+            return
         try:
-            message = _read(core, payload)
-            self._require_pause(core)
-            self._waiting.put_nowait((core, self._event(message)))
+            self._waiting.put_nowait((core, self._event(_read(core, payload))))
         except asyncio.QueueFull:
             _LOG.warning("telemetry is lost: too much of it waits", core=core)
         except CallerError as error:
@@ -125,15 +128,17 @@ class TelemetryDesk:
                 await asyncio.to_thread(self._log.tidy, self._clock.now())
             await asyncio.sleep(_TIDY_SECONDS)
 
-    def _require_pause(self, core: str) -> None:
+    def _is_due(self, core: str) -> bool:
+        """Tell whether it is time to hear a core, and take it for heard."""
         now = self._clock.monotonic()
         before = self._heard.get(core)
         if before is not None and now - before < SHORTEST_INTERVAL.total_seconds():
-            raise CallerError("it came a moment ago; it comes once a day")
+            return False
         self._heard[core] = now
         self._heard.move_to_end(core)
         if len(self._heard) > MAX_CORES:
             self._heard.popitem(last=False)
+        return True
 
     def _event(self, message: TelemetryMessage) -> bytes:
         return bridge_event(
