@@ -18,6 +18,8 @@ from hedgerow.store import Change, Store
 
 MAX_ACTIVE_JOBS: Final = 1000
 """Jobs of an account that have not ended; one more is refused."""
+_SPARE_ENDS: Final = 1000
+"""So many timers that were set anew since, beside as many as there are, are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class JobIndex:
         self._unsettled: dict[str, Phase] = {}
         self._continuous: dict[str, frozenset[str]] = {}
         self._timers: dict[str, Mapping[str, datetime]] = {}
+        self._running = 0
         self._ends: list[tuple[datetime, str, str]] = []
         self._with_jobs: set[str] = set()
         self._moved: list[Moved] = []
@@ -104,6 +107,15 @@ class JobIndex:
         """Return when the next timer ends, or one did that was set anew since."""
         return self._ends[0][0] if self._ends else None
 
+    def rewind(self) -> None:
+        """Have every timer that runs told of again, and forget those that were set anew since."""
+        self._ends = [
+            (moment, thing, job)
+            for thing, timers in self._timers.items()
+            for job, moment in timers.items()
+        ]
+        heapq.heapify(self._ends)
+
     def take_moved(self) -> Sequence[Moved]:
         """Return what happened to things since this was asked last."""
         moved, self._moved = self._moved, []
@@ -130,12 +142,17 @@ class JobIndex:
             group, _, thing = change.id.partition("/")
             if self.of_group(group):
                 self._moved.append(Moved(thing, group, joined=change.operation == "insert"))
-        elif change.kind == THING.name and change.operation == "delete":
-            self._moved += [Moved(change.id)] if change.id in self._with_jobs else []
+        elif (change.kind, change.operation) == (THING.name, "delete") and (
+            change.id in self._with_jobs
+        ):
+            self._moved.append(Moved(change.id))
 
     def _put_job(self, job_id: str, job: Job | None) -> None:
         is_active = job is not None and job.status == "IN_PROGRESS"
-        (self._active.add if is_active else self._active.discard)(job_id)
+        if is_active:
+            self._active.add(job_id)
+        else:
+            self._active.discard(job_id)
         if job is not None and job.phase != "settled":
             self._unsettled[job_id] = job.phase
         else:
@@ -147,11 +164,17 @@ class JobIndex:
 
     def _put_queue(self, thing: str, queue: JobQueue | None) -> None:
         pending = () if queue is None else queue.pending
-        (self._with_jobs.add if pending else self._with_jobs.discard)(thing)
+        if pending:
+            self._with_jobs.add(thing)
+        else:
+            self._with_jobs.discard(thing)
         before = self._timers.pop(thing, {})
         timers = {one.job_id: one.due for one in pending if one.due is not None}
+        self._running += len(timers) - len(before)
         if timers:
             self._timers[thing] = timers
         for job, moment in timers.items():
             if before.get(job) != moment:
                 heapq.heappush(self._ends, (moment, thing, job))
+        if len(self._ends) > 2 * self._running + _SPARE_ENDS:
+            self.rewind()  # a device may set its own timer anew without end

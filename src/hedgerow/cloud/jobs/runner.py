@@ -65,7 +65,8 @@ class JobRunner:
         return more
 
     async def catch_up(self) -> None:
-        """Find out what happened to things and groups while nothing followed them."""
+        """Find out what happened to things and groups while nothing followed them, or not well."""
+        self._index.rewind()
         for thing in self._index.things:
             if await self._store.get(THING, self._home.account, thing) is None:
                 await self._follow(Moved(thing))
@@ -86,6 +87,10 @@ class JobRunner:
                 pause = self._pause()
             except HedgerowError as error:
                 _LOG.error("jobs cannot be seen to now", reason=error.message)
+                caught_up = False
+            except Exception:  # noqa: BLE001 - whatever it was, jobs are seen to again
+                _LOG.exception("jobs cannot be seen to now")
+                caught_up = False
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause.total_seconds()):
                     await self._woken.wait()

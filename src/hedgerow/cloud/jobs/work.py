@@ -208,11 +208,11 @@ class JobWork:
             notice = msgspec.json.encode(list_notice(after, self.now))
             told.append(Told(jobs_notice_topic(thing_name), notice))
         if change.next_changed:
-            shown = await self.next_shown(thing_name, after)
+            shown = await self._next_shown(thing_name, after)
             told.append(next_notice(thing_name, shown, self.now))
         return told
 
-    async def next_shown(self, thing_name: str, queue: JobQueue) -> dict[str, object] | None:
+    async def _next_shown(self, thing_name: str, queue: JobQueue) -> dict[str, object] | None:
         """Return the next execution of a list with its document, or None if it is empty."""
         first = next_of(queue)
         if first is None:

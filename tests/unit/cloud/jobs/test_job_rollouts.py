@@ -290,3 +290,39 @@ async def test_active_jobs_are_bounded(stage: JobStage, monkeypatch: pytest.Monk
         await stage.create("j3", "t0")
     await stage.report("t0", "j1", "SUCCEEDED")
     await stage.create("j3", "t0")
+
+
+async def test_timers_set_anew_without_end_take_no_room(
+    stage: JobStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "_SPARE_ENDS", 5)
+    await stage.things("t0")
+    await stage.create("j1", "t0")
+    await stage.start("t0")
+    for minutes in range(1, 31):
+        await stage.report("t0", "j1", "IN_PROGRESS", step_timeout_in_minutes=minutes)
+    assert len(stage.index._ends) <= 2 + 5
+    stage.clock.advance(timedelta(minutes=29))
+    await stage.settle()
+    assert await stage.counts("j1") == {"IN_PROGRESS": 1}
+    stage.clock.advance(timedelta(minutes=1))
+    await stage.settle()
+    assert await stage.counts("j1") == {"TIMED_OUT": 1}
+
+
+async def test_what_was_heard_of_and_not_done_is_caught_up_with(stage: JobStage) -> None:
+    await stage.things("t0", group="fleet")
+    await stage.create("j1", group="fleet", targetSelection="CONTINUOUS")
+    await stage.settle()
+    await stage.start("t0", step_timeout_in_minutes=1)
+    await stage.things("late")
+    async with stage.store.transaction() as tx:
+        await thing_groups.add(tx, HOME, "fleet", "late")
+    stage.clock.advance(timedelta(minutes=2))
+    assert stage.index.take_moved()
+    assert stage.index.due(stage.clock.now())
+    await stage.settle()
+    assert await stage.counts("j1") == {"IN_PROGRESS": 1}
+    await stage.runner.catch_up()
+    await stage.settle()
+    assert await stage.counts("j1") == {"TIMED_OUT": 1, "QUEUED": 1}
