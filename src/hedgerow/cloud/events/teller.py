@@ -90,7 +90,8 @@ class EventTeller:
                 return told
 
     def _hear(self, changes: Sequence[Change]) -> None:
-        if any(change.kind == EVENT.name for change in changes):
+        noted = (EVENT.name, self._home.account)
+        if any((change.kind, change.account) == noted for change in changes):
             self._waiting.set()
 
     async def _tell_forever(self) -> None:

@@ -80,6 +80,9 @@ class DeadlineKeeper:
             except HedgerowError as error:
                 _LOG.error("deadlines cannot be kept", reason=error.message)
                 due = self._clock.now() + LOOK_EVERY
+            except Exception:  # noqa: BLE001 - whatever it was, it is looked again
+                _LOG.exception("deadlines cannot be kept")
+                due = self._clock.now() + LOOK_EVERY
             pause = max(due - self._clock.now(), _SHORTEST_PAUSE)
             await asyncio.sleep(pause.total_seconds())
 
