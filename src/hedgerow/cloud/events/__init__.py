@@ -11,13 +11,14 @@ from hedgerow.cloud.events.documents import EVENT, Event
 from hedgerow.cloud.events.envelope import bridge_event, envelope
 from hedgerow.cloud.events.log import EventLog, append_lines
 from hedgerow.cloud.events.outbox import note
-from hedgerow.cloud.events.teller import EventTeller
+from hedgerow.cloud.events.teller import EventTeller, Publisher
 
 __all__ = [
     "EVENT",
     "Event",
     "EventLog",
     "EventTeller",
+    "Publisher",
     "append_lines",
     "bridge_event",
     "envelope",

@@ -25,7 +25,7 @@ _LOG = structlog.get_logger("hedgerow.cloud.events")
 
 
 class Publisher(Protocol):
-    """The account's broker, as this room needs it."""
+    """The account's broker, for those who tell of something."""
 
     def publish(self, topic: str, payload: bytes, *, qos: int) -> Awaitable[None]:
         """Publish to whoever subscribed."""

@@ -4,17 +4,15 @@ Source: guide page telemetry. It is best effort: nothing is asked for again.
 """
 
 import asyncio
-import contextlib
 from collections import OrderedDict
-from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 import structlog
 
-from hedgerow.cloud.events import append_lines, bridge_event
+from hedgerow.cloud.events import Publisher, append_lines, bridge_event
 from hedgerow.cloud.greengrass.status_events import SOURCE
 from hedgerow.cloud.home import Home
 from hedgerow.contract import TelemetryMessage
@@ -30,13 +28,6 @@ MAX_CORES: Final = 100_000
 """Of so many cores it is known when they were heard last."""
 _TIDY_SECONDS: Final = 600.0
 _LOG = structlog.get_logger("hedgerow.cloud.greengrass.telemetry")
-
-
-class Publisher(Protocol):
-    """The account's broker, as it is needed here."""
-
-    def publish(self, topic: str, payload: bytes, *, qos: int) -> Awaitable[None]:
-        """Publish to whoever subscribed."""
 
 
 def event_topic(core_thing_name: str) -> str:
@@ -124,8 +115,10 @@ class TelemetryDesk:
 
     async def _tidy_forever(self) -> None:
         while True:
-            with contextlib.suppress(OSError):
+            try:
                 await asyncio.to_thread(self._log.tidy, self._clock.now())
+            except OSError as error:
+                _LOG.error("old telemetry cannot be deleted", reason=str(error))
             await asyncio.sleep(_TIDY_SECONDS)
 
     def _is_due(self, core: str) -> bool:

@@ -48,6 +48,7 @@ class TelemetryAgent:
         self._log = log
         self._record = self._read()
         self._wake = asyncio.Event()
+        self._writing = asyncio.Lock()
 
     @property
     def setting(self) -> TelemetrySetting:
@@ -107,10 +108,11 @@ class TelemetryAgent:
     async def _keep(self, record: TelemetryRecord) -> None:
         """Put a record in force, and on the disk if it takes it."""
         self._record = record
-        try:
-            await asyncio.to_thread(self._file.write, msgspec.json.encode(record))
-        except OSError as error:
-            self._log.warning("telemetry could not be kept", reason=str(error))
+        async with self._writing:  # a switch and a measurement may come at once; the newest stays
+            try:
+                await asyncio.to_thread(self._file.write, msgspec.json.encode(self._record))
+            except OSError as error:
+                self._log.warning("telemetry could not be kept", reason=str(error))
 
     def _read(self) -> TelemetryRecord:
         """Return what was kept; without it both intervals begin now."""
