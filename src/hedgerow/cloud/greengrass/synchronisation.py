@@ -77,8 +77,7 @@ class _Assumed:
 
     role_arn: str
     until: datetime
-    keys: TemporaryKeys | None = None
-    refusal: ServiceRoleError | None = None
+    outcome: TemporaryKeys | ServiceRoleError
 
 
 class SynchronisationRights:
@@ -127,16 +126,16 @@ class SynchronisationRights:
         known = self._assumed.get(group_id)
         if known is None or known.role_arn != role_arn or now >= known.until:
             known = self._assumed[group_id] = await self._assume(group_id, role_arn, now)
-        if known.keys is None:
-            raise known.refusal or ServiceRoleError(role_arn)
-        return known.keys
+        if isinstance(known.outcome, ServiceRoleError):
+            raise known.outcome
+        return known.outcome
 
     async def _assume(self, group_id: str, role_arn: str, now: datetime) -> _Assumed:
         try:
             keys = await self._roles.service_keys(role_arn, group_id, session_name=SESSION_NAME)
         except ServiceRoleError as error:
-            return _Assumed(role_arn, now + REFUSAL_KEPT, refusal=error)
-        return _Assumed(role_arn, keys.expires_at - RENEWED_BEFORE_END, keys=keys)
+            return _Assumed(role_arn, now + REFUSAL_KEPT, error)
+        return _Assumed(role_arn, keys.expires_at - RENEWED_BEFORE_END, keys)
 
 
 def _refused(wanted: Need) -> str:
