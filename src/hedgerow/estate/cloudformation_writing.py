@@ -117,7 +117,7 @@ class _Writing:
     def _certificate(self, certificate: Certificate) -> Iterator[Resource]:
         """Yield a certificate with what holds for it; one without PEM keeps its id at least."""
         properties = {
-            "CertificatePem": certificate.pem,
+            **({"CertificatePem": certificate.pem} if certificate.pem else {}),
             "CertificateMode": "SNI_ONLY",
             "Status": certificate.status,
         }

@@ -230,12 +230,15 @@ def _safe(name: str) -> str:
 
 
 def _free(path: str, taken: set[str]) -> str:
-    """Return the path, with a number after it if another part has it already."""
+    """Return the path, with a number after it if another part has it already.
+
+    Paths that differ only by case are one path to some file systems.
+    """
     candidate, number = path, 1
-    while candidate in taken:
+    while candidate.casefold() in taken:
         number += 1
         candidate = f"{path}-{number}"
-    taken.add(candidate)
+    taken.add(candidate.casefold())
     return candidate
 
 

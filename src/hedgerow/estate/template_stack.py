@@ -1,12 +1,14 @@
 """A template as the stack that it makes: its resources, with values put in place."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from hedgerow.estate.findings import Finding, changes
 from hedgerow.estate.formats import Source
 from hedgerow.estate.members import inner, text
-from hedgerow.estate.naming import CERTIFICATE_ID, GROUP_ID, certificate_arn, origin_of
+from hedgerow.estate.naming import CERTIFICATE_ID, GROUP_ID, certificate_arn
 from hedgerow.estate.template_types import (
     IOT_KINDS,
     METADATA,
@@ -25,24 +27,65 @@ _ANY: Final = Origin(account="000000000000", region="us-east-1")
 _ACCOUNT: Final = "AWS::AccountId"
 _REGION: Final = "AWS::Region"
 NAMES: Final = frozenset(NAME_MEMBERS.values())
+_OWN_SERVICES: Final = frozenset({"iot", "greengrass"})
+_ARN: Final = re.compile(
+    r"\barn:(?P<partition>aws[a-z-]{0,20}):(?P<service>[a-z0-9-]{1,32})"
+    r":(?P<region>[a-z]{2}[a-z0-9-]{1,30}):(?P<account>[0-9]{12}):"
+)
 _MACROS: Final = frozenset({"Transform"})
 
 
 def origin_in(template: Mapping[str, Any], source: Source) -> Origin:
-    """Return the account and region that a person gave, or that the given ARNs have."""
-    given = [origin_of(value) for value in source.parameters.values()]
+    """Return the account and region that a person gave, or that ARNs have.
+
+    ARNs of parameters count before those that the template has as texts, and those of `iot` and
+    `greengrass` before others.
+    """
     written = inner(inner(inner(template, "Metadata"), METADATA), "Origin")
-    spare = Origin(
-        account=text(written, "account") or _ANY.account,
-        region=text(written, "region") or _ANY.region,
-        partition=text(written, "partition") or _ANY.partition,
+    found = (
+        _origin_of(source.parameters.values())
+        or _from_members(written)
+        or _origin_of(_texts_in(inner(template, "Resources")))
+        or _ANY
     )
-    found = next((one for one in given if one is not None), spare)
     return Origin(
         account=source.parameters.get(_ACCOUNT, found.account),
         region=source.parameters.get(_REGION, found.region),
         partition=found.partition,
     )
+
+
+def _from_members(written: Mapping[str, Any]) -> Origin | None:
+    account, region = text(written, "account"), text(written, "region")
+    if not account or not region:
+        return None
+    partition = text(written, "partition") or _ANY.partition
+    return Origin(account=account, region=region, partition=partition)
+
+
+def _origin_of(values: Iterable[str]) -> Origin | None:
+    """Return the origin that most ARNs have."""
+    own: Counter[Origin] = Counter()
+    others: Counter[Origin] = Counter()
+    for value in values:
+        for match in _ARN.finditer(value):
+            counted = own if match["service"] in _OWN_SERVICES else others
+            counted[
+                Origin(
+                    account=match["account"], region=match["region"], partition=match["partition"]
+                )
+            ] += 1
+    return next((one for one, _ in (own or others).most_common(1)), None)
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts_in(one)
+    elif isinstance(value, dict):
+        yield from _texts_in(list(value.values()))
 
 
 class Stack:

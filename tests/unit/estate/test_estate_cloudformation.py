@@ -328,3 +328,15 @@ def test_a_group_is_written_with_its_devices_under_names_that_are_their_own(
     assert [group.id for group in again.groups] == [one.id for one in two.in_order().groups]
     assert isinstance(again.groups[0], Group)
     assert PRESS in {thing.name for thing in again.things}
+
+
+def test_account_and_region_are_those_of_the_arns_that_the_template_has() -> None:
+    text = (
+        json.dumps(PLANT.template())
+        .replace(json.dumps({"Ref": "CoreCert"}), json.dumps(PLANT.certificate_arn(CORE)))
+        .replace("arn:${AWS::Partition}:iot", "arn:aws:iot")
+    )
+    estate = estate_of(read(Source(files={"t.json": text.encode()})))
+    assert (estate.origin.account, estate.origin.region) == ("444455556666", "us-west-2")
+    (core,) = estate.groups[0].entities("Core")
+    assert core["ThingArn"] == iot_arn(f"thing/{CORE}")

@@ -49,13 +49,26 @@ def test_every_device_and_row_has_a_line(estate: Estate) -> None:
 
 
 def test_names_never_lead_out_of_the_folder_and_never_meet() -> None:
-    names = ["..", "../../etc/passwd", "/root", "a/b", "a_b", "a b", "ä", "", "x" * 500, "CON"]
+    names = [
+        "..",
+        "../../etc/passwd",
+        "/root",
+        "a/b",
+        "a_b",
+        "A_B",
+        "a b",
+        "ä",
+        "",
+        "x" * 500,
+        "CON",
+    ]
     estate = Estate(
         origin=Origin(account="1", region="r"),
         policies=tuple(Policy(name=name, document=f'"{name}"') for name in names),
         groups=tuple(Group(id=str(number), name=name) for number, name in enumerate(names)),
     )
     files = OwnFiles().write(estate)
+    assert len({name.casefold() for name in files}) == len(files) == 2 * len(names) + 1
     for name in files:
         path = PurePosixPath(name)
         assert not path.is_absolute()
