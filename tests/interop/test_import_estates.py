@@ -193,9 +193,12 @@ async def test_saved_answers_become_a_plant_that_talks(cloud: RunningCloud, tmp_
     await talk_through(cloud, plant, root, answer)
 
 
-async def test_a_template_becomes_a_plant_that_talks(cloud: RunningCloud, tmp_path: Path) -> None:
+@pytest.mark.parametrize("file_name", ["plant.template", "plant.yaml"])
+async def test_a_template_becomes_a_plant_that_talks(
+    cloud: RunningCloud, tmp_path: Path, file_name: str
+) -> None:
     plant = OldPlant.make()
-    template = plant.write_template(tmp_path / "plant.template")
+    template = plant.write_template(tmp_path / file_name)
     root = plant.write_core_folder(tmp_path / "greengrass", ggMqttPort=0, ggDaemonPort=0)
     devices = plant.write_device_certificates(tmp_path / "pems")
     plant.identities[CORE].write(devices, CORE)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import yaml
 from tests.support.pki import Identity, new_authority, new_identity
 
 OLD_ACCOUNT = "444455556666"
@@ -222,9 +223,15 @@ class OldPlant:
         return found
 
     def write_template(self, path: Path) -> Path:
-        """Write a CloudFormation template of the plant; certificates are parameters, as usual."""
+        """Write a CloudFormation template of the plant; certificates are parameters, as usual.
+
+        It is YAML in a file that is named so, and else JSON.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.template(), indent=2))
+        if path.suffix == ".yaml":
+            path.write_text(yaml.safe_dump(self.template()))
+        else:
+            path.write_text(json.dumps(self.template(), indent=2))
         return path
 
     def template_parameters(self) -> list[str]:
