@@ -11,7 +11,7 @@ import io
 import itertools
 import re
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -21,36 +21,33 @@ import msgspec
 
 import hedgerow
 from hedgerow.contract import encode
-from hedgerow.contract.updates import ENTRIES, PACKAGE_FACTS, PackageFacts, target_path
+from hedgerow.contract.update_programs import program_text
+from hedgerow.contract.updates import (
+    ENTRIES,
+    PACKAGE_FACTS,
+    PackageFacts,
+    Software,
+    target_path,
+)
 from hedgerow.kernel import ConfigurationError
 
 _OWN: Final = "hedgerow"
 BILL: Final = "sbom.json"
 _GZIP_LEVEL: Final = 6
-_CLOUD_ONLY: Final = frozenset({"botocore", "segno"})
+_CLOUD_ONLY: Final = frozenset({"botocore", "pyyaml", "segno"})
 """What the cloud needs and neither core nor agent does."""
 
 _REQUIREMENT = re.compile(r"[A-Za-z0-9._-]+")
 _LAUNCH: Final = 'PYTHONPATH="$here/site" PYTHONNOUSERSITE=1 exec python3 -P -m hedgerow.cli'
-_HEAD: Final = """#!/bin/sh
-set -eu
-here=$(cd "$(dirname "$0")" && pwd -P)
+_PLACES: Final = """here=$(cd "$(dirname "$0")" && pwd -P)
 root=$(cd "$(dirname "$0")/../.." && pwd)
 [ -f "$root/config/config.json" ] || root=$(cd "$here/../../.." && pwd)
 """
 """Where the package lies, and the root it lies in: by the documented path, or by its own."""
 
-PROGRAMS: Final = {
-    "core": _HEAD
-    + f"""case "${{1:-}}" in
-run)   shift; {_LAUNCH} core run --root "$root" "$@" ;;
-start) shift; "$0" run "$@" </dev/null >/dev/null 2>&1 & ;;
-stop)  {_LAUNCH} core stop --root "$root" ;;
-restart) shift; "$0" stop; "$0" start "$@" ;;
-*) echo "usage: $0 start|stop|restart|run" >&2; exit 2 ;;
-esac
-""",
-    "ota_agent": _HEAD + f'{_LAUNCH} core agent --root "$root" "$@"\n',
+PROGRAMS: Final[Mapping[Software, str]] = {
+    software: program_text(software, launch=_LAUNCH, root='"$root"', before=_PLACES)
+    for software in ENTRIES
 }
 """The programs of packages; where the root is follows from where they lie in it."""
 

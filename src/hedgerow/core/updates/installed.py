@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from hedgerow.contract.update_programs import program_text
 from hedgerow.contract.updates import ENTRIES, Software, require_version
 from hedgerow.kernel import ConfigurationError, new_token
 from hedgerow.pki import flush
@@ -25,22 +26,6 @@ _PLACES: Final[dict[Software, tuple[str, str]]] = {
     "core": ("ggc", "core"),
     "ota_agent": ("ota", "ota_agent"),
 }
-_PROGRAMS: Final[dict[Software, str]] = {
-    "core": """#!/bin/sh
-set -eu
-case "${{1:-}}" in
-run)   shift; exec {python} -P -m hedgerow.cli core run --root {root} "$@" ;;
-start) shift; "$0" run "$@" </dev/null >/dev/null 2>&1 & ;;
-stop)  exec {python} -P -m hedgerow.cli core stop --root {root} ;;
-restart) shift; "$0" stop; "$0" start "$@" ;;
-*) echo "usage: $0 start|stop|restart|run" >&2; exit 2 ;;
-esac
-""",
-    "ota_agent": """#!/bin/sh
-exec {python} -P -m hedgerow.cli core agent --root {root} "$@"
-""",
-}
-"""The programs of slots that start what is installed on the host."""
 
 
 class InstalledSoftware:
@@ -80,8 +65,10 @@ class InstalledSoftware:
                 f"{self._link} is not a link to a package; move it away, and the update agent puts "
                 "its own there"
             )
-        text = _PROGRAMS[self.software].format(
-            python=shlex.quote(sys.executable), root=shlex.quote(str(self._root))
+        text = program_text(
+            self.software,
+            launch=f"exec {shlex.quote(sys.executable)} -P -m hedgerow.cli",
+            root=shlex.quote(str(self._root)),
         )
         slot = self._slot(INSTALLED)
         slot.mkdir(mode=0o755, parents=True, exist_ok=True)
