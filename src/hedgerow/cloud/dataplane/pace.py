@@ -24,18 +24,16 @@ class Pace:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._at_once = AT_ONCE
-        self._a_second = A_SECOND
         self._left: dict[str, tuple[float, float]] = {}
 
     def spend(self, thing_name: str) -> None:
         """Count a request, or raise `TooFastError`."""
         now = self._clock.monotonic()
-        left, before = self._left.get(thing_name, (float(self._at_once), now))
-        left = min(left + (now - before) * self._a_second, self._at_once)
+        left, before = self._left.get(thing_name, (float(AT_ONCE), now))
+        left = min(left + (now - before) * A_SECOND, AT_ONCE)
         if left < 1:
             raise TooFastError(
-                f"the thing {quoted(thing_name)} asks more than {self._a_second} times a second; "
+                f"the thing {quoted(thing_name)} asks more than {A_SECOND} times a second; "
                 "wait, then ask again"
             )
         if thing_name not in self._left and len(self._left) >= THINGS_KEPT:

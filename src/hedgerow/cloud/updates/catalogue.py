@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hedgerow.cloud.updates.repository import UpdateRepository
 from hedgerow.contract.updates import PackageFacts, Software, target_path, version_order
-from hedgerow.kernel import Clock, SystemClock
+from hedgerow.kernel import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class Published:
 class UpdateCatalogue:
     """Looks up what is published in a folder. It reads small files: call it from a thread."""
 
-    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
-        self._repository = UpdateRepository(folder, clock or SystemClock())
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._repository = UpdateRepository(folder, clock)
 
     def newest(
         self, software: Software, operating_system: str, architecture: str

@@ -18,7 +18,7 @@ def test_a_published_package_is_in_the_catalogue_with_the_newest_version_first(
     place = new_place(tmp_path)
     for version in ("1.9.4", "1.10.0", "1.9.10"):
         place.publish(version)
-    catalogue = UpdateCatalogue(place.files)
+    catalogue = UpdateCatalogue(place.files, place.clock)
     newest = catalogue.newest("core", "ubuntu", "x86_64")
     assert newest == Published("1.10.0", "core/1.10.0/ubuntu-x86_64.tar.gz")
     assert catalogue.newest("core", "ubuntu", "aarch64") is None
@@ -26,7 +26,7 @@ def test_a_published_package_is_in_the_catalogue_with_the_newest_version_first(
 
 
 def test_a_folder_without_a_repository_has_nothing_published(tmp_path: Path) -> None:
-    assert UpdateCatalogue(tmp_path).newest("core", "ubuntu", "x86_64") is None
+    assert UpdateCatalogue(tmp_path, ManualClock()).newest("core", "ubuntu", "x86_64") is None
 
 
 def test_a_version_is_published_once(tmp_path: Path) -> None:
