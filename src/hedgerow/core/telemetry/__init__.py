@@ -1,10 +1,10 @@
 """Telemetry of a core: measured every hour, told to the cloud once a day, or not at all.
 
 In come readings of the host and of the core's parts, and the setting in the shadow of
-`<core>-gcm`; out goes a message a day. It imports `kernel`, `contract` and `pki` (for files); the
-connection and the calls to the cloud are passed in. What must never happen here: anything measured
-while telemetry is off, a total that shrinks, a payload or a client's name in a message. Its tests
-are in `tests/unit/core/telemetry`.
+`<core>-gcm`; out goes a message a day. It imports `kernel`, `contract`, `pki` (for files) and the
+form of `link`'s answers; the connection and the calls to the cloud are passed in. What must never
+happen here: anything measured while telemetry is off, a total that shrinks, a payload or a client's
+name in a message. Its tests are in `tests/unit/core/telemetry`.
 """
 
 from hedgerow.core.telemetry.agent import TelemetryAgent

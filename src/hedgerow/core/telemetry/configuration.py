@@ -21,25 +21,14 @@ from hedgerow.contract import (
     telemetry_setting,
     telemetry_state,
 )
+from hedgerow.core.link import HttpAnswer
 from hedgerow.kernel import HedgerowError, UnavailableError
-
-
-class Answer(Protocol):
-    """What the cloud answers to a call on a shadow."""
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-
-    @property
-    def body(self) -> bytes:
-        """The body as it came."""
 
 
 class CloudShadows(Protocol):
     """The cloud's data plane, as it is needed here (`link.CloudHttp`)."""
 
-    async def shadow(self, method: str, shadow: ShadowId, body: bytes | None = None) -> Answer:
+    async def shadow(self, method: str, shadow: ShadowId, body: bytes | None = None) -> HttpAnswer:
         """Read a shadow."""
 
     async def report_shadow(self, thing_name: str, reported: object) -> None:
