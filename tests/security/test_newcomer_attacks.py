@@ -1,5 +1,6 @@
 """Attacks by accounts and devices on registration at the first connection."""
 
+import ssl
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,12 +12,27 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from tests.support.cloud import EnrolledThing, RunningCloud, running_cloud
-from tests.support.pki import new_key
+from tests.support.cloud_edge import MqttDevice
+from tests.support.pki import (
+    Identity,
+    ShiftedClock,
+    new_authority,
+    new_identity,
+    new_key,
+    new_server,
+)
 from tests.support.registry import POLICY
 
 from hedgerow.cloud.iot import ca_certificates
 from hedgerow.kernel import SystemClock
-from hedgerow.pki import CertificateAuthority, Profile
+from hedgerow.pki import (
+    CertificateAuthority,
+    Profile,
+    Trust,
+    device_authority,
+    device_certificate,
+    server_context,
+)
 
 
 @pytest.fixture
@@ -84,13 +100,68 @@ async def admits(cloud: RunningCloud, thing: EnrolledThing) -> None:
         assert (await https.get(f"/things/{thing.name}/shadow")).status == 404
 
 
+async def arrives(cloud: RunningCloud, identity: Identity) -> str | None:
+    """Have a device connect for the first time, and return what is registered of it."""
+    device = MqttDevice(cloud.endpoints.device_mqtt_port, identity, "new", roots=cloud.roots_pem)
+    with pytest.raises((OSError, ConnectionError)):
+        await device.connect()
+    await device.close()
+    rows = (await cloud.iot("list_certificates"))["certificates"]
+    return {row["certificateId"]: str(row["status"]) for row in rows}.get(identity.certificate_id)
+
+
 @pytest.mark.promise(1)
-async def test_no_account_shadows_the_authority_of_everyone_s_devices(cloud: RunningCloud) -> None:
-    """OpenSSL looks issuers up by subject and key id, and takes the first that fits."""
-    lamp = await cloud.enrol("lamp", POLICY)
-    async with cloud.member("mallory") as mallory:
-        await registered(mallory, double_of_issuer(lamp.identity.certificate))
+async def test_no_account_shadows_the_authorities_of_others(cloud: RunningCloud) -> None:
+    """OpenSSL looks issuers up by name and key id, and takes the first one that fits."""
+    lamp, plant = await cloud.enrol("lamp", POLICY), new_authority("plant")
+    async with cloud.member("mallory") as mallory, cloud.member("victim") as victim:
+        await registered(victim, plant)
+        assert await arrives(victim, new_identity(plant)) == "PENDING_ACTIVATION"
+        for one in (lamp.identity, new_identity(plant)):
+            await registered(mallory, double_of_issuer(one.certificate))
         await admits(cloud, lamp)
+        assert await arrives(victim, new_identity(plant)) == "PENDING_ACTIVATION"
+
+
+def refusal(client: Identity, *authorities: CertificateAuthority) -> str:
+    """Return why a server that trusts these authorities refuses a client, or nothing."""
+    server_root = new_authority("server")
+    server = new_server(server_root)
+    trust = Trust(authorities=tuple(one.certificate_pem for one in authorities))
+    context = server_context(server.key, server.certificate_pem, trust)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = (
+        client.client_context(server_root.certificate_pem).wrap_bio(
+            to_client, to_server, server_hostname="localhost"
+        ),
+        context.wrap_bio(to_server, to_client, server_side=True),
+    )
+    for side in sides * 4:
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+        except ssl.SSLError as error:
+            return str(error)
+    return ""
+
+
+@pytest.mark.promise(2)
+def test_a_namesake_lets_in_what_each_has_signed_and_nothing_else() -> None:
+    plant = new_authority("plant")
+    lamp = new_identity(plant)
+    double = double_of_issuer(lamp.certificate)
+    for authorities in ((plant, double), (double, plant), (double, plant, double)):
+        assert refusal(lamp, *authorities) == ""
+        assert refusal(new_identity(double), *authorities) == ""
+        old = CertificateAuthority(plant.certificate, plant.key, ShiftedClock(-timedelta(days=9)))
+        ended = new_identity(old, device_certificate(timedelta(days=1)))
+        assert "expired" in refusal(ended, *authorities)
+        inner = new_identity(plant, device_authority("inner"))
+        assert "purpose" in refusal(inner, *authorities)
+        assert refusal(new_identity(double_of_issuer(lamp.certificate)), *authorities)
+        assert refusal(new_identity(new_authority("plant")), *authorities)
+    assert refusal(lamp, double, double_of_issuer(lamp.certificate))
 
 
 @pytest.mark.promise(1)

@@ -16,6 +16,7 @@ from hedgerow.pki.certificates import certificate_id, load_certificate
 from hedgerow.pki.exact_clients import ClientList, ExactContext, can_judge_clients, judge_clients
 from hedgerow.pki.handshake import AlertingHandshake
 from hedgerow.pki.keys import PrivateKey
+from hedgerow.pki.namesakes import common_form
 from hedgerow.pki.openssl import keep_no_sessions, release_buffers
 from hedgerow.pki.resumption import resume_sessions
 from hedgerow.pki.suites import LegacyTls, offer_modern, offer_old_too
@@ -112,8 +113,9 @@ def client_context(
 def is_loadable(authority_pem: str) -> bool:
     """Tell whether a context can be told to trust an authority: OpenSSL reads less than we do."""
     try:
+        common_form(authority_pem)
         _load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), authority_pem)
-    except ConfigurationError:
+    except (CallerError, ConfigurationError):
         return False
     return True
 
@@ -126,9 +128,8 @@ def _require_clients(context: ExactContext, trust: Trust, clients: ClientList | 
         return
     authorities, leaves = trust.split()
     _load(context, "".join(authorities))
-    judge_clients(
-        context, ClientList(leaves) if clients is None else clients, or_signed=bool(authorities)
-    )
+    listed = ClientList(leaves) if clients is None else clients
+    judge_clients(context, listed, or_signed_by=authorities)
 
 
 @lru_cache(maxsize=_REMEMBERED_CERTIFICATES)

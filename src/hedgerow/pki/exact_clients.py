@@ -15,10 +15,11 @@ INVARIANT: nothing is raised into C. What goes wrong here refuses the certificat
 import ctypes
 import itertools
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 from weakref import WeakValueDictionary
 
+from hedgerow.pki.namesakes import Authority, is_signed_by_one, namesakes_among
 from hedgerow.pki.openssl import VerifyCallback, context_pointer, reachable_library
 
 MIN_SECURITY_BITS: Final = 112
@@ -74,6 +75,8 @@ class ExactContext(ssl.SSLContext):
     clients: ClientList | None = None
     admits_signed: bool = False
     """Whether a certificate that is not listed may still be signed by a trusted authority."""
+    namesakes: Sequence[Authority] = ()
+    """Those of the authorities whose names are not theirs alone."""
     resumes: bool = False
     """Whether sessions of listed clients are resumed."""
     number: int = 0
@@ -90,12 +93,15 @@ def can_judge_clients() -> bool:
     return reachable_library() is not None
 
 
-def judge_clients(context: ExactContext, clients: ClientList, *, or_signed: bool) -> None:
-    """Let exactly these clients finish handshakes, `or_signed` those of loaded authorities too."""
+def judge_clients(
+    context: ExactContext, clients: ClientList, *, or_signed_by: Sequence[str]
+) -> None:
+    """Let exactly these clients finish handshakes, and those of loaded authorities (PEM) too."""
     library = reachable_library()
     if library is None:
         raise RuntimeError("this Python hides its OpenSSL")
-    context.clients, context.admits_signed = clients, or_signed
+    context.clients, context.admits_signed = clients, bool(or_signed_by)
+    context.namesakes = namesakes_among(or_signed_by)
     context.number = next(_numbers)
     _contexts[context.number] = context
     library.SSL_CTX_set_cert_verify_callback(context_pointer(context), _verify, context.number)
@@ -142,12 +148,36 @@ def _judge(library: ctypes.CDLL, store: int, context: ExactContext) -> int:
         return 0
     fault = fault_of(library, certificate, context)
     if fault == _UNKNOWN and context.admits_signed:
-        if library.X509_verify_cert(store) != 1:
-            return 0  # OpenSSL has set the code
-        library.ERR_clear_error()
-        fault = _WRONG_PURPOSE if _is_authority(library, certificate) else _ACCEPTED
+        fault = _fault_of_signed(library, store, certificate, context.namesakes)
     library.X509_STORE_CTX_set_error(store, fault)
     return int(fault == _ACCEPTED)
+
+
+def _fault_of_signed(
+    library: ctypes.CDLL, store: int, certificate: int, namesakes: Sequence[Authority]
+) -> int:
+    """Return what is wrong with a certificate that a loaded authority may have signed.
+
+    Of authorities that call themselves and their keys alike OpenSSL looks at one alone, so that
+    whoever has such a double loaded would shut out what the other one has signed.
+    """
+    if library.X509_verify_cert(store) == 1:
+        fault = _WRONG_PURPOSE if _is_authority(library, certificate) else _ACCEPTED
+    else:
+        fault = library.X509_STORE_CTX_get_error(store) or _UNKNOWN
+        if namesakes and is_signed_by_one(namesakes, _der(library, certificate)):
+            fault = _shortcoming(library, certificate) or _outside_its_time(library, certificate)
+    library.ERR_clear_error()
+    return fault
+
+
+def _der(library: ctypes.CDLL, certificate: int) -> bytes:
+    length = library.i2d_X509(certificate, None)
+    if length <= 0:
+        return b""
+    content = ctypes.create_string_buffer(length)
+    end = ctypes.c_void_p(ctypes.addressof(content))  # moved behind what is written
+    return content.raw if library.i2d_X509(certificate, ctypes.byref(end)) == length else b""
 
 
 def _shortcoming(library: ctypes.CDLL, certificate: int) -> int:
