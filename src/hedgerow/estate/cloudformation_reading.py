@@ -108,10 +108,7 @@ def _read(
     findings = (
         *passed,
         *(_unknown(name, place) for name in stack.values.missing),
-        *(
-            blocks("VALUE_UNKNOWN", place, f"{what} is not written as it has to be")
-            for what in stack.values.malformed
-        ),
+        *(blocks("VALUE_UNKNOWN", place, sentence) for sentence in stack.values.malformed),
         *stack.findings(place),
     )
     if not groups:

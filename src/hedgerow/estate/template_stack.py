@@ -22,6 +22,7 @@ from hedgerow.estate.template_types import (
 )
 from hedgerow.estate.template_values import UNKNOWN, Values, known
 from hedgerow.estate.values import Origin
+from hedgerow.kernel import quoted
 
 _ANY: Final = Origin(account="000000000000", region="us-east-1")
 _ACCOUNT: Final = "AWS::AccountId"
@@ -129,8 +130,10 @@ class Stack:
 
     def properties(self, name: str) -> Mapping[str, Any]:
         """Return what a resource is made with."""
+        if name in self._open:
+            self.values.fault(f"{quoted(name)} refers to itself")
+            return {}
         if name not in self._put:
-            self._put[name] = {}  # a resource that refers to itself has nothing there
             self._open.add(name)
             found = self.values.of(inner(self._resources.get(name, {}), "Properties"))
             self._put[name] = as_modelled(known(found)) if isinstance(found, dict) else {}

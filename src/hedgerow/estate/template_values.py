@@ -61,19 +61,20 @@ class Values:
 
     missing: dict[str, None] = field(default_factory=dict)
     malformed: dict[str, None] = field(default_factory=dict)
-    """Functions that are not written as they have to be."""
+    """Sentences on what has no value, whatever a person gives."""
 
     _lacked: int = 0
     _depth: int = 0
     _steps: int = 0
     _made: int = 0
     _held: dict[str, bool] = field(default_factory=dict)
+    _asked: set[str] = field(default_factory=set)
 
     def of(self, value: Any) -> Any:
         """Return a value with everything in it put in place."""
         self._steps += 1
         if self._depth > MAX_DEPTH or self._steps > MAX_STEPS or self._made > MAX_MADE:
-            return self._fault("more that refers to more than can be read")
+            return self.fault("what refers to what is more than can be read")
         self._depth += 1
         try:
             return self._of(value)
@@ -94,7 +95,7 @@ class Values:
             if function is not None:
                 return self._called(name, function, argument)
             if name.startswith(_PREFIX):
-                return self._fault(f"{quoted(name)} (no function that is known)")
+                return self.fault(f"{quoted(name)} is no function that is known")
         members = {key: self.of(one) for key, one in value.items()}
         return {key: one for key, one in members.items() if one is not NOTHING}
 
@@ -103,7 +104,7 @@ class Values:
         before = self._lacked
         found = function(self, argument)
         if found is UNKNOWN and self._lacked == before:
-            self._fault(f"{name} of {quoted(str(argument))}")
+            self.fault(f"{name} of {quoted(str(argument))} is not written as it has to be")
         self.pay(_size(found))
         return found
 
@@ -112,9 +113,10 @@ class Values:
         self._made += size
         return self._made <= MAX_MADE
 
-    def _fault(self, what: str) -> Unknown:
+    def fault(self, sentence: str) -> Unknown:
+        """Note what makes a value unknown that nobody can give."""
         self._lacked += 1
-        self.malformed[what] = None
+        self.malformed[sentence] = None
         return UNKNOWN
 
     def holds(self, condition: Any) -> bool:
@@ -123,19 +125,28 @@ class Values:
             condition = condition["Condition"]
         if not isinstance(condition, str):
             return self.of(condition) is True
+        if condition in self._asked:
+            self.fault(f"the condition {quoted(condition)} refers to itself")
+            return False
         if condition not in self._held:
-            self._held[condition] = False  # one that refers to itself does not hold
-            written = _section(self.template, "Conditions").get(condition)
-            if not isinstance(written, dict):
-                self._fault(f"the condition {quoted(condition)}")
-                return False
-            if self._depth > MAX_DEPTH:
-                self._fault("conditions that refer to more than can be read")
-                return False
-            self._depth += 1
-            self._held[condition] = self.holds(written)
-            self._depth -= 1
+            self._asked.add(condition)
+            self._held[condition] = self._holds(condition)
+            self._asked.remove(condition)
         return self._held[condition]
+
+    def _holds(self, condition: str) -> bool:
+        written = _section(self.template, "Conditions").get(condition)
+        if not isinstance(written, dict):
+            self.fault(f"there is no condition {quoted(condition)} that can be read")
+            return False
+        if self._depth > MAX_DEPTH:
+            self.fault("what conditions refer to is more than can be read")
+            return False
+        self._depth += 1
+        try:
+            return self.holds(written)
+        finally:
+            self._depth -= 1
 
     def ref(self, name: Any) -> Any:
         """Return what `Ref` gives: a parameter, a pseudo parameter, or a resource's own id."""
