@@ -24,6 +24,8 @@ _BLOCK: Final = 4096
 _SLOT_BYTES_LIMIT: Final = 16 * 1_048_576
 _MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
+_UNREADABLE: Final = b"?"
+"""What stands for the content of a slot that cannot be read: it is no record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,6 @@ class TwinFile:
             _make_room(self._slots[newest % 2], _padded_size(len(payload)))
             flush(slot.parent)
 
-    def remove(self) -> None:
-        """Forget the record."""
-        for slot in self._slots:
-            slot.unlink(missing_ok=True)
-
 
 def _encoded(sequence: int, payload: bytes) -> bytes:
     head = _HEAD.pack(_MAGIC, sequence, len(payload))
@@ -112,12 +109,12 @@ def _read(slot: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError:
-        return b"?"
+        return _UNREADABLE
     try:
         with os.fdopen(descriptor, "rb") as file:
             data = file.read(_SLOT_BYTES_LIMIT)
     except OSError:
-        return b"?"
+        return _UNREADABLE
     return data if data.strip(b"\0") else None
 
 

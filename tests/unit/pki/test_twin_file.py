@@ -111,10 +111,3 @@ def test_slots_are_for_the_owner_only_and_no_link_is_followed(
     with pytest.raises(OSError, match="symbolic links"):
         twin.write(b"third")
     assert not (tmp_path / "elsewhere").exists()
-
-
-def test_a_record_can_be_forgotten(twin: TwinFile) -> None:
-    twin.write(b"first")
-    twin.remove()
-    assert twin.read().payload is None
-    assert not twin.read().is_lost

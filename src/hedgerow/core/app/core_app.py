@@ -266,7 +266,7 @@ class CoreApp:
         self.sync = ShadowSync(
             self.shadows,
             CloudCopies(self.http, config.shadow_sync_timeout),
-            backoff=Backoff(config.mqtt_max_connection_retry_interval.total_seconds()),
+            backoff=_patience(config),
             log=self._log.bind(component="GGShadowSyncManager"),
             named=config.options.sync_named_shadows,
         )
@@ -285,7 +285,7 @@ class CoreApp:
             config.thing_name,
             self.http,
             self.telemetry.switch,
-            retry=Backoff(config.mqtt_max_connection_retry_interval.total_seconds()),
+            retry=_patience(config),
             log=log,
         )
 
@@ -318,7 +318,7 @@ class CoreApp:
             roots=identity.roots,
             cloud=self.http,
             activation=self.activation,
-            retry=Backoff(config.mqtt_max_connection_retry_interval.total_seconds()),
+            retry=_patience(config),
             clock=self._clock,
             log=self._log,
         )
@@ -406,3 +406,7 @@ class CoreApp:
         self.sync.look_again()
         self.configuration.look_again()
         self.telemetry.look_again()
+
+
+def _patience(config: CoreConfig) -> Backoff:
+    return Backoff(config.mqtt_max_connection_retry_interval.total_seconds())
