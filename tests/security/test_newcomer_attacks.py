@@ -9,6 +9,11 @@ import pytest
 from botocore.exceptions import ClientError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from tests.support.cloud import EnrolledThing, RunningCloud, running_cloud
@@ -33,6 +38,8 @@ from hedgerow.pki import (
     device_certificate,
     server_context,
 )
+
+ECDSA_WITH_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 
 
 @pytest.fixture
@@ -162,6 +169,34 @@ def test_a_namesake_lets_in_what_each_has_signed_and_nothing_else() -> None:
         assert refusal(new_identity(double_of_issuer(lamp.certificate)), *authorities)
         assert refusal(new_identity(new_authority("plant")), *authorities)
     assert refusal(lamp, double, double_of_issuer(lamp.certificate))
+
+
+def with_signature_rewritten(identity: Identity) -> Identity:
+    """Write (r, n - s) for (r, s) in a certificate, as its holder can."""
+    r, s = decode_dss_signature(identity.certificate.signature)
+    other = encode_dss_signature(r, ec.SECP256R1().group_order - s)
+    content = identity.certificate.tbs_certificate_bytes + ECDSA_WITH_SHA256
+    bits = b"\x03" + bytes([len(other) + 1]) + b"\0" + other
+    length = (len(content) + len(bits)).to_bytes(2)
+    der = b"\x30\x82" + length + content + bits
+    rewritten = Identity(identity.key, ssl.DER_cert_to_PEM_cert(der))
+    assert rewritten.certificate_id != identity.certificate_id
+    return rewritten
+
+
+@pytest.mark.promise(2)
+async def test_who_was_revoked_is_no_newcomer_again(cloud: RunningCloud) -> None:
+    """With ECDSA anybody can write a certificate anew, under another id and as good as before."""
+    plant = new_authority("plant")
+    await registered(cloud, plant)
+    for _ in range(3):
+        lamp = new_identity(plant)
+        assert await arrives(cloud, with_signature_rewritten(lamp)) == "PENDING_ACTIVATION"
+        assert await arrives(cloud, lamp) is None
+    lamp = new_identity(plant)
+    assert await arrives(cloud, lamp) == "PENDING_ACTIVATION"
+    await cloud.iot("update_certificate", certificateId=lamp.certificate_id, newStatus="REVOKED")
+    assert await arrives(cloud, with_signature_rewritten(lamp)) is None
 
 
 @pytest.mark.promise(1)

@@ -26,6 +26,7 @@ from hedgerow.pki.profiles import (
     server_certificate,
     signing_certificate,
 )
+from hedgerow.pki.rewritten import rewritten_id
 from hedgerow.pki.slot import TlsSlot
 from hedgerow.pki.suites import OLD_SUITES, OLD_VERSIONS, LegacyTls, is_old
 from hedgerow.pki.token_engine import Token
@@ -65,6 +66,7 @@ __all__ = [
     "load_certificate",
     "load_csr",
     "read_private",
+    "rewritten_id",
     "root_authority",
     "server_certificate",
     "server_context",

@@ -23,7 +23,7 @@ from hedgerow.cloud.iot.directory import DeviceDirectory
 from hedgerow.cloud.iot.documents import CERTIFICATE, Certificate, CertificateStatus
 from hedgerow.cloud.iot.registry_events import certificate_registered
 from hedgerow.kernel import Clock, DeniedError, HedgerowError, UnavailableError
-from hedgerow.pki import TlsPeer, load_certificate
+from hedgerow.pki import TlsPeer, load_certificate, rewritten_id
 from hedgerow.store import Record, Store, Transaction
 
 PENDING: Final[CertificateStatus] = "PENDING_ACTIVATION"
@@ -176,6 +176,10 @@ class Newcomers:
         ca_id = _signer(arrival.pem, self._directory.registering_authorities)
         if ca_id is None:
             raise DeniedError("its CA registers no newcomers any more")
+        authority = _authority(self._directory.registering_authorities[ca_id])
+        other = rewritten_id(certificate, authority)
+        if other is not None and self._directory.is_registered(other):
+            raise DeniedError(f"it is the certificate {other} with its signature rewritten")
         document = certificates.registered(certificate, PENDING, issued_here=False, ca_id=ca_id)
         made = await certificates.register(tx, self._home, arrival.certificate_id, document)
         ca_arn = ca_certificate_arn(self._home, ca_id)
