@@ -6,19 +6,17 @@ then is for the plan to say.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
 
 import msgspec
 
 from hedgerow.estate.certificates import FoundCertificate, certificates_in, certificates_of
 from hedgerow.estate.findings import Finding, changes, maps
+from hedgerow.estate.following import following
 from hedgerow.estate.formats import Reading, Source
 from hedgerow.estate.least_privilege import with_least_privilege
-from hedgerow.estate.naming import certificate_arn, certificate_id_of, thing_name_of
-from hedgerow.estate.shapes import shape_faults, with_listed
-from hedgerow.estate.values import Certificate, Definition, Estate, Group, Thing
-
-_MEMBER_KINDS: Final = ("Core", "Device")
+from hedgerow.estate.naming import certificate_id_of, thing_name_of
+from hedgerow.estate.shapes import shape_faults
+from hedgerow.estate.values import Certificate, Estate, Thing
 
 
 def completed(estate: Estate, source: Source, findings: tuple[Finding, ...] = ()) -> Reading:
@@ -33,7 +31,7 @@ def completed(estate: Estate, source: Source, findings: tuple[Finding, ...] = ()
         registered, things=tuple(things.values()), certificates=tuple(certificates.values())
     )
     whole = msgspec.structs.replace(
-        whole, groups=tuple(_following(group, whole) for group in whole.groups)
+        whole, groups=tuple(following(group, whole) for group in whole.groups)
     )
     governed, made = with_least_privilege(whole)
     return Reading(estate=governed.in_order(), findings=(*findings, *notes, *made))
@@ -137,26 +135,6 @@ def _replaced(
                 f"the certificate {identifier} is not in the files; {own.place} ({own.id}) "
                 "takes its place, with its policies",
             )
-
-
-def _following(group: Group, estate: Estate) -> Group:
-    """Return the group whose definitions name certificates that their things have."""
-    attached = {thing.name: thing.certificates for thing in estate.things}
-
-    def followed(entity: Mapping[str, Any]) -> dict[str, Any]:
-        own = attached.get(thing_name_of(entity.get("ThingArn")) or "", ())
-        if not own or certificate_id_of(entity.get("CertificateArn")) in own:
-            return dict(entity)
-        return {**entity, "CertificateArn": certificate_arn(estate.origin, own[0])}
-
-    def with_followed(definition: Definition) -> Definition:
-        if definition.kind not in _MEMBER_KINDS:
-            return definition
-        return with_listed(definition, [followed(entity) for entity in definition.listed])
-
-    return msgspec.structs.replace(
-        group, definitions=tuple(with_followed(one) for one in group.definitions)
-    )
 
 
 def _only(found: Iterator[FoundCertificate]) -> FoundCertificate | None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from hedgerow.estate.certificates import certificates_of
 from hedgerow.estate.findings import Finding, changes, maps, unsafe
+from hedgerow.estate.members import inner
 from hedgerow.estate.naming import parsed_arn
 from hedgerow.estate.values import Certificate, DefinitionName, Estate, Group
 from hedgerow.policy import MalformedPolicyError, parse_policy
@@ -99,13 +100,13 @@ def _rows(group: Group) -> Iterator[Finding]:
 def _functions(group: Group) -> Iterator[Finding]:
     for entity in group.entities("Function"):
         place = f"{group.name}: {entity.get('Id', '')}"
-        environment = _inner(_inner(entity, "FunctionConfiguration"), "Environment")
-        execution = _inner(environment, "Execution")
+        environment = inner(inner(entity, "FunctionConfiguration"), "Environment")
+        execution = inner(environment, "Execution")
         if execution.get("IsolationMode") == "NoContainer":
             yield unsafe("FUNCTION_NOT_CONTAINED", place, "the function runs without a container")
-        if _inner(execution, "RunAs").get("Uid") == 0:
+        if inner(execution, "RunAs").get("Uid") == 0:
             yield unsafe("FUNCTION_AS_ROOT", place, "the function runs as root")
-        for name in _inner(environment, "Variables"):
+        for name in inner(environment, "Variables"):
             if _SECRET_NAME.search(name):
                 yield unsafe(
                     "SECRET_IN_ENVIRONMENT",
@@ -153,8 +154,3 @@ def _differences(group: Group) -> Iterator[Finding]:
 def _is_system(entity: dict[str, Any]) -> bool:
     arn = parsed_arn(entity.get("FunctionArn"))
     return arn is not None and any(name in arn.resource for name in SYSTEM_FUNCTIONS)
-
-
-def _inner(value: Any, name: str) -> dict[str, Any]:
-    inner = value.get(name) if isinstance(value, dict) else None
-    return inner if isinstance(inner, dict) else {}

@@ -12,14 +12,27 @@ GROUP_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GROUP: Final = re.compile(r"/greengrass/groups/([0-9A-Za-z-]{1,64})(?:/versions/([0-9A-Za-z-]+))?")
 
 
+def printed_arn(origin: Origin, service: str, resource: str) -> str:
+    """Return an ARN under an origin."""
+    return str(
+        Arn(
+            service=service,
+            region=origin.region,
+            account=origin.account,
+            resource=resource,
+            partition=origin.partition,
+        )
+    )
+
+
 def thing_arn(origin: Origin, name: str) -> str:
     """Return the ARN of a thing."""
-    return _iot(origin, f"thing/{name}")
+    return printed_arn(origin, "iot", f"thing/{name}")
 
 
 def certificate_arn(origin: Origin, certificate_id: str) -> str:
     """Return the ARN of a certificate."""
-    return _iot(origin, f"cert/{certificate_id}")
+    return printed_arn(origin, "iot", f"cert/{certificate_id}")
 
 
 def thing_name_of(arn: object) -> str | None:
@@ -63,15 +76,3 @@ def _named(text: object, service: str, prefix: str, form: re.Pattern[str]) -> st
         return None
     name = arn.resource.removeprefix(prefix)
     return name if form.fullmatch(name) else None
-
-
-def _iot(origin: Origin, resource: str) -> str:
-    return str(
-        Arn(
-            service="iot",
-            region=origin.region,
-            account=origin.account,
-            resource=resource,
-            partition=origin.partition,
-        )
-    )

@@ -12,10 +12,9 @@ from typing import Any, Final
 
 from hedgerow.estate.certificates import certificates_of
 from hedgerow.estate.members import inner
-from hedgerow.estate.naming import CERTIFICATE_ID, certificate_arn, thing_arn
+from hedgerow.estate.naming import CERTIFICATE_ID, certificate_arn, printed_arn
 from hedgerow.estate.template_values import text_of
 from hedgerow.estate.values import DEFINITION_NAMES, Origin
-from hedgerow.kernel import Arn
 
 _NAMESPACE: Final = uuid.UUID("6f0d9a3e-5f43-5d0b-9a54-0c1b6a6f7a11")
 """Ids in templates are made in this namespace (RFC 9562, version 5)."""
@@ -118,7 +117,8 @@ def physical(
         own = named(name, NAME_MEMBERS[kind])
         if attribute in {"Ref", "Name"}:
             return own
-        return _iot_arn(origin, kind, own) if attribute == "Arn" else None
+        arn = printed_arn(origin, "iot", f"{_ARN_KINDS[kind]}/{own}")
+        return arn if attribute == "Arn" else None
     if kind == "AWS::IoT::Certificate":
         own = certificate_id_in(named(name, "CertificatePem"), name, identifier)
         if attribute in {"Ref", "Id"}:
@@ -175,27 +175,4 @@ def _greengrass(origin: Origin, kind: str, identifier: str, attribute: str) -> s
 def _arn(origin: Origin, resource: str, attribute: str) -> str | None:
     if attribute not in {"Ref", "Arn"}:
         return None
-    return str(
-        Arn(
-            service="greengrass",
-            region=origin.region,
-            account=origin.account,
-            resource=resource,
-            partition=origin.partition,
-        )
-    )
-
-
-def _iot_arn(origin: Origin, kind: str, name: str) -> str:
-    if kind == "AWS::IoT::Thing":
-        return thing_arn(origin, name)
-    resource = f"{_ARN_KINDS[kind]}/{name}"
-    return str(
-        Arn(
-            service="iot",
-            region=origin.region,
-            account=origin.account,
-            resource=resource,
-            partition=origin.partition,
-        )
-    )
+    return printed_arn(origin, "greengrass", resource)

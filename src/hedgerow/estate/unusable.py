@@ -8,13 +8,13 @@ then it goes with its place in the group and its rows, and each loss is named.
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from hedgerow.estate.certificates import certificates_of
 from hedgerow.estate.findings import Finding, blocks, changes
-from hedgerow.estate.naming import certificate_arn, certificate_id_of, thing_arn, thing_name_of
+from hedgerow.estate.following import following
+from hedgerow.estate.naming import thing_arn, thing_name_of
 from hedgerow.estate.shapes import with_listed
 from hedgerow.estate.values import Certificate, Definition, Estate, Group, Thing
 
@@ -87,12 +87,11 @@ def _with_usable(thing: Thing, reasons: Mapping[str, str]) -> Thing:
 def _trimmed(group: Group, estate: Estate, stuck: Mapping[str, str]) -> Group:
     """Return the group without the things that are left out, and without their rows."""
     gone = {thing_arn(estate.origin, name) for name in stuck}
-    attached = {thing.name: dict.fromkeys(thing.certificates) for thing in estate.things}
 
     def kept(definition: Definition) -> Definition:
         if definition.kind in {"Core", "Device"}:
             remaining = [one for one in definition.listed if one["ThingArn"] not in gone]
-            return with_listed(definition, [_following(one, attached, estate) for one in remaining])
+            return with_listed(definition, remaining)
         if definition.kind == "Subscription":
             rows = definition.listed
             return with_listed(
@@ -101,16 +100,8 @@ def _trimmed(group: Group, estate: Estate, stuck: Mapping[str, str]) -> Group:
             )
         return definition
 
-    return msgspec.structs.replace(group, definitions=tuple(kept(one) for one in group.definitions))
-
-
-def _following(
-    entity: Mapping[str, Any], attached: Mapping[str, Mapping[str, None]], estate: Estate
-) -> dict[str, Any]:
-    own = attached.get(thing_name_of(entity["ThingArn"]) or "", {})
-    if not own or certificate_id_of(entity.get("CertificateArn")) in own:
-        return dict(entity)
-    return {**entity, "CertificateArn": certificate_arn(estate.origin, next(iter(own)))}
+    definitions = tuple(kept(one) for one in group.definitions)
+    return following(msgspec.structs.replace(group, definitions=definitions), estate)
 
 
 def _lost_certificates(reasons: Mapping[str, str]) -> Iterator[Finding]:
