@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from hedgerow.estate.formats import Source
+from hedgerow.estate.values import CertificateStatus
 from hedgerow.kernel import CallerError
 from hedgerow.pki import certificate_id, load_certificate
 
@@ -28,6 +29,13 @@ _BLOCK: Final = re.compile(
 )
 _DECORATION: Final = re.compile(r"([._-]?(cert|certificate))?(\.pem|\.crt|\.cer|\.cert|\.txt)$")
 _CURVES: Final = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+
+
+_STATUSES: Final[Mapping[str, CertificateStatus]] = {
+    "ACTIVE": "ACTIVE",
+    "INACTIVE": "INACTIVE",
+    "REVOKED": "REVOKED",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,11 @@ class FoundCertificate:
     not_after: datetime
     authority: bool
     weakness: str
+
+
+def status_of(text: str) -> CertificateStatus:
+    """Return a status by its name; certificates in any other state are not to be used."""
+    return _STATUSES.get(text, "INACTIVE")
 
 
 def certificates_in(source: Source) -> Mapping[str, FoundCertificate]:

@@ -10,7 +10,7 @@ their place.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from hedgerow.estate.certificates import certificates_of
+from hedgerow.estate.certificates import certificates_of, status_of
 from hedgerow.estate.cloudformation_writing import template_of
 from hedgerow.estate.completion import completed
 from hedgerow.estate.findings import Finding, blocks, changes
@@ -23,7 +23,6 @@ from hedgerow.estate.values import (
     DEFINITION_NAMES,
     Address,
     Certificate,
-    CertificateStatus,
     Definition,
     DefinitionName,
     Estate,
@@ -39,11 +38,6 @@ from hedgerow.kernel import CallerError, quoted
 SUFFIXES: Final = (".template", ".yaml", ".yml", ".json")
 _MARK: Final = b"AWS::Greengrass::"
 _PRIVATE: Final = "PRIVATE KEY"
-_STATUSES: Final[Mapping[str, CertificateStatus]] = {
-    "ACTIVE": "ACTIVE",
-    "INACTIVE": "INACTIVE",
-    "REVOKED": "REVOKED",
-}
 
 
 class CloudFormation:
@@ -251,7 +245,7 @@ def _certificates(stack: Stack) -> Iterator[Certificate]:
         yield Certificate(
             id=identifier,
             pem=_without_keys(text(properties, "CertificatePem")),
-            status=_STATUSES.get(status, "INACTIVE"),
+            status=status_of(status),
             policies=tuple(dict.fromkeys(governed.get(identifier, ()))),
         )
 

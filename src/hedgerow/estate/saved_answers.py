@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from hedgerow.estate import answers
 from hedgerow.estate.answers import Answer, answers_in
+from hedgerow.estate.certificates import status_of
 from hedgerow.estate.completion import completed
 from hedgerow.estate.findings import Finding, blocks, changes
 from hedgerow.estate.formats import Reading, Source
@@ -26,7 +27,6 @@ from hedgerow.estate.values import (
     DEFINITION_NAMES,
     Address,
     Certificate,
-    CertificateStatus,
     Definition,
     DefinitionName,
     Estate,
@@ -37,11 +37,6 @@ from hedgerow.estate.values import (
     ThingType,
 )
 
-_STATUSES: Final[Mapping[str, CertificateStatus]] = {
-    "ACTIVE": "ACTIVE",
-    "INACTIVE": "INACTIVE",
-    "REVOKED": "REVOKED",
-}
 _CHANGED: Final = "LastUpdatedTimestamp"
 _MAX_PORT: Final = 65_535
 
@@ -305,7 +300,7 @@ def _certificates(saved: _Saved) -> Iterator[Certificate]:
         yield Certificate(
             id=identifier,
             pem=text(body, "certificatePem"),
-            status=_STATUSES.get(text(body, "status"), "INACTIVE"),
+            status=status_of(text(body, "status")),
             policies=_attached(saved, identifier),
         )
 

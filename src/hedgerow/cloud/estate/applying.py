@@ -53,16 +53,15 @@ async def apply(
     Raises the error of whichever part cannot be; the transaction is then not to be kept.
     """
     work = _Work(tx, home, clock)
-    estate = plan.estate
-    await work.rules(plan, estate)
-    await work.identities(plan, estate)
-    await work.attachments(estate)
+    await work.rules(plan)
+    await work.identities(plan)
+    await work.attachments(plan.estate)
     made = plan.made("group")
     if not made <= new.keys():
         raise CallerError("the group was deleted while the estate came in; import it again")
     return {
         group.id: await work.group(group, new[group.id])
-        for group in estate.groups
+        for group in plan.estate.groups
         if group.id in made
     }
 
@@ -74,9 +73,9 @@ class _Work:
         self._clock = clock
         self._done = 0
 
-    async def rules(self, plan: Plan, estate: Estate) -> None:
+    async def rules(self, plan: Plan) -> None:
         """Make thing types, thing groups and policies."""
-        tx, home = self._tx, self._home
+        tx, home, estate = self._tx, self._home, plan.estate
         for kind in estate.thing_types:
             if kind.name in plan.made("thing-type"):
                 await thing_types.create(tx, home, _thing_type(kind))
@@ -92,9 +91,9 @@ class _Work:
                 )
                 await self._turn()
 
-    async def identities(self, plan: Plan, estate: Estate) -> None:
+    async def identities(self, plan: Plan) -> None:
         """Make certificates and things."""
-        tx, home = self._tx, self._home
+        tx, home, estate = self._tx, self._home, plan.estate
         made = plan.made("certificate")
         for certificate in estate.certificates:
             if certificate.id in made:

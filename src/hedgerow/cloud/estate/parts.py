@@ -1,7 +1,7 @@
 """What an account holds, as parts of an estate."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from typing import TypeVar
 
 import msgspec
@@ -16,7 +16,6 @@ from hedgerow.estate import (
     DEFINITION_NAMES,
     Address,
     Certificate,
-    CertificateStatus,
     Definition,
     DefinitionName,
     Estate,
@@ -27,19 +26,12 @@ from hedgerow.estate import (
     ThingGroup,
     ThingType,
 )
+from hedgerow.estate.certificates import status_of
 from hedgerow.estate.naming import thing_name_of
 from hedgerow.store import Kind, Record, Store, Transaction
 
 Reader = Store | Transaction
 D = TypeVar("D", bound=msgspec.Struct)
-
-_STATUSES: Mapping[str, CertificateStatus] = {
-    "ACTIVE": "ACTIVE",
-    "INACTIVE": "INACTIVE",
-    "REVOKED": "REVOKED",
-    "PENDING_ACTIVATION": "INACTIVE",
-}
-"""Only a first connection makes a certificate wait for its activation; elsewhere it is inactive."""
 
 _AT_ONCE = 50
 """After so many records others get their turn."""
@@ -170,7 +162,7 @@ async def _certificates(reader: Reader, home: Home, ids: Iterable[str]) -> tuple
         Certificate(
             id=record.id,
             pem=record.document.pem,
-            status=_STATUSES[record.document.status],
+            status=status_of(record.document.status),
             policies=record.document.policies,
         )
         for record in await _records(reader, CERTIFICATE, home, ids)
