@@ -9,9 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import awscrt.mqtt_request_response
 import pytest
-from awsiot import ServiceStreamOptions, V2ServiceException, iotjobs, mqtt5_client_builder
+from awsiot import ServiceStreamOptions, V2ServiceException, iotjobs
 from AWSIoTPythonSDK.core.jobs.thingJobManager import (
     jobExecutionStatus,
     jobExecutionTopicReplyType,
@@ -19,11 +18,11 @@ from AWSIoTPythonSDK.core.jobs.thingJobManager import (
 )
 from AWSIoTPythonSDK.MQTTLib import AWSIoTMQTTThingJobsClient
 from tests.support.cloud import EnrolledThing, RunningCloud, running_cloud
+from tests.support.device_sdk import PATIENCE_S, sdk_connection
 from tests.support.registry import POLICY
 
 THING = "lamp"
 DOCUMENT = json.dumps({"operation": "blink"})
-_PATIENCE_S = 20
 
 
 @pytest.fixture
@@ -51,39 +50,13 @@ async def sdk_v2(
     cloud: RunningCloud, lamp: EnrolledThing
 ) -> AsyncIterator[iotjobs.IotJobsClientV2]:
     """Connect awsiotsdk's jobs client over MQTT 5."""
-    loop = asyncio.get_running_loop()
-    up: asyncio.Future[None] = loop.create_future()
-    down: asyncio.Future[None] = loop.create_future()
-    client = mqtt5_client_builder.mtls_from_bytes(
-        lamp.identity.certificate_pem.encode(),
-        lamp.identity.key.pem().reveal(),
-        endpoint="localhost",
-        port=cloud.endpoints.device_mqtt_port,
-        ca_bytes=cloud.roots_pem.encode(),
-        client_id=THING,
-        on_lifecycle_connection_success=lambda _data: loop.call_soon_threadsafe(
-            up.set_result, None
-        ),
-        on_lifecycle_stopped=lambda _data: loop.call_soon_threadsafe(down.set_result, None),
-    )
-    client.start()
-    async with asyncio.timeout(_PATIENCE_S):
-        await up
-    options = awscrt.mqtt_request_response.ClientOptions(
-        max_request_response_subscriptions=4,
-        max_streaming_subscriptions=2,
-        operation_timeout_in_seconds=10,
-    )
-    try:
+    port = cloud.endpoints.device_mqtt_port
+    async with sdk_connection(port, cloud.roots_pem, lamp.identity, THING) as (client, options):
         yield iotjobs.IotJobsClientV2(client, options)
-    finally:
-        client.stop()
-        async with asyncio.timeout(_PATIENCE_S):
-            await down
 
 
 async def test_awsiotsdk_works_on_jobs(cloud: RunningCloud, lamp: EnrolledThing) -> None:
-    async with sdk_v2(cloud, lamp) as client, asyncio.timeout(_PATIENCE_S):
+    async with sdk_v2(cloud, lamp) as client, asyncio.timeout(PATIENCE_S):
 
         def ask(verb: str, **members: Any) -> Any:
             words = "".join(word.capitalize() for word in verb.split("_"))
@@ -147,7 +120,7 @@ async def test_the_first_device_sdks_jobs_client_works_on_jobs(
         warnings.simplefilter("ignore", DeprecationWarning)
         assert await asyncio.to_thread(client.connect)
     await make_job(cloud, lamp, "j1")
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S):
         await use_v1(client)
     assert await asyncio.to_thread(client.disconnect)
     assert await status_of(cloud, "j1") == "FAILED"

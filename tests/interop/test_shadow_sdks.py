@@ -11,13 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import awscrt.mqtt_request_response
 import pytest
-from awsiot import ServiceStreamOptions, V2ServiceException, iotshadow, mqtt5_client_builder
+from awsiot import ServiceStreamOptions, V2ServiceException, iotshadow
 from AWSIoTPythonSDK.core.shadow import shadowManager
 from AWSIoTPythonSDK.MQTTLib import AWSIoTMQTTShadowClient
 from tests.support.cloud import running_cloud
 from tests.support.core_shadows import group_of, shadows_in
+from tests.support.device_sdk import PATIENCE_S, sdk_connection
 from tests.support.local_server import local_server
 from tests.support.pki import Identity
 from tests.support.registry import POLICY
@@ -26,7 +26,6 @@ from hedgerow.contract import SHADOW_SERVICE
 from hedgerow.core.shadow import ShadowRequests
 
 THING = "lamp"
-_PATIENCE_S = 20
 PLACES = ("cloud", "core")
 
 
@@ -79,35 +78,9 @@ async def opened(folder: Path, place: str) -> AsyncIterator[Place]:
 @asynccontextmanager
 async def sdk_v2(place: Place) -> AsyncIterator[iotshadow.IotShadowClientV2]:
     """Connect awsiotsdk's shadow client over MQTT 5."""
-    loop = asyncio.get_running_loop()
-    up: asyncio.Future[None] = loop.create_future()
-    down: asyncio.Future[None] = loop.create_future()
-    client = mqtt5_client_builder.mtls_from_bytes(
-        place.identity.certificate_pem.encode(),
-        place.identity.key.pem().reveal(),
-        endpoint="localhost",
-        port=place.port,
-        ca_bytes=place.roots_pem.encode(),
-        client_id=THING,
-        on_lifecycle_connection_success=lambda _data: loop.call_soon_threadsafe(
-            up.set_result, None
-        ),
-        on_lifecycle_stopped=lambda _data: loop.call_soon_threadsafe(down.set_result, None),
-    )
-    client.start()
-    async with asyncio.timeout(_PATIENCE_S):
-        await up
-    options = awscrt.mqtt_request_response.ClientOptions(
-        max_request_response_subscriptions=4,
-        max_streaming_subscriptions=2,
-        operation_timeout_in_seconds=10,
-    )
-    try:
+    connection = sdk_connection(place.port, place.roots_pem, place.identity, THING)
+    async with connection as (client, options):
         yield iotshadow.IotShadowClientV2(client, options)
-    finally:
-        client.stop()
-        async with asyncio.timeout(_PATIENCE_S):
-            await down
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -127,7 +100,7 @@ async def _use_v2(client: Any, kind: str, more: dict[str, Any], state: Any) -> N
         members = {"thing_name": THING, **more, **members}
         return asyncio.wrap_future(getattr(client, f"{verb}{kind}_shadow")(request(**members)))
 
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S):
         with pytest.raises(V2ServiceException) as refused:
             await ask("get")
         assert refused.value.modeled_error.code == 404
@@ -204,7 +177,7 @@ async def _use_v1(shadow: Any, where: Place) -> None:
         await asyncio.to_thread(operation, *words, hear, 10)
         return await answers.get()
 
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S):
         assert (await ask(shadow.shadowGet))[0] == "rejected"
         await asyncio.to_thread(shadow.shadowRegisterDeltaCallback, hear_delta)
         status, answer = await ask(shadow.shadowUpdate, '{"state":{"reported":{"on":false}}}')
