@@ -10,6 +10,7 @@ import structlog
 from tests.support.clock import ManualClock
 from tests.support.cloud_documents import GroupDouble, thing_arn
 from tests.support.core import until
+from tests.support.deployed_core import ActiveCore
 from tests.support.local_server import verified
 
 from hedgerow.contract import (
@@ -74,29 +75,22 @@ class Cloud:
         self.shadows.append((thing_name, reported))
 
 
-class Core:
-    """The running core, as far as deployments change it."""
+class Core(ActiveCore):
+    """A core that refuses what is prepared, or is ill with whatever runs."""
+
+    refusal: HedgerowError | None = None
+    illness: Exception | None = None
 
     def __init__(self) -> None:
-        self.group: VerifiedGroup | None = None
-        self.membership: VerifiedMembership | None = None
-        self.refusal: HedgerowError | None = None
-        self.illness: Exception | None = None
-        self.wipe_fault: HedgerowError | None = None
+        super().__init__()
         self.checked: list[str] = []
-        self.forgotten = 0
-        self.wiped = 0
 
     async def prepare(
         self, group: VerifiedGroup, membership: VerifiedMembership
     ) -> Callable[[], None]:
         if self.refusal is not None:
             raise self.refusal
-
-        def change_over() -> None:
-            self.group, self.membership = group, membership
-
-        return change_over
+        return await super().prepare(group, membership)
 
     async def check(self, group: VerifiedGroup) -> None:
         self.checked.append(group.group.deployment_id)
@@ -106,25 +100,10 @@ class Core:
     def resume(self, stored: StoredDeployment) -> None:
         if self.refusal is not None:
             raise self.refusal
-        self.group, self.membership = stored.group, stored.membership
+        super().resume(stored)
 
     def go_back(self, stored: StoredDeployment) -> None:
-        self.group, self.membership = stored.group, stored.membership
-
-    def forget_others(self) -> None:
-        self.forgotten += 1
-
-    def update_membership(self, membership: VerifiedMembership) -> None:
-        self.membership = membership
-
-    def withdraw(self) -> None:
-        self.group = self.membership = None
-
-    def wipe(self) -> None:
-        self.withdraw()
-        if self.wipe_fault is not None:
-            raise self.wipe_fault
-        self.wiped += 1
+        super().resume(stored)
 
 
 class NoDelay:
