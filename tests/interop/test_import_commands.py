@@ -1,18 +1,15 @@
 """`hedgerow import`, `export` and `core repoint` as a person runs them."""
 
-import asyncio
 import json
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from tests.support.cloud import ACCOUNT, REGION, RunningCloud, running_cloud
+from tests.support.cloud import ACCOUNT, REGION, RunningCloud
+from tests.support.commands import commanded_cloud, hedgerow
 from tests.support.v1_estate import CORE, GROUP_ID, LAMP, PRESS, OldPlant
 
-from hedgerow.cli.entry import main
-from hedgerow.cli.environment import environment
 from hedgerow.core.app.lock import RootLock
 from hedgerow.core.config import load_config
 
@@ -21,17 +18,8 @@ PLANT = OldPlant.make()
 
 @pytest.fixture
 async def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningCloud]:
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    async with running_cloud(tmp_path / "cloud") as made:
-        for name, value in environment(made.data_dir).items():
-            monkeypatch.setenv(name, value)
+    async with commanded_cloud(tmp_path / "cloud", monkeypatch) as made:
         yield made
-
-
-async def hedgerow(*words: str | Path) -> Result:
-    """Run a command."""
-    return await asyncio.to_thread(CliRunner().invoke, main, [str(word) for word in words])
 
 
 async def test_what_is_in_the_way_comes_first_and_the_exit_code_says_so(

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
-from tests.support.cloud import ACCOUNT, REGION, RunningCloud, running_cloud
+from click.testing import Result
+from tests.support.cloud import ACCOUNT, REGION, RunningCloud
+from tests.support.commands import commanded_cloud, hedgerow
 from tests.support.core import running_core, until
 from tests.support.core_estate import clients, core_estate, message, watching
 from tests.support.v1_estate import CORE, GROUP_ID, LAMP, PRESS, OldPlant
@@ -17,8 +18,6 @@ from hedgerow.cli.demo.device import Device
 from hedgerow.cli.demo.device_v1 import DeviceV1
 from hedgerow.cli.demo.device_v2 import DeviceV2
 from hedgerow.cli.demo.identity import DeviceFiles
-from hedgerow.cli.entry import main
-from hedgerow.cli.environment import environment
 from hedgerow.cloud.app import Layout
 from hedgerow.core.app import CoreApp
 from hedgerow.estate.wire import unpacked
@@ -33,17 +32,8 @@ pytestmark = [
 
 @pytest.fixture
 async def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningCloud]:
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    async with running_cloud(tmp_path / "cloud") as made:
-        for name, value in environment(made.data_dir).items():
-            monkeypatch.setenv(name, value)
+    async with commanded_cloud(tmp_path / "cloud", monkeypatch) as made:
         yield made
-
-
-async def hedgerow(*words: str) -> Result:
-    """Run a command."""
-    return await asyncio.to_thread(CliRunner().invoke, main, list(words))
 
 
 async def imported(*words: str) -> dict[str, Any]:

@@ -1,27 +1,20 @@
 """`hedgerow core provision` makes everything or nothing."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from tests.support.cloud import RunningCloud, running_cloud
-
-from hedgerow.cli.entry import main
-from hedgerow.cli.environment import environment
+from click.testing import Result
+from tests.support.cloud import RunningCloud
+from tests.support.commands import commanded_cloud, hedgerow
 
 KINDS = ("core", "device", "function", "subscription")
 
 
 @pytest.fixture
 async def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningCloud]:
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    async with running_cloud(tmp_path / "cloud") as made:
-        for name, value in environment(made.data_dir).items():
-            monkeypatch.setenv(name, value)
+    async with commanded_cloud(tmp_path / "cloud", monkeypatch) as made:
         yield made
 
 
@@ -46,7 +39,7 @@ async def provision(folder: Path, *words: str) -> Result:
     """Run the command; its files go into the folder `new`."""
     where = ("--root", str(folder / "new" / "root"), "--devices-dir", str(folder / "new" / "d"))
     command = ["core", "provision", *where, *words]
-    return await asyncio.to_thread(CliRunner().invoke, main, command)
+    return await hedgerow(*command)
 
 
 def files(folder: Path) -> list[Path]:
@@ -175,7 +168,7 @@ async def test_a_device_whose_group_cannot_be_deployed_is_taken_back(
     before, content = await estate(cloud), await latest(cloud, group_id)
     command = ["device", "provision", "--name", "late", "--dir", str(tmp_path / "late")]
     command += ["--group", "line-group", "--row", "late", "a", "cloud", "--sync-shadow"]
-    done = await asyncio.to_thread(CliRunner().invoke, main, command)
+    done = await hedgerow(*command)
     assert done.exit_code == 1
     assert "greengrass:CreateDeployment" in done.output
     assert "could not be taken back" not in done.output

@@ -1,33 +1,27 @@
 """A core is provisioned to take software updates."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from tests.support.cloud import RunningCloud, running_cloud
+from click.testing import Result
+from tests.support.cloud import RunningCloud
+from tests.support.commands import commanded_cloud, hedgerow
 from tests.support.updates import new_place
 
-from hedgerow.cli.entry import main
-from hedgerow.cli.environment import environment
 from hedgerow.core.app.agent_app import AgentApp, AgentSettings
 
 
 @pytest.fixture
 async def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningCloud]:
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    async with running_cloud(tmp_path / "cloud", combined=False) as made:
-        for name, value in environment(made.data_dir).items():
-            monkeypatch.setenv(name, value)
+    async with commanded_cloud(tmp_path / "cloud", monkeypatch, combined=False) as made:
         yield made
 
 
 async def _provision(root: Path, *words: str) -> Result:
     command = ["core", "provision", "--root", str(root), "--name", "edge", "--no-deploy", *words]
-    return await asyncio.to_thread(CliRunner().invoke, main, command)
+    return await hedgerow(*command)
 
 
 @pytest.mark.usefixtures("cloud")
