@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import msgspec
 from securesystemslib.exceptions import StorageError
 from securesystemslib.signer import CryptoSigner
 from tuf.api.exceptions import RepositoryError
@@ -188,12 +189,7 @@ class UpdateRepository:
 
     def _add(self, targets: Targets, path: str, package: Path, facts: PackageFacts) -> None:
         target = TargetFile.from_file(path, str(package), ["sha256"])
-        target.unrecognized_fields["custom"] = {
-            "software": facts.software,
-            "version": facts.version,
-            "operatingSystem": facts.operating_system,
-            "architecture": facts.architecture,
-        }
+        target.unrecognized_fields["custom"] = msgspec.to_builtins(facts)
         targets.targets[path] = target
         folder, _, name = path.rpartition("/")
         place = self._targets / folder / f"{target.hashes['sha256']}.{name}"
@@ -262,8 +258,9 @@ class UpdateRepository:
         write_public(self._metadata / name, metadata.to_bytes())
 
     def _newest_root(self) -> Metadata[Root]:
-        versions = [int(path.name.split(".")[0]) for path in self._metadata.glob("*.root.json")]
-        return self._read(f"{max(versions)}.root.json")
+        names = (path.name.partition(".")[0] for path in self._metadata.glob("*.root.json"))
+        newest = max((int(name) for name in names if name.isdecimal()), default=1)
+        return self._read(f"{newest}.root.json")
 
     def _newest_timestamp(self) -> Metadata[Timestamp]:
         return self._read("timestamp.json")
@@ -294,14 +291,13 @@ class UpdateRepository:
 
 
 def facts_of(target: TargetFile) -> PackageFacts:
-    """Return what the signed metadata says a package is."""
-    custom = target.custom or {}
-    return PackageFacts(
-        software=custom["software"],
-        version=custom["version"],
-        operating_system=custom["operatingSystem"],
-        architecture=custom["architecture"],
-    )
+    """Return what the signed metadata says a package is; `ConfigurationError` if it does not."""
+    try:
+        return msgspec.convert(target.custom or {}, PackageFacts)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(
+            f"{quoted(target.path)} in the repository is not described: {error}; withdraw it"
+        ) from error
 
 
 def _give_roles(root: Root, targets: Key, online: Key) -> None:

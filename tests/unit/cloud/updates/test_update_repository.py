@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from tests.support.clock import ManualClock
 from tests.support.updates import UpdatePlace, make_package, new_place
-from tuf.api.metadata import Metadata, Timestamp
+from tuf.api.metadata import Metadata, TargetFile, Timestamp
 
 from hedgerow.cloud.updates import Published, UpdateCatalogue
+from hedgerow.cloud.updates.repository import facts_of
 from hedgerow.kernel import CallerError, ConfigurationError, Secret
 
 
@@ -109,3 +110,18 @@ def test_what_is_no_package_is_not_published(tmp_path: Path) -> None:
     odd.write_bytes(b"no archive")
     with pytest.raises(ConfigurationError, match="not a package"):
         place.repository.publish(odd, place.keys)
+
+
+def test_a_package_that_nobody_described_is_named() -> None:
+    target = TargetFile(1, {"sha256": "0" * 64}, "core/7.1.0/ubuntu-x86_64.tar.gz")
+    with pytest.raises(ConfigurationError, match="'core/7.1.0/ubuntu-x86_64.tar.gz' .* withdraw"):
+        facts_of(target)
+
+
+def test_a_repository_without_a_root_is_named(tmp_path: Path) -> None:
+    place = new_place(tmp_path, ManualClock())
+    target = place.publish()
+    for root in (place.files / "metadata").glob("*.root.json"):
+        root.unlink()
+    with pytest.raises(ConfigurationError, match="1.root.json"):
+        place.repository.withdraw(target, place.keys)
