@@ -56,6 +56,10 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_un
     buckets: dict[str, str]
     ca_file: str = ""
 
+    def __repr__(self) -> str:
+        """Show no key."""
+        return f"_File({self.endpoint!r})"
+
 
 @dataclass(frozen=True, slots=True)
 class S3Endpoint:
