@@ -105,6 +105,8 @@ class EventTeller:
                 _LOG.error("events wait: they cannot be written down", reason=str(error))
                 await asyncio.sleep(self._pause_seconds)
                 self._waiting.set()
+            except Exception:  # noqa: BLE001 - whatever it was, the next event has them told
+                _LOG.exception("events wait: they could not be told")
 
     async def _publish(self, topic: str, line: bytes) -> None:
         try:
