@@ -114,7 +114,7 @@ def test_what_is_no_package_is_not_published(tmp_path: Path) -> None:
 
 def test_a_package_that_nobody_described_is_named() -> None:
     target = TargetFile(1, {"sha256": "0" * 64}, "core/7.1.0/ubuntu-x86_64.tar.gz")
-    with pytest.raises(ConfigurationError, match="'core/7.1.0/ubuntu-x86_64.tar.gz' .* withdraw"):
+    with pytest.raises(ConfigurationError, match=r"tar\.gz' .* withdraw"):
         facts_of(target)
 
 
@@ -123,5 +123,5 @@ def test_a_repository_without_a_root_is_named(tmp_path: Path) -> None:
     target = place.publish()
     for root in (place.files / "metadata").glob("*.root.json"):
         root.unlink()
-    with pytest.raises(ConfigurationError, match="1.root.json"):
+    with pytest.raises(ConfigurationError, match=r"1\.root\.json"):
         place.repository.withdraw(target, place.keys)
