@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -195,3 +196,37 @@ async def test_a_policy_that_hides_the_shadow_is_among_the_problems() -> None:
     await until(lambda: core.problem is None)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+class SlowFile(TwinFile):
+    """Two slots whose first write takes until it is let go."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.entered, self.let_go = threading.Event(), threading.Event()
+        self.writing = 0
+        self.most_at_once = 0
+
+    def write(self, payload: bytes) -> None:
+        self.writing += 1
+        self.most_at_once = max(self.most_at_once, self.writing)
+        self.entered.set()
+        assert self.let_go.wait(20)
+        super().write(payload)
+        self.writing -= 1
+
+
+async def test_what_is_kept_is_written_by_one_at_a_time_and_the_newest_stays(
+    tmp_path: Path,
+) -> None:
+    scene = Scene(tmp_path)
+    scene.file = slow = SlowFile(tmp_path / "slow")
+    agent = scene.restarted()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(agent.switch("Off"))
+        await asyncio.to_thread(slow.entered.wait)
+        tasks.create_task(agent.switch("On"))
+        await asyncio.to_thread(lambda: None)  # whoever does not wait for the first has begun
+        slow.let_go.set()
+    assert slow.most_at_once == 1
+    assert scene.restarted().setting == "On"
