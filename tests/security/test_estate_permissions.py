@@ -43,6 +43,16 @@ DENY_ALL = json.dumps(
 )
 
 
+SINGLE_CALLS = (
+    "iot:CreatePolicy",
+    "iot:AttachPolicy",
+    "iot:RegisterCertificateWithoutCA",
+    "iot:CreateThing",
+    "iot:AttachThingPrincipal",
+    "greengrass:CreateGroup",
+)
+
+
 def allow(action: str, resource: str = "*", **more: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
@@ -54,7 +64,9 @@ async def test_only_who_may_import_and_export_does(cloud: RunningCloud, estate: 
     def attack() -> None:
         administrator = AccountAdministrator(cloud)
         registrar = administrator.user("registrar", allow("iot:*"), allow("greengrass:*"))
-        importer = administrator.user("importer", allow("hedgerow:ImportEstate"))
+        importer = administrator.user(
+            "importer", *map(allow, ("hedgerow:ImportEstate", *SINGLE_CALLS))
+        )
         north = {"StringEquals": {"aws:ResourceTag/site": "north"}}
         south = {"StringEquals": {"aws:ResourceTag/site": "south"}}
         exporter = administrator.user("exporter", allow("hedgerow:ExportGroup", GROUP))
@@ -71,6 +83,29 @@ async def test_only_who_may_import_and_export_does(cloud: RunningCloud, estate: 
             assert "hedgerow:ExportGroup" in denied
         for user in (exporter, tagged):
             assert user.refusal("hedgerow", "export_group", GroupId=GROUP_ID) is None
+
+    await asyncio.to_thread(attack)
+
+
+@pytest.mark.promise(1)
+async def test_an_import_gives_nobody_what_single_calls_would_not(
+    cloud: RunningCloud, estate: Estate
+) -> None:
+    """What a user may not do, or is denied, is not done by way of an estate either."""
+    body = packed(estate)
+
+    def attack() -> None:
+        administrator = AccountAdministrator(cloud)
+        everything = ("hedgerow:*", *SINGLE_CALLS)
+        user = administrator.user("user")
+        for action in SINGLE_CALLS:
+            others = [allow(one) for one in everything if one != action]
+            denied = [*map(allow, everything), {**allow(action), "Effect": "Deny"}]
+            for statements in (others, denied):
+                administrator.rewrite("user", *statements)
+                refused = user.refusal("hedgerow", "import_estate", Estate=body, DryRun=True)
+                assert refused is not None
+                assert action in refused
 
     await asyncio.to_thread(attack)
 
