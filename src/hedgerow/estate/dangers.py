@@ -11,6 +11,7 @@ from hedgerow.estate.findings import Finding, changes, maps, unsafe
 from hedgerow.estate.members import inner
 from hedgerow.estate.naming import parsed_arn
 from hedgerow.estate.values import Certificate, DefinitionName, Estate, Group
+from hedgerow.kernel import quoted
 from hedgerow.policy import MalformedPolicyError, parse_policy
 from hedgerow.policy.analysis import overly_permissive
 
@@ -22,7 +23,6 @@ _SECRET_NAME: Final = re.compile(
     r"password|passwd|secret|token|api_?key|private_?key", re.IGNORECASE
 )
 _CARRIED: Final[tuple[DefinitionName, ...]] = ("Function", "Connector", "Resource")
-_CLOUD: Final = "cloud"
 _EVERYTHING: Final = "#"
 _EFFECTIVE_TAGS: Final = "hedgerow:"
 
@@ -88,12 +88,22 @@ def _state_of(certificate: Certificate, place: str, now: datetime) -> Iterator[F
 
 
 def _rows(group: Group) -> Iterator[Finding]:
+    """Yield the rows that name no exact topic. Source: guide page security-best-practices."""
     for row in group.entities("Subscription"):
-        if row.get("Subject") == _EVERYTHING and _CLOUD in (row.get("Source"), row.get("Target")):
+        subject = str(row.get("Subject", ""))
+        place = f"{group.name}: {row.get('Id', '')}"
+        if subject == _EVERYTHING:
             yield unsafe(
                 "ROW_CARRIES_EVERYTHING",
-                f"{group.name}: {row.get('Id', '')}",
+                place,
                 "its topic filter is '#': whatever its source sends goes along it",
+            )
+        elif subject.endswith(_EVERYTHING):
+            yield unsafe(
+                "ROW_CARRIES_MANY",
+                place,
+                f"its topic filter {quoted(subject)} takes every topic below it; "
+                "rows with exact topics are safer",
             )
 
 

@@ -292,3 +292,32 @@ def test_functions_that_are_not_safe_are_named(estate: Estate) -> None:
     text = "".join(one.message for one in found.findings)
     assert "DB_PASSWORD" in text
     assert "MODE" not in text
+
+
+@pytest.mark.spec("F10")
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        ("#", {"ROW_CARRIES_EVERYTHING"}),
+        ("line/#", {"ROW_CARRIES_MANY"}),
+        ("line/+/state", set()),
+        ("line/4/state", set()),
+    ],
+)
+def test_rows_that_take_whatever_is_below_are_named_and_kept(
+    estate: Estate, subject: str, expected: set[str]
+) -> None:
+    row = {"Id": "wide", "Source": "cloud", "Subject": subject, "Target": "GGShadowService"}
+    group = estate.groups[0]
+    definitions = tuple(
+        msgspec.structs.replace(one, content={"Subscriptions": [row]})
+        if one.kind == "Subscription"
+        else one
+        for one in group.definitions
+    )
+    groups = (msgspec.structs.replace(group, definitions=definitions),)
+    found = planned(msgspec.structs.replace(estate, groups=groups))
+    named = [one for one in found.findings if one.code.startswith("ROW_CARRIES")]
+    assert {one.code for one in named} == expected
+    assert all(one.place.endswith(": wide") and one.weight == "unsafe" for one in named)
+    assert not codes(found)
